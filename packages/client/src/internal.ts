@@ -1,1 +1,17 @@
-export {};
+/** For the sibling packages only; outside of semantic versioning. */
+export { type Backoff, backoffDelayMs, delay } from './backoff.js';
+export { monotonicNow } from './clock.js';
+export { type ClientInternals, internalsOf, type SessionRef } from './internals.js';
+export { type CoordLogger, createCoordLogger, type LogFields } from './logger.js';
+export { PushIterator } from './push-iterator.js';
+export { keyRange, prefixEnd } from './range.js';
+export {
+  assertValid,
+  checkKeyPart,
+  checkPositiveMs,
+  checkTtlMs,
+  checkWaitOptions,
+  type IssueList,
+  show,
+} from './validation.js';
+export { raceAbort, Wait } from './wait.js';

@@ -1,0 +1,4 @@
+/** Milliseconds on the monotonic clock: never set back, never jumps. The only clock for durations. */
+export function monotonicNow(): number {
+  return performance.now();
+}

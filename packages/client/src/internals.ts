@@ -1,0 +1,33 @@
+import type { CoordClient } from './client.js';
+import type { WaitOptions } from './kv.js';
+import type { CoordLogger } from './logger.js';
+import type { ResolvedClientOptions } from './options.js';
+import type { Session } from './session.js';
+
+/** A reference to a session that several locks or registrations share. */
+export interface SessionRef {
+  readonly session: Session;
+  /** Gives the reference back; the session is closed one TTL after the last one. Idempotent. */
+  release(): void;
+}
+
+/** What the sibling packages may use of a client, beyond its public face. */
+export interface ClientInternals {
+  readonly options: ResolvedClientOptions;
+  readonly logger: CoordLogger;
+  /**
+   * Borrows the shared session of this kind and TTL: made on first use, then a lock or a
+   * registration costs neither a grant nor a revoke. A lost session is never lent again.
+   * @param kind which users share it, such as `lock`
+   * @param ttlMs rounded up to whole seconds
+   */
+  borrowSession(kind: string, ttlMs: number, options?: WaitOptions): Promise<SessionRef>;
+}
+
+export const INTERNALS: unique symbol = Symbol.for('@coord/client.internals');
+
+/** The internals of a client that `createClient` or `connect` made. */
+export function internalsOf(client: CoordClient): ClientInternals {
+  if (INTERNALS in client) return client[INTERNALS] as ClientInternals;
+  throw new TypeError('not a client made by createClient() or connect() of @coord/client');
+}

@@ -1,0 +1,76 @@
+/** A key with its value and its place in etcd's history. */
+export interface KeyValue {
+  /** The key as text (without the client's namespace). */
+  readonly key: string;
+  readonly rawKey: Uint8Array;
+  readonly value: Uint8Array;
+  /** The value as UTF-8 text. */
+  text(): string;
+  /** The value parsed as JSON. @throws {SyntaxError} when it is none */
+  json(): unknown;
+  /** Writes to this key since it was created; 1 = just created. */
+  readonly version: number;
+  readonly createRevision: bigint;
+  readonly modRevision: bigint;
+  /** The lease that the key is attached to; 0n = none. */
+  readonly leaseId: bigint;
+}
+
+/** A key-value pair as etcd3 decodes it: 64-bit numbers are decimal strings. */
+export interface WireKeyValue {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly version: string;
+  readonly create_revision: string;
+  readonly mod_revision: string;
+  readonly lease: string;
+}
+
+/** Buffers of the wire are slices of a large one; small ones are copied, so that they do not hold it. */
+const COPY_BELOW_BYTES = 4096;
+
+function detached(bytes: Buffer): Buffer {
+  return bytes.length < COPY_BELOW_BYTES && bytes.buffer.byteLength > bytes.length
+    ? Buffer.from(bytes)
+    : bytes;
+}
+
+export class EtcdKeyValue implements KeyValue {
+  readonly key: string;
+  readonly rawKey: Uint8Array;
+  readonly value: Uint8Array;
+  readonly version: number;
+  readonly createRevision: bigint;
+  readonly modRevision: bigint;
+  readonly leaseId: bigint;
+
+  constructor(wire: WireKeyValue, namespaceLength = 0) {
+    const rawKey = detached(namespaceLength === 0 ? wire.key : wire.key.subarray(namespaceLength));
+    this.rawKey = rawKey;
+    this.key = rawKey.toString('utf8');
+    this.value = detached(wire.value);
+    this.version = Number(wire.version);
+    this.createRevision = BigInt(wire.create_revision);
+    this.modRevision = BigInt(wire.mod_revision);
+    this.leaseId = BigInt(wire.lease);
+  }
+
+  text(): string {
+    return new TextDecoder().decode(this.value);
+  }
+
+  json(): unknown {
+    return JSON.parse(this.text());
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      key: this.key,
+      value: this.text(),
+      version: this.version,
+      createRevision: this.createRevision.toString(),
+      modRevision: this.modRevision.toString(),
+      leaseId: this.leaseId.toString(),
+    };
+  }
+}
