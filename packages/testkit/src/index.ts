@@ -1,1 +1,20 @@
-export {};
+export { type EnsureEtcdOptions, ensureEtcd } from './ensure-etcd.js';
+export {
+  ChecksumMismatchError,
+  EtcdNotFoundError,
+  EtcdStartError,
+  TestkitError,
+  type TestkitErrorCode,
+} from './errors.js';
+export type {
+  EtcdBackend,
+  EtcdConnectOptions,
+  EtcdCredentials,
+  EtcdServer,
+  EtcdTlsFiles,
+  StopOptions,
+} from './etcd-server.js';
+export { type EventuallyOptions, eventually } from './eventually.js';
+export type { EtcdBinary } from './find-etcd.js';
+export type { StartEtcdOptions } from './options.js';
+export { startEtcd } from './start-etcd.js';

@@ -1,0 +1,201 @@
+import { execFile } from 'node:child_process';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { abortedError, EtcdNotFoundError, EtcdStartError, TestkitError, throwIfAborted } from './errors.js';
+import type { EtcdNode } from './etcd-node.js';
+import { EtcdProcess } from './etcd-process.js';
+import type { EtcdBinary } from './find-etcd.js';
+import { freePorts } from './free-port.js';
+import type { NodeSettings } from './options.js';
+import { waitUntilHealthy } from './readiness.js';
+import { compareVersions, etcdEnvironment } from './version.js';
+import type { Workspace } from './workspace.js';
+
+const MAX_PORT_TRIES = 8;
+const LOG_TAIL_BYTES = 64 * 1024;
+const START_LOG_LINES = 20;
+
+interface Ports {
+  readonly client: number;
+  readonly peer: number;
+}
+
+/** etcd as a process of this machine. @internal */
+export class BinaryNode implements EtcdNode {
+  readonly backend = 'binary';
+  readonly #binary: EtcdBinary;
+  readonly #workspace: Workspace;
+  readonly #settings: NodeSettings;
+  #ports: Ports | undefined;
+  #process: EtcdProcess | undefined;
+
+  constructor(binary: EtcdBinary, workspace: Workspace, settings: NodeSettings) {
+    this.#binary = binary;
+    this.#workspace = workspace;
+    this.#settings = settings;
+  }
+
+  get version(): string {
+    return this.#binary.version;
+  }
+
+  get endpoint(): string {
+    const scheme = this.#workspace.tls ? 'https' : 'http';
+    return `${scheme}://127.0.0.1:${this.#ports?.client ?? 0}`;
+  }
+
+  get pid(): number | undefined {
+    return this.running ? this.#process?.pid : undefined;
+  }
+
+  get running(): boolean {
+    return this.#process?.running ?? false;
+  }
+
+  async start(options: {
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void> {
+    const fixed = this.#ports;
+    const deadline = AbortSignal.timeout(options.timeoutMs);
+    const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
+    for (let tries = 1; ; tries++) {
+      throwIfAborted(options.signal);
+      const ports = fixed ?? (await newPorts());
+      this.#ports = ports;
+      await mkdir(join(this.#workspace.folder, 'data'), { recursive: true, mode: 0o700 });
+      const process = new EtcdProcess(this.#binary.etcdFile, this.#args(ports), {
+        folder: this.#workspace.folder,
+        logFile: this.#logFile,
+      });
+      this.#process = process;
+      const problem = await this.#firstAnswer(process, signal);
+      if (problem === undefined) return;
+      await process.kill();
+      if (options.signal?.aborted) throw abortedError(options.signal);
+      const log = lastLines(await this.log(), START_LOG_LINES);
+      const taken = /address already in use/.test(log);
+      if (!fixed) this.#ports = undefined;
+      if (taken && tries < MAX_PORT_TRIES && !deadline.aborted) {
+        await rm(this.#logFile, { force: true });
+        if (!fixed) await rm(join(this.#workspace.folder, 'data'), { recursive: true, force: true });
+        continue;
+      }
+      throw new EtcdStartError(
+        `${this.#binary.etcdFile} (${this.version}) ${problem}`,
+        taken
+          ? 'its port was taken meanwhile: start another one'
+          : 'see its log above, or raise startTimeoutMs',
+        log,
+      );
+    }
+  }
+
+  async terminate(timeoutMs: number): Promise<void> {
+    await this.#process?.terminate(timeoutMs);
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
+
+  async pause(): Promise<void> {
+    this.#process?.signal('SIGSTOP');
+  }
+
+  async resume(): Promise<void> {
+    this.#process?.signal('SIGCONT');
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    await this.#workspace.remove();
+  }
+
+  async etcdctl(args: readonly string[]): Promise<string> {
+    const { etcdctlFile } = this.#binary;
+    if (!etcdctlFile) {
+      throw new EtcdNotFoundError(
+        `no etcdctl beside ${this.#binary.etcdFile} or on PATH`,
+        'install etcd-client',
+        this.version,
+      );
+    }
+    const tls = this.#workspace.tls?.files;
+    const tlsArgs = tls ? [`--cacert=${tls.caFile}`, `--cert=${tls.certFile}`, `--key=${tls.keyFile}`] : [];
+    const env = { ...etcdEnvironment(), ETCDCTL_API: '3' };
+    try {
+      const all = [`--endpoints=${this.endpoint}`, ...tlsArgs, ...args];
+      return (await promisify(execFile)(etcdctlFile, all, { env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+    } catch (error) {
+      const detail =
+        error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
+      throw new TestkitError('COORD_TESTKIT_COMMAND_FAILED', `etcdctl: ${detail}`, 'see its message', {
+        cause: error,
+      });
+    }
+  }
+
+  async log(): Promise<string> {
+    return readTail(this.#logFile, LOG_TAIL_BYTES);
+  }
+
+  get #logFile(): string {
+    return join(this.#workspace.folder, 'etcd.log');
+  }
+
+  /** Undefined when etcd answers, else what happened instead. */
+  async #firstAnswer(process: EtcdProcess, signal: AbortSignal): Promise<string | undefined> {
+    const gone = new AbortController();
+    void process.ended.then((end) => gone.abort(`ended with ${end}`));
+    try {
+      const options = { tls: this.#workspace.tls?.call, signal: AbortSignal.any([signal, gone.signal]) };
+      await waitUntilHealthy(this.endpoint, options);
+      return process.running ? undefined : 'ended at once';
+    } catch {
+      return gone.signal.aborted ? String(gone.signal.reason) : 'was not healthy in time';
+    }
+  }
+
+  #args(ports: Ports): string[] {
+    const { durable, authTokenTtlSeconds, args } = this.#settings;
+    const peer = `http://127.0.0.1:${ports.peer}`;
+    return [
+      '--name=testkit',
+      `--data-dir=${this.#workspace.folder}/data`, // the reaper knows etcd by this
+      `--listen-client-urls=${this.endpoint}`,
+      `--advertise-client-urls=${this.endpoint}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-cluster=testkit=${peer}`,
+      '--logger=zap',
+      '--log-level=warn',
+      ...(durable || compareVersions(this.version, '3.5.0') < 0 ? [] : ['--unsafe-no-fsync=true']),
+      ...(authTokenTtlSeconds === undefined ? [] : [`--auth-token-ttl=${authTokenTtlSeconds}`]),
+      ...(this.#workspace.tls?.serverArgs ?? []),
+      ...args,
+    ];
+  }
+}
+
+async function newPorts(): Promise<Ports> {
+  const [client = 0, peer = 0] = await freePorts(2);
+  return { client, peer };
+}
+
+async function readTail(file: string, bytes: number): Promise<string> {
+  try {
+    await using handle = await open(file, 'r');
+    const { size } = await handle.stat();
+    const length = Math.min(size, bytes);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch {
+    return ''; // nothing was logged
+  }
+}
+
+function lastLines(text: string, count: number): string {
+  return text.trimEnd().split('\n').slice(-count).join('\n');
+}
