@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CallTls, call } from './http.js';
 
 const POLL_MS = 15;
-const CALL_TIMEOUT_MS = 1_000;
+const CALL_TIMEOUT_MS = 500;
 
 /**
  * Resolves when `/health` says that etcd serves; rejects with `signal.reason` when aborted.
