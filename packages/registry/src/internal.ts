@@ -1,1 +1,3 @@
-export {};
+/** For the sibling packages only; outside of semantic versioning. */
+export { formatHostPort } from './address.js';
+export { type LiveService, type RegistryInternals, registryInternalsOf } from './registry-internals.js';

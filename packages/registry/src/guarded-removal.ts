@@ -1,0 +1,59 @@
+import type { CallOptions, KeyValue, KV } from '@coord/client';
+import { patchValue } from './service-value.js';
+
+export type RemovalOutcome =
+  /** It was there and is gone. */
+  | 'removed'
+  /** There was nothing to remove. */
+  | 'absent'
+  /** The key belongs to somebody else by now, and was left alone. */
+  | 'replaced';
+
+/**
+ * Removes an instance in two steps: first it says `leaving`, keeping its lease, so that everyone who
+ * watches knows that the delete which follows is meant; then the key goes. Each step is guarded by the
+ * revision it has seen, so it may be repeated after a lost answer and never touches a successor.
+ */
+export async function removeInstance(
+  kv: KV,
+  key: string,
+  owns: (present: KeyValue) => boolean,
+  options: CallOptions,
+): Promise<RemovalOutcome> {
+  const call = { ...options, idempotent: true };
+  let removing = false;
+  let present = await kv.get(key, call);
+  for (;;) {
+    if (present === undefined) return removing ? 'removed' : 'absent';
+    if (!owns(present)) return 'replaced';
+    removing = true;
+    const saysLeaving = leavingValue(present);
+    const result = await kv.txn(
+      {
+        compare: [{ key, target: 'mod', is: '=', to: present.modRevision }],
+        success:
+          saysLeaving === undefined
+            ? [{ delete: key }]
+            : [{ put: { key, value: saysLeaving, ignoreLease: true } }, { get: key }],
+        failure: [{ get: key }],
+      },
+      call,
+    );
+    if (result.succeeded && saysLeaving === undefined) return 'removed';
+    const read = result.responses.find((response) => response.type === 'get');
+    present = read?.kvs[0];
+  }
+}
+
+/** The value that says `leaving`; undefined when it says so already, or cannot say anything. */
+function leavingValue(present: KeyValue): string | undefined {
+  try {
+    const value: unknown = present.json();
+    if (typeof value === 'object' && value !== null && 'leaving' in value && value.leaving === true) {
+      return undefined;
+    }
+    return patchValue(present, { leaving: true });
+  } catch {
+    return undefined; // no instance anyone could have discovered
+  }
+}

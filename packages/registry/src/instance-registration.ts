@@ -1,0 +1,481 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  AbortedError,
+  AuthError,
+  ClosedError,
+  ConflictError,
+  type CoordClient,
+  NotFoundError,
+  PermissionError,
+  ResourceExhaustedError,
+  type Session,
+  TimeoutError,
+  ValidationError,
+  type WaitOptions,
+  type WatchCache,
+} from '@coord/client';
+import {
+  assertValid,
+  type Backoff,
+  backoffDelayMs,
+  type CoordLogger,
+  checkWaitOptions,
+  delay,
+  internalsOf,
+  monotonicNow,
+  type SessionRef,
+  Wait,
+} from '@coord/client/internal';
+import { removeInstance } from './guarded-removal.js';
+import { KeyClaim, LeavingError, type PresentKey, readKey } from './key-claim.js';
+import type { HealthStatus, ServiceInfo } from './service-info.js';
+import { checkHealth } from './service-registration.js';
+
+/**
+ * - `registered`: the instance is in etcd, on a live lease.
+ * - `recovering`: its lease was lost; it is being registered again.
+ * - `leaving`: it is being deregistered.
+ * - `deregistered`: it is gone, by this handle, by an operator, or because the client was closed.
+ * - `superseded`: somebody else has registered the same id since.
+ */
+export type RegistrationState = 'registered' | 'recovering' | 'leaving' | 'deregistered' | 'superseded';
+
+/** A registered instance: it stays registered, over any outage, until told otherwise. */
+export interface Registration extends AsyncDisposable {
+  /** As registered, with the present health. */
+  readonly service: ServiceInfo;
+  readonly state: RegistrationState;
+  /** Calls back at each change of state; returns the function that ends it. */
+  subscribe(callback: (state: RegistrationState) => void): () => void;
+  /**
+   * Sets the health that discovery sees; waits out a recovery.
+   * @throws {NotFoundError} when it is deregistered
+   * @throws {ConflictError} when it is superseded
+   */
+  updateHealth(status: HealthStatus, options?: WaitOptions): Promise<void>;
+  /**
+   * Takes the instance out of discovery, then deletes it. Idempotent. It never comes back: when etcd does
+   * not answer in time this rejects, and the removal goes on in the background.
+   * @throws {TimeoutError | ConnectionError} when etcd did not confirm it in time
+   */
+  deregister(options?: WaitOptions): Promise<void>;
+}
+
+export interface RegistrationContext {
+  readonly client: CoordClient;
+  readonly key: string;
+  readonly ttlMs: number;
+  /** Told once, when the registration is over. */
+  readonly onEnd: () => void;
+}
+
+/** Between attempts to get back into etcd: for ever, and not all clients at once. */
+const RETRY: Backoff = { initialDelayMs: 100, maxDelayMs: 5_000, multiplier: 2 };
+/** A lost lease usually means that many were lost: the first attempts are spread over this time. */
+const RECOVERY_SPREAD_MS = 200;
+/** Between two proofs that the lease lives: longer than one etcd member trails another. */
+const LEASE_PROOF_INTERVAL_MS = 500;
+/** How long a recovery waits for the news about its key from before the outage. */
+const CATCH_UP_MS = 5_000;
+const KIND = 'registry';
+
+export class InstanceRegistration implements Registration {
+  readonly #context: RegistrationContext;
+  readonly #claim: KeyClaim;
+  readonly #logger: CoordLogger;
+  readonly #requestTimeoutMs: number;
+  /** Aborts everything that keeps the instance registered, as soon as it shall not be any more. */
+  readonly #ended = new AbortController();
+  readonly #listeners = new Set<(state: RegistrationState) => void>();
+  #service: ServiceInfo;
+  #state: RegistrationState = 'recovering';
+  #ref: SessionRef | undefined;
+  #ownKey: WatchCache<PresentKey> | undefined;
+  #seenLeaving = false;
+  /** The writes to the key, one after the other. */
+  #writing: Promise<unknown> = Promise.resolve();
+  #recovery: Promise<void> = Promise.resolve();
+  #removal: Promise<void> | undefined;
+
+  constructor(context: RegistrationContext, service: ServiceInfo) {
+    const internals = internalsOf(context.client);
+    this.#context = context;
+    this.#service = service;
+    this.#claim = new KeyClaim(context.client.kv, context.key);
+    this.#logger = internals.logger;
+    this.#requestTimeoutMs = internals.options.requestTimeoutMs;
+  }
+
+  get service(): ServiceInfo {
+    return this.#service;
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  get #isOver(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
+  subscribe(callback: (state: RegistrationState) => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  /** Registers, replacing whoever has the id. After a failure nothing stays behind, once etcd answers. */
+  async start(options: WaitOptions): Promise<void> {
+    using wait = this.#wait(options, 'register');
+    try {
+      await this.#establish(AbortSignal.any([wait.signal, this.#ended.signal]), { replace: true });
+    } catch (error) {
+      if (this.#claim.mayBeThere) this.#removal ??= this.#remove();
+      else this.#end('deregistered');
+      throw wait.errorFor(error);
+    }
+    this.#observeOwnKey();
+  }
+
+  async updateHealth(status: HealthStatus, options: WaitOptions = {}): Promise<void> {
+    const issues = checkHealth([], 'status', status);
+    assertValid(checkWaitOptions(issues, options));
+    using wait = this.#wait(options, 'update the health of');
+    this.#assertGoesOn();
+    this.#service = Object.freeze({ ...this.#service, health: status, lastHeartbeat: new Date() });
+    const signal = AbortSignal.any([wait.signal, this.#ended.signal]);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await wait.race(this.#recovery); // a recovery writes the new health, too
+        this.#assertGoesOn();
+        await this.#publish(this.#session(), signal, { replace: false, create: false });
+        return;
+      } catch (error) {
+        this.#assertGoesOn();
+        if (wait.signal.aborted || isRefusal(error)) throw wait.errorFor(error);
+        await delay(backoffDelayMs(attempt, RETRY), signal).catch((cause: unknown) => {
+          this.#assertGoesOn();
+          throw wait.errorFor(cause);
+        });
+      }
+    }
+  }
+
+  async deregister(options: WaitOptions = {}): Promise<void> {
+    assertValid(checkWaitOptions([], options));
+    using wait = this.#wait(options, 'deregister');
+    if (this.#state !== 'superseded' && this.#state !== 'deregistered') this.#removal ??= this.#remove();
+    if (this.#removal !== undefined) await wait.race(this.#removal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.deregister();
+    } catch (error) {
+      // The removal goes on in the background; the lease's end is the last resort.
+      this.#logger.warn('instance not deregistered in time', { key: this.#context.key, error });
+    }
+  }
+
+  #wait(options: WaitOptions, verb: string): Wait {
+    return new Wait(
+      { timeoutMs: this.#requestTimeoutMs, ...defined(options) },
+      `${verb} ${this.#context.key}`,
+      (timeoutMs) =>
+        new TimeoutError(`${verb} ${this.#context.key}: etcd did not confirm it within ${timeoutMs} ms`, {
+          timeoutMs,
+          outcome: 'unknown',
+        }),
+    );
+  }
+
+  #assertGoesOn(): void {
+    const { key } = this.#context;
+    if (this.#state === 'superseded') {
+      throw new ConflictError(`${key} has been registered by somebody else since`, { key });
+    }
+    if (this.#isOver) throw new NotFoundError(`${key} has been deregistered; register it again`, { key });
+  }
+
+  /** Gets the instance into etcd on a live lease: retries until the signal ends it. */
+  async #establish(signal: AbortSignal, { replace }: { replace: boolean }): Promise<void> {
+    const startedAt = monotonicNow();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#borrowSession(signal);
+        if (!replace) await this.#catchUp(signal);
+        await this.#publish(this.#session(), signal, { replace, create: true });
+        if (this.#isOver) throw new AbortedError('ended meanwhile');
+        this.#setState('registered');
+        this.#logger.info('instance registered', {
+          key: this.#context.key,
+          attempt,
+          durationMs: Math.round(monotonicNow() - startedAt),
+        });
+        // Lost while it was being written: the loss was not announced to us then.
+        if (this.#session().signal.aborted) this.#onSessionEnd();
+        return;
+      } catch (error) {
+        if (signal.aborted || error instanceof ClosedError || isOwnershipChange(error)) throw error;
+        if (replace && isRefusal(error)) throw error;
+        this.#logger.warn('instance not registered yet', { key: this.#context.key, attempt, error });
+        await delay(backoffDelayMs(attempt, RETRY), signal);
+      }
+    }
+  }
+
+  async #borrowSession(signal: AbortSignal): Promise<void> {
+    if (this.#ref?.session.state === 'alive') return;
+    this.#releaseSession();
+    const ref = await internalsOf(this.#context.client).borrowSession(KIND, this.#context.ttlMs, { signal });
+    if (this.#isOver) {
+      ref.release();
+      throw new AbortedError('ended meanwhile');
+    }
+    this.#ref = ref;
+    ref.session.signal.addEventListener('abort', this.#onSessionEnd, { once: true });
+  }
+
+  #releaseSession(): void {
+    this.#ref?.session.signal.removeEventListener('abort', this.#onSessionEnd);
+    this.#ref?.release();
+    this.#ref = undefined;
+  }
+
+  #session(): Session {
+    if (this.#ref === undefined) throw new ClosedError(`${this.#context.key} has no session any more`);
+    return this.#ref.session;
+  }
+
+  #publish(
+    session: Session,
+    signal: AbortSignal,
+    options: { replace: boolean; create: boolean },
+  ): Promise<void> {
+    const write = this.#writing.then(() =>
+      this.#claim.publish(() => this.#service, session, { signal, ...options }),
+    );
+    this.#writing = write.catch(() => undefined);
+    return write;
+  }
+
+  readonly #onSessionEnd = (): void => {
+    if (this.#isOver || this.#state !== 'registered') return;
+    const session = this.#session();
+    if (session.signal.reason instanceof ClosedError) {
+      this.#end('deregistered'); // the client closes
+      return;
+    }
+    this.#logger.warn('registration lost its lease', { key: this.#context.key, leaseId: session.leaseId });
+    this.#setState('recovering');
+    this.#recovery = this.#recover();
+  };
+
+  async #recover(): Promise<void> {
+    const { signal } = this.#ended;
+    try {
+      await delay(Math.random() * RECOVERY_SPREAD_MS, signal);
+      await this.#establish(signal, { replace: false });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof LeavingError) this.#finishRemoval();
+      else this.#end(error instanceof ConflictError ? 'superseded' : 'deregistered');
+    }
+  }
+
+  /** Before registering again: has anybody deregistered or replaced us while we were away? */
+  async #catchUp(signal: AbortSignal): Promise<void> {
+    const { revision } = await this.#context.client.kv.range(this.#context.key, { countOnly: true, signal });
+    try {
+      await this.#ownKey?.waitFor(revision, { signal, timeoutMs: CATCH_UP_MS });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#logger.debug('registering again without the news of the outage', {
+        key: this.#context.key,
+        error,
+      });
+    }
+    await nextTurn(); // what the cache has received is now on its way to #onOwnKey: let it arrive
+    if (this.#isOver) throw new AbortedError('ended meanwhile');
+  }
+
+  #observeOwnKey(): void {
+    const observe = async () => {
+      for (let attempt = 1; !this.#isOver; attempt++) {
+        try {
+          this.#ownKey = this.#context.client.cache<PresentKey>(this.#context.key, { decode: readKey });
+          await this.#followOwnKey(this.#ownKey);
+        } catch (error) {
+          if (this.#isOver || error instanceof ClosedError) return;
+          this.#logger.warn('own key not watched', { key: this.#context.key, error });
+        }
+        await delay(backoffDelayMs(attempt, RETRY), this.#ended.signal);
+      }
+    };
+    observe().catch(() => undefined); // only the end of the registration ends it
+  }
+
+  async #followOwnKey(cache: WatchCache<PresentKey>): Promise<void> {
+    const { signal } = this.#ended;
+    try {
+      await cache.waitFor(this.#claim.modRevision, { signal });
+      // In one tick: no change can fall between the state and the changes.
+      const changes = cache.changes();
+      signal.addEventListener('abort', () => void changes[Symbol.asyncDispose](), { once: true });
+      const present = cache.get(this.#context.key);
+      if (present) this.#onOwnKeyPut(present);
+      else this.#onOwnKeyDelete();
+      for await (const update of changes) {
+        for (const { kv, value } of update.changes) {
+          if (value) this.#onOwnKeyPut(value);
+          else if (kv.modRevision > this.#claim.modRevision) this.#onOwnKeyDelete();
+        }
+      }
+    } finally {
+      await cache.close();
+    }
+  }
+
+  #onOwnKeyPut(present: PresentKey): void {
+    if (this.#isOver || present.kv.modRevision < this.#claim.modRevision) return;
+    const { instance } = present;
+    if (!this.#claim.observe(present)) {
+      this.#end('superseded');
+    } else if (instance?.leaving) {
+      this.#seenLeaving = true;
+      this.#finishRemoval();
+    } else if (instance?.author?.generation === 0) {
+      // An operator has set our health: it is to survive a recovery.
+      this.#service = Object.freeze({ ...this.#service, health: instance.info.health });
+    }
+  }
+
+  #onOwnKeyDelete(): void {
+    if (this.#isOver) return;
+    if (this.#seenLeaving) this.#end('deregistered');
+    else if (this.#state === 'registered') this.#judgeDelete(this.#session(), this.#claim.modRevision);
+  }
+
+  /** The key is gone without a word: deregistered by somebody if the lease lives, else expired. */
+  #judgeDelete(session: Session, deletedAfter: bigint): void {
+    const judge = async () => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await session.keepAlive({ signal: this.#ended.signal, timeoutMs: this.#requestTimeoutMs });
+          // Twice: an etcd member may tell of the delete before another one knows of the lease's end.
+          await delay(LEASE_PROOF_INTERVAL_MS, this.#ended.signal);
+          await session.keepAlive({ signal: this.#ended.signal, timeoutMs: this.#requestTimeoutMs });
+          if (this.#state === 'registered' && this.#claim.modRevision === deletedAfter) {
+            this.#end('deregistered');
+          }
+          return;
+        } catch {
+          if (this.#isOver || session.state !== 'alive') return; // a lost lease starts the recovery by itself
+          await delay(backoffDelayMs(attempt, RETRY), this.#ended.signal);
+        }
+      }
+    };
+    judge().catch(() => undefined); // only the end of the registration ends it early
+  }
+
+  /** Somebody has marked us as leaving: the instance goes, even if he never gets to the delete. */
+  #finishRemoval(): void {
+    this.#removal ??= this.#remove();
+    this.#removal.catch(() => undefined);
+  }
+
+  /** Removes the instance from etcd, however long that takes. */
+  #remove(): Promise<void> {
+    this.#setState('leaving');
+    this.#ended.abort();
+    this.#releaseSession(); // should the removal never succeed, the lease's end is near
+    const removal = this.#removeUntilGone();
+    removal.catch(() => undefined); // deregister() reports it; the background removal has nobody to tell
+    return removal;
+  }
+
+  async #removeUntilGone(): Promise<void> {
+    const { key, client } = this.#context;
+    const startedAt = monotonicNow();
+    await Promise.allSettled([this.#recovery, this.#writing]);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (this.#claim.hasUnresolvedWrites) await this.#claim.withdraw();
+        const outcome = await removeInstance(client.kv, key, (present) => this.#claim.owns(present), {});
+        const durationMs = Math.round(monotonicNow() - startedAt);
+        this.#logger.info('instance deregistered', { key, outcome, attempt, durationMs });
+        this.#end(outcome === 'replaced' ? 'superseded' : 'deregistered');
+        return;
+      } catch (error) {
+        if (error instanceof ClosedError) {
+          this.#end('deregistered'); // its lease goes with the client
+          return;
+        }
+        this.#logger.warn('instance not deregistered yet', { key, attempt, error });
+        await delay(backoffDelayMs(attempt, RETRY));
+      }
+    }
+  }
+
+  #end(state: 'deregistered' | 'superseded'): void {
+    if (this.#state === 'deregistered' || this.#state === 'superseded') return;
+    this.#ended.abort();
+    this.#releaseSession();
+    this.#setState(state);
+    this.#logger.info(`instance ${state}`, { key: this.#context.key });
+    this.#context.onEnd();
+    this.#listeners.clear();
+    this.#withdrawLateWrites();
+  }
+
+  /** A lost attempt to create the key must not land after whoever follows has gone. */
+  #withdrawLateWrites(): void {
+    const withdraw = async () => {
+      await Promise.allSettled([this.#recovery, this.#writing]);
+      for (let attempt = 1; this.#claim.hasUnresolvedWrites; attempt++) {
+        try {
+          await this.#claim.withdraw();
+        } catch (error) {
+          if (error instanceof ClosedError) return;
+          await delay(backoffDelayMs(attempt, RETRY));
+        }
+      }
+    };
+    withdraw().catch(() => undefined); // cannot fail: each failure is retried
+  }
+
+  #setState(state: RegistrationState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(state);
+      } catch (error) {
+        this.#logger.error('a listener threw', { key: this.#context.key, error });
+      }
+    }
+  }
+}
+
+/** The key now belongs to somebody else, or somebody is taking us out. */
+function isOwnershipChange(error: unknown): boolean {
+  return error instanceof ConflictError;
+}
+
+/** Answers that another attempt would not change. */
+function isRefusal(error: unknown): boolean {
+  return [
+    ValidationError,
+    PermissionError,
+    AuthError,
+    ResourceExhaustedError,
+    ClosedError,
+    ConflictError,
+  ].some((refusal) => error instanceof refusal);
+}
+
+function defined(options: WaitOptions): WaitOptions {
+  return {
+    ...(options.signal !== undefined && { signal: options.signal }),
+    ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
+  };
+}

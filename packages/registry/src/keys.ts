@@ -1,0 +1,32 @@
+/** Where the instances of a service live. */
+export class ServiceKeys {
+  readonly prefix: string;
+
+  /** @param keyPrefix without a trailing slash */
+  constructor(keyPrefix: string) {
+    this.prefix = `${keyPrefix}/`;
+  }
+
+  /** With the trailing slash: `user` must not match `user-admin`. */
+  service(serviceName: string): string {
+    return `${this.prefix}${serviceName}/`;
+  }
+
+  instance(serviceName: string, instanceId: string): string {
+    return `${this.prefix}${serviceName}/${instanceId}`;
+  }
+
+  /** The parts of an instance's key; undefined for a key of any other shape. */
+  parse(key: string): { readonly serviceName: string; readonly instanceId: string } | undefined {
+    if (!key.startsWith(this.prefix)) return undefined;
+    const parts = key.slice(this.prefix.length).split('/');
+    const [serviceName, instanceId] = parts;
+    if (parts.length !== 2 || !serviceName || !instanceId) return undefined;
+    return { serviceName, instanceId };
+  }
+}
+
+/** Marks a registration attempt as withdrawn; lives exactly as long as the attempt's lease. */
+export function withdrawalKey(nonce: string, leaseId: bigint): string {
+  return `/coord/registry/withdrawn/${nonce}-${leaseId.toString(16)}`;
+}

@@ -1,0 +1,127 @@
+import type { CoordClient } from '@coord/client';
+import { PushIterator, raceAbort } from '@coord/client/internal';
+import type { ServiceKeys } from './keys.js';
+import type { ServiceInfo } from './service-info.js';
+import type { StoredInstance } from './service-value.js';
+import { openServiceCache, type ServiceView } from './service-view.js';
+
+/** An instance appeared or changed (`put`), or went away (`delete`). */
+export interface ServiceEvent {
+  readonly type: 'put' | 'delete';
+  /** For a delete: the instance as it was last seen. */
+  readonly service: ServiceInfo;
+  /** As it was before; absent for a new one. */
+  readonly previous?: ServiceInfo;
+}
+
+/** The changes of one service, the present instances first. `break` or `close()` ends it. */
+export interface ServiceWatch extends AsyncIterableIterator<ServiceEvent>, AsyncDisposable {
+  close(): Promise<void>;
+}
+
+/** The instances of one service as a whole, at each change. `break` or `close()` ends it. */
+export interface InstancesWatch extends AsyncIterableIterator<readonly ServiceInfo[]>, AsyncDisposable {
+  close(): Promise<void>;
+}
+
+/** A stream of the registry's; told to `end` when the registry closes. */
+export interface RegistryStream {
+  close(): Promise<void>;
+}
+
+class ServiceStream<T> extends PushIterator<T> implements RegistryStream {
+  async close(): Promise<void> {
+    await this.return();
+  }
+}
+
+/**
+ * Every change of every instance, in order, none lost: also those that an empty-list guard holds back
+ * elsewhere. An instance goes away when it says that it is leaving, not only when its key is gone.
+ */
+export function watchService(
+  client: CoordClient,
+  keys: ServiceKeys,
+  serviceName: string,
+  onClose: () => void,
+): ServiceWatch {
+  const cache = openServiceCache(client, keys, serviceName);
+  const ended = new AbortController();
+  const stream = new ServiceStream<ServiceEvent>({
+    onClose: () => {
+      ended.abort();
+      onClose();
+    },
+  });
+  const present = new Map<string, ServiceInfo>();
+
+  const apply = (key: string, instance: StoredInstance | undefined) => {
+    const event = change(present.get(key), instance);
+    if (event === undefined) return;
+    if (event.type === 'put') present.set(key, event.service);
+    else present.delete(key);
+    stream.push(event);
+  };
+
+  const follow = async () => {
+    try {
+      await raceAbort(cache.ready, ended.signal);
+      // In one tick: no change can fall between the list and the changes.
+      const entries = cache.entries();
+      const changes = cache.changes();
+      const stop = () => void changes[Symbol.asyncDispose]();
+      ended.signal.addEventListener('abort', stop, { once: true });
+      for (const [key, instance] of entries) apply(key, instance);
+      for await (const update of changes) {
+        for (const { key, value } of update.changes) apply(key, value);
+      }
+      stream.end();
+    } catch (error) {
+      stream.fail(error); // does nothing when the consumer has ended it
+    } finally {
+      await cache.close();
+    }
+  };
+  follow().catch(() => undefined); // all that it may throw has gone to the stream
+  return stream;
+}
+
+function change(
+  previous: ServiceInfo | undefined,
+  now: StoredInstance | undefined,
+): ServiceEvent | undefined {
+  if (now !== undefined && !now.leaving) {
+    return { type: 'put', service: now.info, ...(previous && { previous }) };
+  }
+  return previous && { type: 'delete', service: previous, previous };
+}
+
+/** The selected instances at each change; a slow consumer gets only the newest list. */
+export function watchInstanceList(
+  view: ServiceView,
+  select: (all: readonly ServiceInfo[]) => readonly ServiceInfo[],
+  onClose: () => void,
+): InstancesWatch {
+  let latest: readonly ServiceInfo[] | undefined;
+  const stream = new ServiceStream<readonly ServiceInfo[]>({
+    onClose: () => {
+      unsubscribe();
+      onClose();
+    },
+  });
+  const publish = () => {
+    if (view.closed) return stream.end();
+    if (view.failure !== undefined) return stream.fail(view.failure);
+    const list = view.all && select(view.all);
+    if (list === undefined || sameElements(list, latest)) return;
+    latest = list;
+    stream.replace(list);
+  };
+  const unsubscribe = view.subscribe(publish);
+  publish();
+  return stream;
+}
+
+function sameElements(a: readonly ServiceInfo[], b: readonly ServiceInfo[] | undefined): boolean {
+  return b !== undefined && a.length === b.length && a.every((info, index) => info === b[index]);
+}
