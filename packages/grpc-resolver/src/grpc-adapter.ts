@@ -1,0 +1,127 @@
+/**
+ * The only file that touches `grpc.experimental`, which "may break in any minor version update": hence
+ * the peer dependency on `~1.14.5`.
+ */
+import type * as Grpc from '@grpc/grpc-js';
+
+/** A loaded copy of `@grpc/grpc-js`. */
+export type GrpcModule = typeof Grpc;
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a channel asks a name resolver to resolve. */
+export interface Target {
+  readonly scheme: string;
+  readonly authority: string;
+  readonly path: string;
+}
+
+/** A JSON service config, as users write it. */
+export type ServiceConfigJson = Readonly<Record<string, unknown>>;
+
+/** Where a resolver's results go: one channel. */
+export interface ResultSink {
+  /** The addresses; a config replaces the channel's own. */
+  addresses(addresses: readonly Address[], note: string, config?: ServiceConfigJson): void;
+  /** Calls fail with UNAVAILABLE and this text. A channel that has addresses keeps them. */
+  unavailable(details: string, config?: ServiceConfigJson): void;
+}
+
+/** A name resolver, free of grpc-js's types. */
+export interface NameResolver {
+  /** The channel wants a result, soon but not within this call. Also revives a stopped resolver. */
+  resolve(): void;
+  stop(): void;
+}
+
+export interface NameResolverFactory {
+  /** @param options the channel's, symbol keys included */
+  create(target: Target, sink: ResultSink, options: Grpc.ChannelOptions): NameResolver;
+  /** The `:authority` of calls. */
+  authority(target: Target): string;
+}
+
+/** Teaches this copy of grpc-js a scheme; there is no way to unteach it. */
+export function registerScheme(grpc: GrpcModule, scheme: string, factory: NameResolverFactory): void {
+  const { experimental } = grpc;
+
+  class SchemeResolver implements Grpc.experimental.Resolver {
+    readonly #resolver: NameResolver;
+
+    static getDefaultAuthority(target: Grpc.experimental.GrpcUri): string {
+      return factory.authority(fromUri(target));
+    }
+
+    constructor(
+      target: Grpc.experimental.GrpcUri,
+      listener: Grpc.experimental.ResolverListener,
+      options: Grpc.ChannelOptions,
+    ) {
+      this.#resolver = factory.create(fromUri(target), sinkOf(grpc, listener), options);
+    }
+
+    updateResolution(): void {
+      this.#resolver.resolve();
+    }
+
+    destroy(): void {
+      this.#resolver.stop();
+    }
+  }
+
+  experimental.registerResolver(scheme, SchemeResolver);
+}
+
+function fromUri({ scheme = '', authority = '', path }: Grpc.experimental.GrpcUri): Target {
+  return { scheme, authority, path };
+}
+
+function sinkOf(grpc: GrpcModule, listener: Grpc.experimental.ResolverListener): ResultSink {
+  const { statusOrFromValue, statusOrFromError } = grpc.experimental;
+  const orNull = (config: ServiceConfigJson | undefined) =>
+    config === undefined ? null : statusOrFromValue(toServiceConfig(grpc, config));
+  return {
+    addresses(addresses, note, config) {
+      const endpoints = addresses.map(({ host, port }) => ({ addresses: [{ host, port }] }));
+      listener(statusOrFromValue(endpoints), {}, orNull(config), note);
+    },
+    unavailable(details, config) {
+      const status = { code: grpc.status.UNAVAILABLE, details, metadata: new grpc.Metadata() };
+      listener(statusOrFromError(status), {}, orNull(config), details);
+    },
+  };
+}
+
+type ServiceConfig = Parameters<Grpc.experimental.ResolverListener>[2] extends infer R
+  ? R extends { ok: true; value: infer C }
+    ? C
+    : never
+  : never;
+
+/**
+ * A resolver's service config is used as it is, not validated or converted like a channel's. The JSON has
+ * passed the channel's own validation already; only its durations are still text.
+ */
+function toServiceConfig(grpc: GrpcModule, json: ServiceConfigJson): ServiceConfig {
+  const methods = Array.isArray(json.methodConfig) ? json.methodConfig : [];
+  return {
+    ...json,
+    loadBalancingConfig: Array.isArray(json.loadBalancingConfig) ? json.loadBalancingConfig : [],
+    methodConfig: methods.map((method) =>
+      typeof method.timeout === 'string'
+        ? { ...method, timeout: grpc.experimental.parseDuration(method.timeout) ?? undefined }
+        : method,
+    ),
+  };
+}
+
+/** Whether this is a grpc-js whose experimental interface is the one used here. */
+export function isSupportedGrpc(grpc: unknown): grpc is GrpcModule {
+  if (typeof grpc !== 'object' || grpc === null || !('experimental' in grpc)) return false;
+  const { experimental } = grpc;
+  const needed = ['registerResolver', 'statusOrFromValue', 'statusOrFromError', 'parseDuration'];
+  return needed.every((name) => typeof Reflect.get(Object(experimental), name) === 'function');
+}

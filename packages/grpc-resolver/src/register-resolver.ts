@@ -1,0 +1,139 @@
+import { type CoordClient, ValidationError } from '@coord/client';
+import { assertValid, checkKeyPart, type IssueList, internalsOf, show } from '@coord/client/internal';
+import { createRegistry, type ServiceRegistry } from '@coord/registry';
+import { registryInternalsOf } from '@coord/registry/internal';
+import * as defaultGrpc from '@grpc/grpc-js';
+import { type GrpcModule, isSupportedGrpc } from './grpc-adapter.js';
+import { Scheme, sourceOf, sourceOptions } from './scheme.js';
+
+export interface ResolverOptions {
+  /** Where the services are. Give this or `client`. */
+  readonly registry?: ServiceRegistry | undefined;
+  /** A registry with default options is made over it, and closed with the handle. */
+  readonly client?: CoordClient | undefined;
+  /** @default 'etcd' */
+  readonly scheme?: string | undefined;
+  /** Resolves `etcd://<name>/<service>` instead of `etcd:///<service>`: for several clusters in one process. */
+  readonly name?: string | undefined;
+  /** The copy of `@grpc/grpc-js` that your clients use, if it is not the one this package finds. */
+  readonly grpc?: GrpcModule | undefined;
+  /** How long a call waits for the first answer of etcd before it fails as UNAVAILABLE. @default 5_000 */
+  readonly patienceMs?: number | undefined;
+}
+
+export interface ResolverHandle extends AsyncDisposable {
+  readonly scheme: string;
+  /** The authority in targets; '' without a `name`. */
+  readonly name: string;
+  /** `etcd:///user-service`, or `etcd://<name>/user-service`. @throws {ValidationError} for a bad name */
+  target(serviceName: string): string;
+  /**
+   * Options for a grpc-js client: they tie its channel to this very resolver, whatever its target's authority,
+   * and turn HTTP proxies off, which grpc-js would otherwise ask instead of any resolver.
+   */
+  channelOptions(): defaultGrpc.ChannelOptions;
+  /** New channels are not resolved any more; open ones go on, unless the registry was made here. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes `etcd:///user-service` a target for every grpc-js client in this process.
+ * @throws {ValidationError} for bad options, or when the scheme (and name) is registered already
+ * @example
+ * registerResolver({ registry });
+ * const client = new UserServiceClient('etcd:///user-service', grpc.credentials.createInsecure(), {
+ *   'grpc.service_config': '{"loadBalancingConfig":[{"round_robin":{}}]}',
+ * });
+ */
+export function registerResolver(options: ResolverOptions): ResolverHandle {
+  const { scheme, name, grpc, patienceMs } = resolve(options);
+  const owned = options.registry === undefined && options.client ? createRegistry(options.client) : undefined;
+  const registry = options.registry ?? owned;
+  if (registry === undefined) throw new ValidationError([{ path: 'registry', message: 'is missing' }]);
+  const source = sourceOf(registry, patienceMs);
+  const { sources } = Scheme.of(grpc, scheme);
+  sources.set(name, source);
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    if (closing === undefined && sources.get(name) === source) sources.delete(name);
+    closing ??= owned?.close() ?? Promise.resolve();
+    return closing;
+  };
+  return {
+    scheme,
+    name,
+    target(serviceName) {
+      assertValid(checkKeyPart([], 'serviceName', serviceName));
+      return `${scheme}://${name}/${encodeURIComponent(serviceName)}`;
+    },
+    channelOptions: () => sourceOptions(source),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** RFC 3986, in lower case. */
+const SCHEME = /^[a-z][a-z0-9+.-]*$/;
+const NAME = /^[A-Za-z0-9._-]+$/;
+/** Ours to keep out of: grpc-js has them built in. */
+const BUILT_IN = ['dns', 'ipv4', 'ipv6', 'unix', 'xds'];
+const DEFAULT_PATIENCE_MS = 5_000;
+
+function resolve(options: ResolverOptions) {
+  const issues: IssueList = [];
+  const {
+    registry,
+    client,
+    scheme = 'etcd',
+    name,
+    grpc = defaultGrpc,
+    patienceMs = DEFAULT_PATIENCE_MS,
+  } = options;
+  if ((registry === undefined) === (client === undefined)) {
+    issues.push({ path: 'registry', message: 'give either a registry or a client' });
+  } else if (registry !== undefined && registryInternalsOf(registry) === undefined) {
+    issues.push({ path: 'registry', message: 'must be made by createRegistry()' });
+  } else if (client !== undefined) {
+    checkClient(issues, client);
+  }
+  if (typeof scheme !== 'string' || !SCHEME.test(scheme) || BUILT_IN.includes(scheme)) {
+    issues.push({
+      path: 'scheme',
+      message: `must be a lower-case URI scheme of your own, got ${show(scheme)}`,
+    });
+  }
+  if (name !== undefined && (typeof name !== 'string' || !NAME.test(name))) {
+    issues.push({
+      path: 'name',
+      message: `must consist of letters, digits, ".", "_", "-", got ${show(name)}`,
+    });
+  }
+  if (typeof patienceMs !== 'number' || !(patienceMs > 0) || patienceMs > 2 ** 31 - 1) {
+    issues.push({
+      path: 'patienceMs',
+      message: `must be a positive number of milliseconds, got ${show(patienceMs)}`,
+    });
+  }
+  checkGrpc(issues, grpc);
+  assertValid(issues);
+  if (Scheme.of(grpc, scheme).sources.has(name ?? '')) {
+    const taken = name === undefined ? `${scheme}:///…` : `${scheme}://${name}/…`;
+    const message = `${taken} is registered already; give this one another name, or close the other`;
+    throw new ValidationError([{ path: 'name', message }]);
+  }
+  return { scheme, name: name ?? '', grpc, patienceMs };
+}
+
+function checkClient(issues: IssueList, client: CoordClient): void {
+  try {
+    internalsOf(client);
+  } catch {
+    issues.push({ path: 'client', message: 'must be made by connect() or createClient()' });
+  }
+}
+
+export function checkGrpc(issues: IssueList, grpc: unknown): void {
+  if (isSupportedGrpc(grpc)) return;
+  const message = 'is no @grpc/grpc-js ~1.14.5: its experimental resolver interface is not the one needed';
+  issues.push({ path: 'grpc', message });
+}

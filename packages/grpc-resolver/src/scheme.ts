@@ -1,0 +1,91 @@
+import { ValidationError } from '@coord/client';
+import type { ServiceRegistry } from '@coord/registry';
+import { type RegistryInternals, registryInternalsOf } from '@coord/registry/internal';
+import type { ChannelOptions } from '@grpc/grpc-js';
+import { type GrpcModule, registerScheme, type ServiceConfigJson, type Target } from './grpc-adapter.js';
+import { ServiceResolver } from './service-resolver.js';
+import { authorityOf, serviceNameOf } from './target.js';
+
+/** Which registry a target is resolved by, and how long calls wait for its first answer. */
+export interface ResolverSource {
+  readonly registry: RegistryInternals;
+  readonly patienceMs: number;
+}
+
+/**
+ * The channel option that names the source. A symbol: it reaches the resolver, but neither the keys
+ * that grpc-js shares connections by, nor its JSON traces.
+ */
+const SOURCE: unique symbol = Symbol.for('@coord/grpc-resolver.source');
+
+/** The channel options that tie a channel to a source. */
+export function sourceOptions(source: ResolverSource): ChannelOptions {
+  // An HTTP proxy (from the environment) would bypass our resolver, and never see the service's name.
+  const options = { 'grpc.enable_http_proxy': 0, [SOURCE]: source };
+  return options;
+}
+
+export function sourceOf(registry: ServiceRegistry, patienceMs: number): ResolverSource {
+  const internals = registryInternalsOf(registry);
+  if (internals === undefined) {
+    throw new ValidationError([{ path: 'registry', message: 'must be made by createRegistry()' }]);
+  }
+  return { registry: internals, patienceMs };
+}
+
+/** A scheme that one copy of grpc-js has been taught: the sources behind it, by authority ('' = default). */
+export class Scheme {
+  readonly name: string;
+  readonly sources = new Map<string, ResolverSource>();
+
+  private constructor(grpc: GrpcModule, name: string) {
+    this.name = name;
+    registerScheme(grpc, name, {
+      create: (target, sink, options) => {
+        const { registry, patienceMs } = this.#source(target, options);
+        const serviceName = serviceNameOf(target);
+        return new ServiceResolver({
+          serviceName,
+          open: () => registry.view(serviceName),
+          sink,
+          patienceMs,
+          config: configOf(options),
+        });
+      },
+      authority: authorityOf,
+    });
+  }
+
+  /** Schemes cannot be unlearnt, so each is taught once per copy of grpc-js. */
+  static of(grpc: GrpcModule, name: string): Scheme {
+    const known = SCHEMES.get(grpc) ?? new Map<string, Scheme>();
+    SCHEMES.set(grpc, known);
+    const scheme = known.get(name) ?? new Scheme(grpc, name);
+    known.set(name, scheme);
+    return scheme;
+  }
+
+  #source(target: Target, options: ChannelOptions): ResolverSource {
+    const source = optionSource(options) ?? this.sources.get(target.authority);
+    if (source !== undefined) return source;
+    const registered = [...this.sources.keys()].map((name) => `${this.name}://${name}/…`).join(', ');
+    const message = `nothing is registered for ${this.name}://${target.authority}/…; registered: ${registered || 'nothing'}`;
+    throw new ValidationError([{ path: 'target', message }]);
+  }
+}
+
+const SCHEMES = new WeakMap<GrpcModule, Map<string, Scheme>>();
+
+function optionSource(options: ChannelOptions): ResolverSource | undefined {
+  return Reflect.get(options, SOURCE);
+}
+
+/** The channel's service config; grpc-js has its say about a broken one when it makes the channel. */
+function configOf(options: ChannelOptions): ServiceConfigJson {
+  try {
+    const config: unknown = JSON.parse(options['grpc.service_config'] ?? '{}');
+    return typeof config === 'object' && config !== null ? { ...config } : {};
+  } catch {
+    return {};
+  }
+}

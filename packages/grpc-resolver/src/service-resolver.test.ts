@@ -1,0 +1,201 @@
+import type { LiveService } from '@coord/registry/internal';
+import * as grpc from '@grpc/grpc-js';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { startWho, tally, WhoClient, type WhoServer, who } from '../test/who-service.js';
+import { registerScheme } from './grpc-adapter.js';
+import { ServiceResolver } from './service-resolver.js';
+
+/** A list that the test changes by hand. */
+class HandMadeList implements LiveService {
+  healthy: LiveService['healthy'];
+  failure: unknown;
+  closed = false;
+  readonly #listeners = new Set<() => void>();
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  describe(): string {
+    return 'made by hand';
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  set(...servers: { readonly port: number }[]): void {
+    this.healthy = servers.map(({ port }) => ({
+      name: 'who',
+      id: String(port),
+      address: '127.0.0.1',
+      port,
+      metadata: {},
+      health: 'healthy',
+      weight: 1,
+      registerTime: new Date(0),
+      lastHeartbeat: new Date(0),
+    }));
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+const cleanups: (() => void)[] = [];
+let schemes = 0;
+
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
+
+async function server(name: string): Promise<WhoServer> {
+  const started = await startWho(name);
+  cleanups.push(() => started.kill());
+  return started;
+}
+
+/** A client of a channel that follows the list; `resolves` counts how often grpc-js asked. */
+function follow(
+  list: HandMadeList,
+  { policy = 'round_robin', patienceMs = 200, options = {} as grpc.ChannelOptions } = {},
+) {
+  const scheme = `hand${++schemes}`;
+  const config = { loadBalancingConfig: [{ [policy]: {} }] };
+  const counts = { resolves: 0, results: 0, constructed: 0 };
+  registerScheme(grpc, scheme, {
+    authority: () => 'who',
+    create: (_target, sink) => {
+      counts.constructed += 1;
+      const resolver = new ServiceResolver({
+        serviceName: 'who',
+        open: () => list,
+        patienceMs,
+        config,
+        sink: {
+          addresses: (...result) => {
+            counts.results += 1;
+            sink.addresses(...result);
+          },
+          unavailable: (...result) => {
+            counts.results += 1;
+            sink.unavailable(...result);
+          },
+        },
+      });
+      return {
+        resolve: () => {
+          counts.resolves += 1;
+          resolver.resolve();
+        },
+        stop: () => resolver.stop(),
+      };
+    },
+  });
+  const client = new WhoClient(`${scheme}:///who`, grpc.credentials.createInsecure(), {
+    'grpc.service_config': JSON.stringify(config),
+    'grpc.initial_reconnect_backoff_ms': 100,
+    ...options,
+  });
+  cleanups.push(() => client.close());
+  return { client, counts };
+}
+
+const policies = ['round_robin', 'pick_first'];
+
+describe.each(policies)('a channel with %s', (policy) => {
+  it('fails calls at once when there is no instance, without spinning, and recovers', async () => {
+    const list = new HandMadeList();
+    list.set();
+    const { client, counts } = follow(list, { policy });
+    await expect(who(client)).rejects.toMatchObject({
+      code: grpc.status.UNAVAILABLE,
+      details: expect.stringContaining('no healthy instance'),
+    });
+    const before = { ...counts };
+    const until = Date.now() + 300;
+    while (Date.now() < until)
+      await expect(who(client)).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE });
+    expect(counts.results - before.results).toBeLessThanOrEqual(6);
+    list.set(await server('a'));
+    await vi.waitFor(() => expect(who(client)).resolves.toBe('a'));
+  });
+
+  it('lets go of a removed instance at once, also of the last', async () => {
+    const [a, b] = [await server('a'), await server('b')];
+    const list = new HandMadeList();
+    list.set(a);
+    const { client } = follow(list, { policy });
+    expect(await who(client)).toBe('a');
+    list.set(b);
+    await new Promise(setImmediate);
+    expect((await tally(client, 20)).answers).toEqual({ b: 20 });
+    list.set();
+    await new Promise(setImmediate);
+    expect((await tally(client, 20)).errors).toEqual({ UNAVAILABLE: 20 });
+    expect(a.calls).toBe(1);
+  });
+
+  it('does not reconnect to those that stay', async () => {
+    const [a, b] = [await server('a'), await server('b')];
+    const list = new HandMadeList();
+    list.set(a, b);
+    const { client } = follow(list, { policy });
+    const stream = client.ticks(Buffer.alloc(0));
+    const answers: string[] = [];
+    stream.on('data', (bytes: Buffer) => answers.push(String(bytes)));
+    stream.on('error', () => answers.push('error'));
+    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    const stays = answers[0] === 'a' ? a : b;
+    list.set(stays);
+    await new Promise(setImmediate);
+    expect((await tally(client, 10)).answers).toEqual({ [stays.name]: 10 });
+    stays.tick();
+    await vi.waitFor(() => expect(answers).toEqual([stays.name, stays.name]));
+    stream.cancel();
+  });
+
+  it('says so when the list is not known in time, and then follows it', async () => {
+    const list = new HandMadeList();
+    const { client, counts } = follow(list, { policy, patienceMs: 100 });
+    await expect(who(client)).rejects.toMatchObject({
+      code: grpc.status.UNAVAILABLE,
+      details: /made by hand/,
+    });
+    expect(counts.results).toBeLessThanOrEqual(3);
+    list.set(await server('a'));
+    await vi.waitFor(() => expect(who(client)).resolves.toBe('a'));
+  });
+
+  it('stops with an idle channel and goes on with it', async () => {
+    const [a, b] = [await server('a'), await server('b')];
+    const list = new HandMadeList();
+    list.set(a);
+    const { client, counts } = follow(list, { policy, options: { 'grpc.client_idle_timeout_ms': 1_000 } });
+    expect(await who(client)).toBe('a');
+    await vi.waitFor(() => expect(list.listeners).toBe(0), { timeout: 5_000 });
+    list.set(b);
+    expect(await who(client)).toBe('b');
+    expect(counts.constructed).toBe(1);
+    client.close();
+    expect(list.listeners).toBe(0);
+  });
+});
+
+it('spreads calls evenly over three instances', async () => {
+  const servers = [await server('a'), await server('b'), await server('c')];
+  const list = new HandMadeList();
+  list.set(...servers);
+  const { client } = follow(list);
+  await vi.waitFor(async () => expect(Object.keys((await tally(client, 9)).answers)).toHaveLength(3));
+  expect((await tally(client, 300)).answers).toEqual({ a: 100, b: 100, c: 100 });
+});
+
+it('keeps the addresses when the list fails', async () => {
+  const list = new HandMadeList();
+  list.set(await server('a'));
+  const { client } = follow(list);
+  expect(await who(client)).toBe('a');
+  list.failure = new Error('no permission');
+  list.set(...(list.healthy ?? []));
+  expect((await tally(client, 10)).answers).toEqual({ a: 10 });
+});

@@ -1,0 +1,146 @@
+import type { LiveService } from '@coord/registry/internal';
+import type { Address, NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
+
+/**
+ * grpc-js asks again after every failure, and takes each answer as a reason to stop its own backoff: the
+ * resolver is the only brake. An immediate answer would make it spin, none would make it hang.
+ */
+const MIN_REPEAT_MS = 200;
+
+export interface ServiceResolverOptions {
+  readonly serviceName: string;
+  /** The live list; asked for anew when the last one has failed. @throws when the registry is closed */
+  readonly open: () => LiveService;
+  readonly sink: ResultSink;
+  /** How long a service may remain unknown before calls fail instead of waiting. */
+  readonly patienceMs: number;
+  /** The channel's own service config. */
+  readonly config: ServiceConfigJson;
+}
+
+/** Follows one service for one channel. */
+export class ServiceResolver implements NameResolver {
+  readonly #options: ServiceResolverOptions;
+  /** What it takes to make the channel's balancing policy let go of a removed address. */
+  readonly #clearing: ServiceConfigJson | undefined;
+  #service: LiveService | undefined;
+  #unsubscribe: (() => void) | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #repeatTimer: NodeJS.Timeout | undefined;
+  #patienceTimer: NodeJS.Timeout | undefined;
+  #outOfPatience = false;
+  #lastEmitMs = Number.NEGATIVE_INFINITY;
+  #emitted: readonly Address[] = [];
+
+  constructor(options: ServiceResolverOptions) {
+    this.#options = options;
+    this.#clearing = clearingConfig(options.config);
+  }
+
+  resolve(): void {
+    this.#follow();
+    if (this.#immediate !== undefined || this.#repeatTimer !== undefined) return;
+    const waitMs = this.#lastEmitMs + MIN_REPEAT_MS - performance.now();
+    if (waitMs <= 0) {
+      this.#emitSoon();
+    } else {
+      this.#repeatTimer = setTimeout(() => this.#emit(), waitMs);
+      this.#repeatTimer.unref();
+    }
+  }
+
+  stop(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    this.#service = undefined;
+    this.#cancelEmit();
+    clearTimeout(this.#patienceTimer);
+    this.#patienceTimer = undefined;
+    this.#outOfPatience = false;
+    this.#lastEmitMs = Number.NEGATIVE_INFINITY;
+    this.#emitted = [];
+  }
+
+  #follow(): void {
+    if (this.#service !== undefined && this.#service.failure === undefined) return;
+    this.#unsubscribe?.();
+    try {
+      this.#service = this.#options.open();
+      this.#unsubscribe = this.#service.subscribe(() => this.#emitSoon());
+    } catch {
+      // The registry is closed: the channel keeps what it has, and learns the reason below.
+    }
+    if (this.#patienceTimer !== undefined || this.#outOfPatience) return;
+    this.#patienceTimer = setTimeout(() => {
+      this.#outOfPatience = true;
+      if (this.#service?.healthy === undefined) this.#emitSoon();
+    }, this.#options.patienceMs);
+    this.#patienceTimer.unref();
+  }
+
+  /** In a turn of its own: never within a call of grpc-js, and once for all changes of one turn. */
+  #emitSoon(): void {
+    clearTimeout(this.#repeatTimer);
+    this.#repeatTimer = undefined;
+    this.#immediate ??= setImmediate(() => this.#emit());
+  }
+
+  #cancelEmit(): void {
+    clearTimeout(this.#repeatTimer);
+    this.#repeatTimer = undefined;
+    clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+  }
+
+  #emit(): void {
+    this.#cancelEmit();
+    const { sink, serviceName } = this.#options;
+    const service = this.#service;
+    const instances = service?.healthy;
+    if (service === undefined || instances === undefined) {
+      const hopeless = service === undefined || service.failure !== undefined || service.closed;
+      // Still unknown: say nothing, so that calls wait, but not for ever.
+      if (!hopeless && !this.#outOfPatience) return;
+      this.#lastEmitMs = performance.now();
+      const reason = service === undefined || service.closed ? 'its registry is closed' : describe(service);
+      sink.unavailable(`service "${serviceName}": ${reason}`);
+      return;
+    }
+    this.#lastEmitMs = performance.now();
+    const addresses = instances.map(({ address, port }) => ({ host: address, port }));
+    const removed = this.#emitted.some((before) => !addresses.some((now) => same(before, now)));
+    this.#emitted = addresses;
+    const note = `service "${serviceName}": ${service.describe()}`;
+    if (addresses.length === 0) {
+      // First let go of every address, then say why: an empty list alone would leave calls waiting.
+      sink.addresses([], note, this.#clearing);
+      sink.unavailable(`${note}; there is no healthy instance to call`, this.#clearing);
+      return;
+    }
+    if (removed && this.#clearing) sink.addresses([], note, this.#clearing);
+    sink.addresses(addresses, note);
+  }
+}
+
+function describe(service: LiveService): string {
+  const { failure } = service;
+  return failure instanceof Error ? `${service.describe()} (${failure.message})` : service.describe();
+}
+
+function same(a: Address, b: Address): boolean {
+  return a.host === b.host && a.port === b.port;
+}
+
+/** Policies that give up an address as soon as a list without it arrives. */
+const LET_GO_AT_ONCE = ['round_robin', 'weighted_round_robin'];
+
+/**
+ * pick_first goes on calling a removed instance until it has connected to another one, for ever when
+ * there is none. A moment under round_robin makes it let go; connections that are still wanted survive it.
+ */
+function clearingConfig(config: ServiceConfigJson): ServiceConfigJson | undefined {
+  const [policy] = Array.isArray(config.loadBalancingConfig) ? config.loadBalancingConfig : [];
+  const name = typeof policy === 'object' && policy !== null ? Object.keys(policy)[0] : undefined;
+  if (name !== undefined && LET_GO_AT_ONCE.includes(name)) return undefined;
+  return { ...config, loadBalancingConfig: [{ round_robin: {} }] };
+}

@@ -1,0 +1,127 @@
+import { type CoordClient, CoordError, connect } from '@coord/client';
+import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRegistry, type ServiceRegistry } from '../src/index.js';
+
+const TTL_MS = 2_000;
+let etcd: EtcdServer;
+let client: CoordClient;
+let other: CoordClient;
+let registry: ServiceRegistry;
+
+beforeEach(async () => {
+  etcd = await startEtcd();
+  client = await connect({ ...etcd.connectOptions, requestTimeoutMs: 1_000 });
+  other = await connect({ ...etcd.connectOptions, requestTimeoutMs: 1_000 });
+  registry = createRegistry(client, { ttlMs: TTL_MS });
+});
+
+afterEach(async () => {
+  await Promise.all([client.close({ timeoutMs: 1_000 }), other.close({ timeoutMs: 1_000 })]);
+  await etcd.stop();
+});
+
+const instance = { name: 'user', id: 'a', address: '10.0.0.1', port: 8080 };
+const key = '/services/user/a';
+
+/** Waits until the lease has certainly run out by our clock. */
+async function outlastTtl(isOver: () => boolean): Promise<void> {
+  await eventually(() => expect(isOver()).toBe(true), { timeoutMs: 20_000 });
+}
+
+describe('an etcd that is away for longer than the TTL', () => {
+  it('gets the instance back by itself, and never empties a list meanwhile', async () => {
+    const registration = await registry.register(instance);
+    const observer = createRegistry(other);
+    expect(await observer.discover('user')).toHaveLength(1);
+    expect(await registry.discover('user')).toHaveLength(1);
+    const sizes = new Set<number>();
+    let observing = true;
+    const observation = (async () => {
+      while (observing) {
+        sizes.add((await registry.discover('user')).length);
+        sizes.add((await observer.discover('user')).length);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    await etcd.kill();
+    await outlastTtl(() => registration.state === 'recovering');
+    await expect(registry.discover('user', { consistency: 'linearizable' })).rejects.toSatisfy(CoordError.is);
+    await etcd.restart();
+    await eventually(() => expect(registration.state).toBe('registered'), { timeoutMs: 20_000 });
+    await eventually(async () =>
+      expect(await other.kv.get(key)).toMatchObject({ leaseId: expect.any(BigInt) }),
+    );
+    observing = false;
+    await observation;
+    expect([...sizes]).toEqual([1]);
+    await registration.deregister();
+    expect(await other.kv.get(key)).toBeUndefined();
+  });
+
+  it('does not bring back what was deregistered meanwhile', async () => {
+    const registration = await registry.register(instance);
+    await etcd.kill();
+    await outlastTtl(() => registration.state === 'recovering');
+    await expect(registration.deregister({ timeoutMs: 300 })).rejects.toMatchObject({ outcome: 'unknown' });
+    expect(registration.state).toBe('leaving');
+    await etcd.restart();
+    await registration.deregister({ timeoutMs: 20_000 });
+    expect(registration.state).toBe('deregistered');
+    const { revision } = await other.kv.range(key);
+    const watch = other.watch(key, { startRevision: revision + 1n });
+    const comesBack = watch[Symbol.asyncIterator]().next();
+    expect(await other.kv.get(key)).toBeUndefined();
+    const seen = await Promise.race([
+      comesBack,
+      new Promise((resolve) => setTimeout(resolve, 2 * TTL_MS, 'nothing')),
+    ]);
+    expect(seen).toBe('nothing');
+    await watch.close();
+  });
+
+  it('does not bring back what an operator deregistered while its owner could not see it', async () => {
+    const registration = await registry.register(instance);
+    await createRegistry(other).deregister('user', 'a');
+    await etcd.kill();
+    await etcd.restart();
+    await eventually(() => expect(registration.state).toBe('deregistered'), { timeoutMs: 20_000 });
+    expect(await other.kv.get(key)).toBeUndefined();
+  });
+
+  it('fails a first registration in time, and leaves nothing behind', async () => {
+    await etcd.kill();
+    await expect(registry.register(instance, { timeoutMs: 500 })).rejects.toSatisfy(CoordError.is);
+    await etcd.restart();
+    await eventually(async () => expect(await other.kv.get(key)).toBeUndefined(), { timeoutMs: 10_000 });
+    const registration = await registry.register(instance, { timeoutMs: 10_000 });
+    expect(registration.state).toBe('registered');
+  });
+
+  it('writes a health that was set meanwhile as soon as it can', async () => {
+    const registration = await registry.register(instance);
+    await etcd.kill();
+    await outlastTtl(() => registration.state === 'recovering');
+    const updated = registration.updateHealth('maintenance', { timeoutMs: 30_000 });
+    await etcd.restart();
+    await updated;
+    expect(Reflect.get(Object((await other.kv.get(key))?.json()), 'health')).toBe('maintenance');
+  });
+
+  it('loses to a successor that took over meanwhile', async () => {
+    const registration = await registry.register(instance);
+    await etcd.pause();
+    await outlastTtl(() => registration.state === 'recovering');
+    await etcd.resume();
+    const successor = await createRegistry(other).register(
+      { ...instance, port: 9090 },
+      { timeoutMs: 10_000 },
+    );
+    await eventually(() => expect(['superseded', 'registered']).toContain(registration.state), {
+      timeoutMs: 20_000,
+    });
+    await eventually(() => expect(registration.state).toBe('superseded'), { timeoutMs: 20_000 });
+    expect(successor.state).toBe('registered');
+    expect(Reflect.get(Object((await other.kv.get(key))?.json()), 'port')).toBe(9090);
+  });
+});
