@@ -54,7 +54,7 @@ const DEFAULT_PATIENCE_MS = 5_000;
 
 /**
  * A connection to a service that follows its instances. No `registerResolver` is needed. It does not wait
- * for an instance: calls do, or use `waitForReady`.
+ * for an instance: `waitForReady` does.
  * @throws {ValidationError} naming everything that is wrong
  * @example
  * const connection = await getConnection(registry, 'user-service', { retry: true });

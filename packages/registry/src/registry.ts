@@ -152,6 +152,10 @@ class EtcdRegistry implements ServiceRegistry {
     const known = this.#registrations.get(key) ?? new Set();
     this.#registrations.set(key, known.add(registration));
     await registration.start({ signal, timeoutMs });
+    if (this.#closing !== undefined) {
+      await registration[Symbol.asyncDispose]();
+      this.#assertOpen();
+    }
     return registration;
   }
 
@@ -197,7 +201,7 @@ class EtcdRegistry implements ServiceRegistry {
         return select(await this.#read(serviceName, wait.signal), options);
       }
       const view = this.#view(serviceName);
-      await view.settled(wait);
+      await view.settled(wait.signal);
       return select(view.all ?? [], options);
     } catch (error) {
       throw wait.errorFor(error);
@@ -279,7 +283,7 @@ class EtcdRegistry implements ServiceRegistry {
   #view(serviceName: string): ServiceView {
     this.#assertOpen();
     const existing = this.#views.get(serviceName);
-    if (existing && existing.failure === undefined) return existing;
+    if (existing !== undefined) return existing;
     const { logger } = internalsOf(this.#client);
     const { emptyHoldMs } = this.#config;
     const view = new ServiceView({

@@ -1,14 +1,14 @@
+import { addAbortListener } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ClosedError, type CoordClient, type KeyValue, TimeoutError, type WatchCache } from '@coord/client';
 import {
-  type CacheUpdate,
-  ClosedError,
-  type CoordClient,
-  type KeyValue,
-  TimeoutError,
-  type WaitOptions,
-  type WatchCache,
-} from '@coord/client';
-import { type CoordLogger, monotonicNow, raceAbort } from '@coord/client/internal';
+  type Backoff,
+  backoffDelayMs,
+  type CoordLogger,
+  delay,
+  monotonicNow,
+  raceAbort,
+} from '@coord/client/internal';
 import { EmptyHold, isHealthy } from './empty-hold.js';
 import type { ServiceKeys } from './keys.js';
 import type { ServiceInfo } from './service-info.js';
@@ -25,17 +25,22 @@ export interface ServiceViewOptions {
   readonly logger: CoordLogger;
 }
 
-/** The instances of one service, kept up to date: shared by `discover`, `watchInstances` and the resolver. */
+/** After a failure that the cache could not mend, such as a permission that was withdrawn. */
+const RESTART: Backoff = { initialDelayMs: 500, maxDelayMs: 10_000, multiplier: 2 };
+
+/**
+ * The instances of one service, kept up to date: shared by `discover`, `watchInstances` and the resolver.
+ * Once known, the list is there for good: whatever goes wrong, the last known one stays.
+ */
 export class ServiceView {
   readonly serviceName: string;
-  /** Resolves when the list is known for the first time; rejects when it never will be. */
-  readonly ready: Promise<void>;
-  readonly #cache: WatchCache<StoredInstance>;
-  readonly #logger: CoordLogger;
+  readonly #options: ServiceViewOptions;
   readonly #hold: EmptyHold;
   readonly #listeners = new Set<() => void>();
-  #state: 'starting' | 'following' | 'failed' | 'closed' = 'starting';
-  #changes: (AsyncIterable<CacheUpdate<StoredInstance>> & AsyncDisposable) | undefined;
+  readonly #ended = new AbortController();
+  /** The present attempt to get the list; rejects when it fails. */
+  #listed: Promise<void>;
+  #cache: WatchCache<StoredInstance> | undefined;
   #known = false;
   #failure: unknown;
   #all: readonly ServiceInfo[] = [];
@@ -43,13 +48,12 @@ export class ServiceView {
   #followedRevision = 0n;
   #expiryTimer: NodeJS.Timeout | undefined;
 
-  constructor({ client, keys, serviceName, emptyHoldMs, logger }: ServiceViewOptions) {
-    this.serviceName = serviceName;
-    this.#logger = logger;
-    this.#hold = new EmptyHold(emptyHoldMs);
-    this.#cache = openServiceCache(client, keys, serviceName);
-    this.ready = this.#start();
-    this.ready.catch(() => undefined); // whoever needs the list awaits it himself
+  constructor(options: ServiceViewOptions) {
+    this.serviceName = options.serviceName;
+    this.#options = options;
+    this.#hold = new EmptyHold(options.emptyHoldMs);
+    this.#listed = this.#start();
+    this.#keepFollowing().catch(() => undefined); // only close() ends it
   }
 
   /** Every believed instance, whatever its health; undefined until the first list is known. */
@@ -62,76 +66,117 @@ export class ServiceView {
     return this.#known ? this.#healthy : undefined;
   }
 
-  /** Why the view cannot go on; undefined while it can. */
+  /** Why the list is not followed at present; undefined while it is, or while etcd just cannot be reached. */
   get failure(): unknown {
     return this.#failure;
   }
 
   get closed(): boolean {
-    return this.#state === 'closed';
+    return this.#ended.signal.aborted;
   }
 
   /** For people: how old the list is, and at which revision. */
   describe(): string {
-    if (!this.#known) return 'the instances could not be read from etcd yet';
+    if (!this.#known || this.#cache === undefined) return 'the instances could not be read from etcd yet';
     const { source, ageMs, revision } = this.#cache;
     const age = source === 'live' ? 'live' : `etcd unreachable for ${Math.round(ageMs / 1000)} s`;
     return `${this.#healthy.length} of ${this.#all.length} instances healthy, ${age}, revision ${revision}`;
   }
 
-  /** Calls back after each change. @returns the function that ends it */
+  /** Calls back after each change, and when the view fails or is closed. @returns the function that ends it */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /** Resolves when the list is known and shows what this client has written, as far as etcd lets it know. */
-  async settled(wait: WaitOptions & { readonly signal: AbortSignal }): Promise<void> {
-    if (!this.#known) await raceAbort(this.ready, wait.signal);
-    if (this.#state === 'failed') throw this.#failure;
-    if (this.#state === 'closed') throw this.#closedError();
+  async settled(signal: AbortSignal): Promise<void> {
+    if (!this.#known) await raceAbort(this.#listed, signal);
+    if (this.closed) throw this.#closedError();
+    const cache = this.#cache;
+    if (cache === undefined || this.#failure !== undefined) return; // the last known list
     try {
-      await this.#cache.synced({ signal: wait.signal, timeoutMs: OWN_WRITES_WAIT_MS });
+      await cache.synced({ signal, timeoutMs: OWN_WRITES_WAIT_MS });
     } catch (error) {
-      if (!(error instanceof TimeoutError) || wait.signal.aborted) throw error;
+      if (!(error instanceof TimeoutError) || signal.aborted) throw error;
     }
-    if (this.#cache.revision === this.#followedRevision) return;
+    if (cache.revision === this.#followedRevision) return;
     // The cache has moved on. Its update is on the way to us, at most some microtasks away.
-    const revision = this.#cache.revision;
+    const { revision } = cache;
     await nextTurn();
     this.#followedRevision = revision;
   }
 
   async close(): Promise<void> {
-    if (this.#state === 'closed') return;
-    this.#state = 'closed';
+    if (this.closed) return;
+    this.#ended.abort();
     clearTimeout(this.#expiryTimer);
     this.#notify();
     this.#listeners.clear();
-    await this.#changes?.[Symbol.asyncDispose]();
-    await this.#cache.close();
+    await this.#cache?.close();
   }
 
-  async #start(): Promise<void> {
-    try {
-      await this.#cache.ready;
-    } catch (error) {
-      this.#fail(error);
-      throw error;
+  async #keepFollowing(): Promise<void> {
+    for (let attempt = 1; !this.closed; attempt++) {
+      try {
+        await this.#listed;
+        attempt = 1;
+        await this.#follow();
+      } catch (error) {
+        if (this.closed) return;
+        if (error instanceof ClosedError) {
+          await this.close(); // the client has been closed
+          return;
+        }
+        this.#failure = error;
+        const { logger } = this.#options;
+        logger.warn('service not followed', { service: this.serviceName, error });
+        this.#notify();
+      }
+      await this.#cache?.close();
+      await delay(backoffDelayMs(attempt, RESTART), this.#ended.signal);
+      this.#listed = this.#start();
     }
-    if (this.#state === 'closed') throw this.#closedError();
-    // In one tick: no change can fall between the list and the changes.
-    const entries = [...this.#cache.entries()];
-    this.#changes = this.#cache.changes();
-    this.#state = 'following';
-    this.#known = true;
-    this.#apply(entries.map(([key, value]) => ({ key, value })));
-    this.#follow(this.#changes).catch((error: unknown) => this.#fail(error));
   }
 
-  async #follow(changes: AsyncIterable<CacheUpdate<StoredInstance>>): Promise<void> {
-    for await (const update of changes) this.#apply(update.changes);
-    if (this.#state !== 'closed') throw this.#closedError();
+  /** Opens the cache and takes over its first list. */
+  #start(): Promise<void> {
+    const { client, keys, serviceName } = this.#options;
+    const start = async () => {
+      const cache = openServiceCache(client, keys, serviceName);
+      this.#cache = cache;
+      await raceAbort(cache.ready, this.#ended.signal);
+    };
+    const started = start();
+    started.catch(() => undefined); // whoever needs the list awaits it himself
+    return started;
+  }
+
+  async #follow(): Promise<void> {
+    const cache = this.#cache;
+    if (cache === undefined) return;
+    // In one tick: no change can fall between the list and the changes.
+    const entries = cache.entries();
+    await using changes = cache.changes();
+    const stop = addAbortListener(this.#ended.signal, () => void changes[Symbol.asyncDispose]());
+    try {
+      this.#takeOver(entries);
+      for await (const update of changes) this.#apply(update.changes);
+    } finally {
+      stop[Symbol.dispose]();
+    }
+    if (!this.closed) throw this.#closedError();
+  }
+
+  /** What has vanished since an earlier list vanishes now. */
+  #takeOver(entries: ReadonlyMap<string, StoredInstance>): void {
+    const gone = this.#all.map(({ id }) => ({ key: this.#options.keys.instance(this.serviceName, id) }));
+    this.#known = true;
+    this.#failure = undefined;
+    this.#apply([
+      ...gone.filter(({ key }) => !entries.has(key)),
+      ...Array.from(entries, ([key, value]) => ({ key, value })),
+    ]);
   }
 
   #closedError(): ClosedError {
@@ -159,11 +204,11 @@ export class ServiceView {
   #armExpiry(): void {
     clearTimeout(this.#expiryTimer);
     const nextMs = this.#hold.nextExpiryMs;
-    if (nextMs === undefined || this.#state === 'closed') return;
+    if (nextMs === undefined || this.closed) return;
     this.#expiryTimer = setTimeout(
       () => {
         if (this.#hold.expire(monotonicNow())) {
-          this.#logger.warn('service has no instances left', { service: this.serviceName });
+          this.#options.logger.warn('service has no instances left', { service: this.serviceName });
         }
         this.#publish();
       },
@@ -172,20 +217,12 @@ export class ServiceView {
     this.#expiryTimer.unref();
   }
 
-  #fail(error: unknown): void {
-    if (this.#state === 'closed' || this.#state === 'failed') return;
-    this.#state = 'failed';
-    this.#failure = error;
-    this.#logger.warn('service view ended', { service: this.serviceName, error });
-    this.#notify();
-  }
-
   #notify(): void {
     for (const listener of [...this.#listeners]) {
       try {
         listener();
       } catch (error) {
-        this.#logger.error('a listener threw', { service: this.serviceName, error });
+        this.#options.logger.error('a listener threw', { service: this.serviceName, error });
       }
     }
   }
