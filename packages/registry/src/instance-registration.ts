@@ -218,6 +218,9 @@ export class InstanceRegistration implements Registration {
         if (signal.aborted || error instanceof ClosedError || isOwnershipChange(error)) throw error;
         if (replace && isRefusal(error)) throw error;
         this.#logger.warn('instance not registered yet', { key: this.#context.key, attempt, error });
+        // etcd does not know the lease: let the session find out, too, so that the next one is a fresh one.
+        if (error instanceof NotFoundError)
+          await this.#ref?.session.keepAlive({ signal }).catch(() => undefined);
         await delay(backoffDelayMs(attempt, RETRY), signal);
       }
     }
