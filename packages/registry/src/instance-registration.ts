@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   AbortedError,
@@ -235,6 +236,7 @@ export class InstanceRegistration implements Registration {
       throw new AbortedError('ended meanwhile');
     }
     this.#ref = ref;
+    setMaxListeners(0, ref.session.signal); // shared by any number of registrations
     ref.session.signal.addEventListener('abort', this.#onSessionEnd, { once: true });
   }
 

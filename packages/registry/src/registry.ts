@@ -254,7 +254,7 @@ class EtcdRegistry implements ServiceRegistry {
       const parts = this.#keys.parse(key);
       if (parts) names.add(parts.serviceName);
     }
-    return [...names];
+    return [...names].sort();
   }
 
   close(options: WaitOptions = {}): Promise<void> {
