@@ -1,0 +1,290 @@
+import {
+  AbortedError,
+  type CallOptions,
+  CoordError,
+  TimeoutError,
+  type TxnRequest,
+  type TxnResult,
+  type WaitOptions,
+} from '@coord/client';
+import { assertValid, checkTtlMs, checkWaitOptions, monotonicNow, Wait } from '@coord/client/internal';
+import type { Grant } from './acquisition.js';
+import type { Left } from './background.js';
+import { LockExpiredError, LockNotHeldError } from './errors.js';
+import { guardedTxn } from './guarded-txn.js';
+import { KeyGuard } from './key-guard.js';
+import type { Turn } from './local-queue.js';
+import type { Lock } from './lock.js';
+import { LockLease } from './lock-lease.js';
+import type { LockSupport } from './lock-support.js';
+import type { MutexContender } from './mutex-queue.js';
+import { persist } from './persist.js';
+
+type State =
+  | { readonly type: 'held' }
+  | { readonly type: 'lost'; readonly error: LockExpiredError }
+  | { readonly type: 'released'; readonly left: Promise<Left> };
+
+/** A held lock: until it is released, or lost by whichever sign of loss comes first. */
+export class HeldLock implements Lock {
+  readonly key: string;
+  readonly etcdKey: string;
+  readonly fencingToken: bigint;
+  readonly #support: LockSupport;
+  readonly #contender: MutexContender;
+  readonly #lease: LockLease;
+  readonly #guard: KeyGuard;
+  readonly #turn: Turn;
+  readonly #held: Set<HeldLock>;
+  readonly #heldSince = monotonicNow();
+  #state: State = { type: 'held' };
+  /** Why the signal is aborted, also when nobody has asked for the signal yet. */
+  #interruption: LockExpiredError | undefined;
+  #controller: AbortController | undefined;
+  /** Stops what only makes sense while the lock is held. */
+  readonly #ended = new AbortController();
+  /** Renewals take turns. */
+  #renewal: Promise<unknown> = Promise.resolve();
+
+  /**
+   * @param turn passed on when the lock has been left
+   * @param held the lock is in this set for as long as it is held
+   */
+  constructor(support: LockSupport, grant: Grant, turn: Turn, held: Set<HeldLock>) {
+    this.#support = support;
+    this.#contender = grant.contender;
+    this.#turn = turn;
+    this.#held = held;
+    held.add(this);
+    this.key = grant.contender.key.name;
+    this.etcdKey = grant.contender.key.etcdKey;
+    this.fencingToken = grant.token;
+    this.#guard = new KeyGuard(support, grant.contender, () => this.#lose('its key was deleted'));
+    this.#lease = new LockLease(grant.ref, () => this.#lose('its session ended'));
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#interruption !== undefined) this.#controller.abort(this.#interruption);
+    }
+    return this.#controller.signal;
+  }
+
+  async release(options?: WaitOptions): Promise<void> {
+    using wait = this.#waitFor('release', options);
+    try {
+      const left = await wait.race(this.#startRelease());
+      if (left === 'gone') throw this.#notHeldError('its key was gone when it was released');
+    } catch (error) {
+      throw wait.signal.aborted ? stillReleasing(wait.signal.reason) : error;
+    }
+  }
+
+  unlock(options?: WaitOptions): Promise<void> {
+    return this.release(options);
+  }
+
+  /** Ends the hold because its `DistributedLock` is being closed: users are told by the signal. */
+  interrupt(cause: CoordError): void {
+    if (!this.#checkClock()) return;
+    this.#setInterruption(this.#expiredError('the DistributedLock that made it was closed', cause));
+    void this.#startRelease();
+  }
+
+  async renew(ttlMs?: number, options?: WaitOptions): Promise<boolean> {
+    const issues = checkWaitOptions([], options);
+    if (ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', ttlMs);
+    assertValid(issues);
+    using wait = this.#waitFor('renew', options);
+    const renewal = this.#renewal.then(() => this.#renewNow(ttlMs, wait));
+    this.#renewal = this.#support.background.own(renewal).catch(() => undefined);
+    try {
+      const renewed = await wait.race(renewal);
+      this.#log('debug', 'lock renewed', { outcome: renewed ? 'renewed' : 'not held', ttlMs });
+      return renewed;
+    } catch (error) {
+      wait.check();
+      if (!this.#checkClock()) return false;
+      throw error;
+    }
+  }
+
+  async isHeld(options?: WaitOptions): Promise<boolean> {
+    assertValid(checkWaitOptions([], options));
+    if (!this.#checkClock()) return false;
+    const present = await this.#contender.isPresent(options);
+    if (!present) this.#lose('its key was deleted');
+    return this.#checkClock();
+  }
+
+  async isExpired(options?: WaitOptions): Promise<boolean> {
+    await this.isHeld(options);
+    return this.#state.type === 'lost';
+  }
+
+  async ttl(): Promise<number> {
+    return this.#checkClock() ? this.#lease.remainingMs : 0;
+  }
+
+  assertHeld(): void {
+    if (this.#checkClock()) return;
+    throw this.#interruption ?? this.#notHeldError('it was released');
+  }
+
+  async txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult> {
+    if (!this.#checkClock()) throw this.#notHeldError();
+    const result = await guardedTxn(
+      this.#support.client.kv,
+      this.etcdKey,
+      this.#contender.isOwn(),
+      request,
+      options,
+    );
+    if (result !== undefined) return result;
+    this.#lose('its key was deleted');
+    throw this.#notHeldError();
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      key: this.key,
+      etcdKey: this.etcdKey,
+      fencingToken: this.fencingToken.toString(),
+      state: this.#state.type,
+      remainingMs: Math.round(this.#state.type === 'held' ? this.#lease.remainingMs : 0),
+    };
+  }
+
+  /** Does not throw for what is already gone; a release that etcd has not confirmed goes on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release().catch((error: unknown) => {
+      this.#support.logger.warn('lock not released cleanly', { key: this.key, error });
+    });
+  }
+
+  /** Whether it is held, by the state and the clock: a timer may be late, the clock is not. */
+  #checkClock(): boolean {
+    if (this.#state.type === 'held' && !this.#lease.isAlive) this.#lose('its session ended');
+    return this.#state.type === 'held';
+  }
+
+  #startRelease(): Promise<Left> {
+    if (this.#state.type === 'released') return this.#state.left;
+    if (!this.#checkClock()) return Promise.reject(this.#notHeldError());
+    const left = this.#leave();
+    this.#state = { type: 'released', left };
+    void left.then((how) => this.#log('debug', 'lock released', { outcome: how }));
+    this.#end();
+    return left;
+  }
+
+  #lose(reason: string): void {
+    if (this.#state.type !== 'held') return;
+    const error = this.#expiredError(reason);
+    this.#state = { type: 'lost', error };
+    this.#log('warn', 'lock lost', { reason });
+    // Whatever is left of it must not block the next one; usually there is nothing.
+    void this.#leave();
+    this.#end();
+    this.#setInterruption(error);
+  }
+
+  #leave(): Promise<Left> {
+    const left = this.#support.background.remove({
+      name: this.key,
+      leave: () => this.#contender.leave(),
+      isMoot: () => this.#lease.isGone,
+    });
+    void left.then(() => {
+      this.#turn.leave();
+      this.#lease.drop();
+    });
+    return left;
+  }
+
+  #end(): void {
+    this.#guard.stop();
+    this.#ended.abort();
+    this.#held.delete(this);
+  }
+
+  #setInterruption(error: LockExpiredError): void {
+    this.#interruption = error;
+    this.#controller?.abort(error);
+  }
+
+  async #renewNow(ttlMs: number | undefined, wait: Wait): Promise<boolean> {
+    if (wait.signal.aborted || !this.#checkClock()) return false;
+    if (ttlMs !== undefined && !(await this.#moveToTtl(ttlMs, wait))) return false;
+    await this.#lease.keepAlive({ signal: wait.signal });
+    // A lease may live and the key be gone all the same.
+    return this.isHeld({ signal: wait.signal });
+  }
+
+  /** @returns false when the lock is lost or released */
+  async #moveToTtl(ttlMs: number, wait: Wait): Promise<boolean> {
+    const ref = await this.#support.borrowSession(ttlMs, { signal: wait.signal });
+    if (!this.#checkClock() || this.#lease.includes(ref.session)) {
+      ref.release();
+      return this.#checkClock();
+    }
+    this.#lease.add(ref);
+    let outcomeLost = false;
+    try {
+      // Not the caller's signal: until etcd has said which lease it is, both must be kept.
+      const moved = await persist(() => this.#contender.moveTo(ref.session), {
+        signal: this.#ended.signal,
+        backoff: this.#support.backoff,
+        onFailure: () => {
+          outcomeLost = true;
+        },
+      });
+      if (moved) this.#lease.keepOnly(ref);
+      else this.#lose('its key was deleted');
+      return moved;
+    } catch (error) {
+      if (!this.#checkClock()) return false;
+      if (!outcomeLost && CoordError.is(error) && error.outcome === 'not-applied') this.#lease.remove(ref);
+      throw error;
+    }
+  }
+
+  #waitFor(what: string, options: WaitOptions | undefined): Wait {
+    const timeoutMs = options?.timeoutMs ?? this.#support.requestTimeoutMs;
+    return new Wait({ ...options, timeoutMs }, `${what} of lock "${this.key}"`);
+  }
+
+  #expiredError(reason: string, cause?: unknown): LockExpiredError {
+    return new LockExpiredError(this.key, reason, { fencingToken: this.fencingToken, cause });
+  }
+
+  #notHeldError(reason?: string): LockNotHeldError {
+    const cause = this.#interruption;
+    const why = reason ?? (this.#state.type === 'released' ? 'it was released' : 'it was lost');
+    return new LockNotHeldError(this.key, this.fencingToken, why, { cause });
+  }
+
+  #log(level: 'debug' | 'warn', message: string, fields: Record<string, unknown>): void {
+    this.#support.logger[level](message, {
+      key: this.key,
+      fencingToken: this.fencingToken.toString(),
+      heldMs: Math.round(monotonicNow() - this.#heldSince),
+      ...fields,
+    });
+  }
+}
+
+/** The removal goes on in the background: whether etcd has applied it is not known. */
+function stillReleasing(ended: unknown): unknown {
+  const options = { outcome: 'unknown', cause: ended } as const;
+  if (ended instanceof TimeoutError) {
+    return new TimeoutError(`${ended.message}; etcd has not confirmed it, it goes on in the background`, {
+      ...options,
+      timeoutMs: ended.timeoutMs,
+    });
+  }
+  return ended instanceof AbortedError
+    ? new AbortedError(ended.message, { ...options, cause: ended.cause })
+    : ended;
+}

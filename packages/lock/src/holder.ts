@@ -1,0 +1,58 @@
+import { hostname } from 'node:os';
+import type { KeyValue } from '@coord/client';
+
+/** Who holds a lock, as far as the holder said so: `etcdctl lock` and Go say nothing. */
+export interface LockHolder {
+  readonly etcdKey: string;
+  readonly fencingToken: bigint;
+  readonly host?: string;
+  readonly pid?: number;
+  readonly purpose?: string;
+  /** When the holder entered the queue, by its own clock. */
+  readonly since?: Date;
+  toJSON(): Record<string, unknown>;
+}
+
+/** Descriptions are for people; anything longer was not written by this library. */
+const MAX_DESCRIPTION_BYTES = 16 * 1024;
+
+/** What a contender writes into its key. */
+export function describeSelf(purpose: string | undefined): string {
+  return JSON.stringify({ host: hostname(), pid: process.pid, purpose, since: new Date().toISOString() });
+}
+
+type ContenderKey = Pick<KeyValue, 'key' | 'createRevision' | 'value'>;
+
+/** Reads a contender's key. What others wrote is not trusted: a field of the wrong type is left out. */
+export function holderOf(kv: ContenderKey): LockHolder {
+  const { host, pid, purpose, since } = descriptionOf(kv.value);
+  const sinceDate = typeof since === 'string' ? new Date(since) : undefined;
+  const holder = {
+    etcdKey: kv.key,
+    fencingToken: kv.createRevision,
+    ...(typeof host === 'string' && { host }),
+    ...(typeof pid === 'number' && { pid }),
+    ...(typeof purpose === 'string' && { purpose }),
+    ...(sinceDate !== undefined && !Number.isNaN(sinceDate.getTime()) && { since: sinceDate }),
+  };
+  return { ...holder, toJSON: () => ({ ...holder, fencingToken: holder.fencingToken.toString() }) };
+}
+
+/** For error messages: `pid 4242 on web-1 ("nightly report"), since 2026-01-31T03:00:00.000Z`. */
+export function describeHolder(holder: LockHolder): string {
+  if (holder.host === undefined && holder.pid === undefined) return holder.etcdKey;
+  const purpose = holder.purpose === undefined ? '' : ` (${JSON.stringify(holder.purpose)})`;
+  const since = holder.since === undefined ? '' : `, since ${holder.since.toISOString()}`;
+  return `pid ${holder.pid ?? '?'} on ${holder.host ?? 'an unknown host'}${purpose}${since}`;
+}
+
+function descriptionOf(value: Uint8Array): Record<'host' | 'pid' | 'purpose' | 'since', unknown> {
+  const nothing = { host: undefined, pid: undefined, purpose: undefined, since: undefined };
+  if (value.length === 0 || value.length > MAX_DESCRIPTION_BYTES) return nothing;
+  try {
+    const parsed: unknown = JSON.parse(new TextDecoder().decode(value));
+    return typeof parsed === 'object' && parsed !== null ? { ...nothing, ...parsed } : nothing;
+  } catch {
+    return nothing;
+  }
+}

@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import { checkKeyPart, type IssueList, show } from '@coord/client/internal';
+
+/** Abort marks live apart from the queues, so that nobody ever waits for one. */
+const ABORT_PREFIX = '/coord/locks/abort';
+
+/** One contender's own keys: unique to this attempt, so none is ever created twice on purpose. */
+export interface QueueKey {
+  /** The lock's name, as the user gave it. */
+  readonly name: string;
+  /** The prefix that all contenders of this name share, with its trailing slash. */
+  readonly prefix: string;
+  /** The contender's place in the queue: `<keyPrefix>/<escaped name>/<lease id hex>-<nonce>`. */
+  readonly etcdKey: string;
+  /** Once this key exists, a late enqueue of the contender fails. */
+  readonly abortKey: string;
+}
+
+/**
+ * The layout of Go's `concurrency.Mutex` and of `etcdctl lock <keyPrefix>/<name>`: every key under
+ * the prefix is a contender, and the lowest create revision holds the lock.
+ */
+export function newQueueKey(keyPrefix: string, name: string, leaseId: bigint): QueueKey {
+  const nonce = randomUUID();
+  const prefix = queuePrefix(keyPrefix, name);
+  return {
+    name,
+    prefix,
+    etcdKey: `${prefix}${leaseId.toString(16)}-${nonce}`,
+    abortKey: `${ABORT_PREFIX}/${nonce}`,
+  };
+}
+
+/** The prefix of all contenders of a name, with its trailing slash. */
+export function queuePrefix(keyPrefix: string, name: string): string {
+  return `${keyPrefix}/${escapeName(name)}/`;
+}
+
+/** `a` and `a/b` must not share a prefix, or they would block each other. */
+export function escapeName(name: string): string {
+  return name.replaceAll('%', '%25').replaceAll('/', '%2F');
+}
+
+export function checkLockName(issues: IssueList, path: string, name: unknown): IssueList {
+  // A slash is welcome here, since it is escaped; every other rule for key parts holds.
+  return checkKeyPart(issues, path, typeof name === 'string' ? name.replaceAll('/', '_') : name);
+}
+
+export function checkKeyPrefix(issues: IssueList, path: string, prefix: unknown): IssueList {
+  const message = keyPrefixProblem(prefix);
+  if (message !== undefined) issues.push({ path, message });
+  return issues;
+}
+
+function keyPrefixProblem(prefix: unknown): string | undefined {
+  if (typeof prefix !== 'string' || !prefix.startsWith('/')) {
+    return `must be a string that starts with "/", got ${show(prefix)}`;
+  }
+  if (prefix.endsWith('/')) return `must not end with "/", got ${show(prefix)}`;
+  if (`${ABORT_PREFIX}/`.startsWith(`${prefix}/`))
+    return `must not contain ${ABORT_PREFIX}, got ${show(prefix)}`;
+  const issues: IssueList = [];
+  for (const part of prefix.slice(1).split('/')) checkKeyPart(issues, '', part);
+  return issues[0] === undefined ? undefined : `has a bad part: ${issues[0].message}`;
+}

@@ -1,0 +1,26 @@
+import type { CoordClient, WaitOptions } from '@coord/client';
+import { type Backoff, type CoordLogger, internalsOf, type SessionRef } from '@coord/client/internal';
+import { Background } from './background.js';
+
+/** What all locks of one `createLocks` share. */
+export interface LockSupport {
+  readonly client: CoordClient;
+  readonly logger: CoordLogger;
+  readonly backoff: Backoff;
+  readonly requestTimeoutMs: number;
+  readonly background: Background;
+  borrowSession(ttlMs: number, options?: WaitOptions): Promise<SessionRef>;
+}
+
+export function createLockSupport(client: CoordClient): LockSupport {
+  const internals = internalsOf(client);
+  const { retry: backoff, requestTimeoutMs } = internals.options;
+  return {
+    client,
+    logger: internals.logger,
+    backoff,
+    requestTimeoutMs,
+    background: new Background(internals.logger, backoff),
+    borrowSession: (ttlMs, options) => internals.borrowSession('lock', ttlMs, options),
+  };
+}

@@ -1,0 +1,33 @@
+import { ConnectionError, TimeoutError } from '@coord/client';
+import { type Backoff, backoffDelayMs, delay } from '@coord/client/internal';
+
+/** Whether etcd could not be reached or did not answer: worth another attempt. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof ConnectionError || error instanceof TimeoutError;
+}
+
+export interface PersistOptions {
+  /** Ends the attempts with its reason. */
+  readonly signal: AbortSignal;
+  readonly backoff: Backoff;
+  /** Called with each failure before the next attempt. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
+  /** @default isUnreachable */
+  readonly isWorthRepeating?: ((error: unknown) => boolean) | undefined;
+}
+
+/** Repeats an operation with backoff for as long as etcd is out of reach and the signal allows. */
+export async function persist<T>(operation: () => Promise<T>, options: PersistOptions): Promise<T> {
+  const { signal, backoff, onFailure, isWorthRepeating = isUnreachable } = options;
+  for (let failures = 1; ; failures++) {
+    if (signal.aborted) throw signal.reason;
+    try {
+      return await operation();
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!isWorthRepeating(error)) throw error;
+      onFailure?.(error);
+    }
+    await delay(backoffDelayMs(failures, backoff), signal).catch(() => undefined);
+  }
+}
