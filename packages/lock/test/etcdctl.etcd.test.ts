@@ -1,0 +1,62 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type EtcdServer, startEtcd } from '@coord/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LockConflictError } from '../src/index.js';
+import { isSettled, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
+
+let etcd: EtcdServer;
+let folder: string;
+beforeAll(async () => {
+  etcd = await startEtcd();
+  folder = await mkdtemp(join(tmpdir(), 'coord-lock-'));
+});
+afterAll(async () => {
+  await etcd.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Holds the lock by `etcdctl lock` until `release` is called. */
+function lockByEtcdctl(name: string) {
+  const gate = join(folder, name);
+  const script = 'while [ ! -e "$0" ]; do sleep 0.05; done; echo done';
+  const done = etcd.etcdctl(['lock', '--', `/locks/${name}`, 'sh', '-c', script, gate]);
+  done.catch(() => undefined); // reported where it is awaited
+  return { done, release: () => writeFile(gate, '') };
+}
+
+describe('etcdctl lock /locks/NAME', () => {
+  it('is waited for', async () => {
+    const name = uniqueName();
+    const { locks, client } = await party(etcd.connectOptions);
+    const { done, release } = lockByEtcdctl(name);
+    await queueLength(client, name, 1);
+    const [foreignKey] = await queueKeys(client, name);
+    const error = await rejection(locks.tryAcquire(name));
+    if (!(error instanceof LockConflictError)) throw error;
+    expect(error.holder?.etcdKey).toBe(foreignKey);
+    const waiting = locks.acquire(name);
+    await queueLength(client, name, 2);
+    expect(await isSettled(waiting)).toBe(false);
+    await release();
+    expect(await done).toContain('done');
+    const lock = await waiting;
+    expect(lock.fencingToken).toBeGreaterThan(error.holder?.fencingToken ?? 0n);
+    await lock.release();
+  });
+
+  it('waits for ours', async () => {
+    const name = uniqueName();
+    const { locks, client } = await party(etcd.connectOptions);
+    const lock = await locks.acquire(name);
+    const { done, release } = lockByEtcdctl(name);
+    await release();
+    await queueLength(client, name, 2);
+    expect(await isSettled(done)).toBe(false);
+    expect(await lock.isHeld()).toBe(true);
+    await lock.release();
+    expect(await done).toContain('done');
+    await queueLength(client, name, 0);
+  });
+});

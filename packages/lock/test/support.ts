@@ -1,0 +1,80 @@
+import { type ClientOptions, type CoordClient, connect } from '@coord/client';
+import { eventually } from '@coord/testkit';
+import { afterEach, expect } from 'vitest';
+import { createLocks, type DistributedLock, type DistributedLockConfig } from '../src/index.js';
+
+export interface Party {
+  readonly client: CoordClient;
+  readonly locks: DistributedLock;
+}
+
+const parties: Party[] = [];
+
+afterEach(async () => {
+  const ending = parties.splice(0);
+  await Promise.all(
+    ending.map(async ({ client, locks }) => {
+      await locks.close({ timeoutMs: 2_000 });
+      await client.close({ timeoutMs: 2_000 });
+    }),
+  );
+});
+
+/** A client and its locks, both closed after the test. */
+export async function party(options: ClientOptions, config?: DistributedLockConfig): Promise<Party> {
+  const client = await connect({ requestTimeoutMs: 3_000, ...options });
+  const made = { client, locks: createLocks(client, { defaultTtlMs: 10_000, ...config }) };
+  parties.push(made);
+  return made;
+}
+
+let names = 0;
+
+/** A name that no other test uses. */
+export function uniqueName(): string {
+  names += 1;
+  return `test-${process.pid}-${names}`;
+}
+
+export async function queueKeys(client: CoordClient, name: string, prefix = '/locks'): Promise<string[]> {
+  const escaped = name.replaceAll('%', '%25').replaceAll('/', '%2F');
+  const sort = { by: 'create', order: 'ascend' } as const;
+  const { kvs } = await client.kv.range({ prefix: `${prefix}/${escaped}/` }, { sort });
+  return kvs.map((kv) => kv.key);
+}
+
+/** Waits until the queue of the lock has this many keys. */
+export async function queueLength(client: CoordClient, name: string, length: number): Promise<void> {
+  await eventually(async () => expect(await queueKeys(client, name)).toHaveLength(length), {
+    timeoutMs: 10_000,
+  });
+}
+
+/** The promise's rejection; fails when it resolves. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('expected a rejection');
+}
+
+/** Whether the promise is settled after all that is already due has run. */
+export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = () => {
+    settled = true;
+  };
+  promise.then(note, note);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  return settled;
+}
+
+/** Resolves when the signal aborts, with its reason. */
+export function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener('abort', () => resolve(signal.reason), { once: true });
+  });
+}
