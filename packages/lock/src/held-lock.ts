@@ -60,7 +60,8 @@ export class HeldLock implements Lock {
     this.etcdKey = grant.contender.key.etcdKey;
     this.fencingToken = grant.token;
     this.#guard = new KeyGuard(support, grant.contender, () => this.#lose('its key was deleted'));
-    this.#lease = new LockLease(grant.ref, () => this.#lose('its session ended'));
+    this.#lease = new LockLease(() => this.#lose('its session ended'));
+    this.#lease.add(grant.ref); // which may have ended this very moment
   }
 
   get signal(): AbortSignal {

@@ -11,9 +11,8 @@ export class LockLease {
   readonly #refs = new Map<SessionRef, () => void>();
 
   /** @param onEnd called when one of the sessions is lost or closed */
-  constructor(ref: SessionRef, onEnd: () => void) {
+  constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
-    this.add(ref);
   }
 
   get isAlive(): boolean {

@@ -13,6 +13,7 @@ import {
 } from '@coord/client';
 import type { QueueKey } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
+import { isUnreachable } from './persist.js';
 
 /** Where a contender stands. */
 export interface Standing {
@@ -126,12 +127,16 @@ export class MutexContender {
   async leave(): Promise<boolean> {
     // Only its outcome can say what there is to remove.
     await this.#enqueueing?.catch(() => undefined);
+    const withAbortMark = this.#enqueues.outcomeLost;
     try {
-      return await this.#remove({ withAbortMark: this.#enqueues.outcomeLost });
+      return await this.#remove({ withAbortMark });
     } catch (error) {
+      if (!withAbortMark || isUnreachable(error)) throw error;
+      // The mark was refused, for want of space for one. The key at least must not block others.
+      const removed = await this.#remove({ withAbortMark: false });
       if (!isLeaseGone(error)) throw error;
       // The lease that a stray enqueue needs is gone, so it cannot succeed: no mark is needed.
-      return this.#remove({ withAbortMark: false });
+      return removed;
     }
   }
 
