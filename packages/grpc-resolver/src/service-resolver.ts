@@ -1,5 +1,5 @@
-import type { LiveService } from '@coord/registry/internal';
-import type { Address, NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
+import { formatHostPort, type LiveService } from '@coord/registry/internal';
+import type { NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
 
 /**
  * grpc-js asks again after every failure, and takes each answer as a reason to stop its own backoff: the
@@ -30,7 +30,8 @@ export class ServiceResolver implements NameResolver {
   #patienceTimer: NodeJS.Timeout | undefined;
   #outOfPatience = false;
   #lastEmitMs = Number.NEGATIVE_INFINITY;
-  #emitted: readonly Address[] = [];
+  /** The addresses of the last result. */
+  #emitted: ReadonlySet<string> = new Set();
 
   constructor(options: ServiceResolverOptions) {
     this.#options = options;
@@ -58,7 +59,7 @@ export class ServiceResolver implements NameResolver {
     this.#patienceTimer = undefined;
     this.#outOfPatience = false;
     this.#lastEmitMs = Number.NEGATIVE_INFINITY;
-    this.#emitted = [];
+    this.#emitted = new Set();
   }
 
   #follow(): void {
@@ -108,8 +109,9 @@ export class ServiceResolver implements NameResolver {
     }
     this.#lastEmitMs = performance.now();
     const addresses = instances.map(({ address, port }) => ({ host: address, port }));
-    const removed = this.#emitted.some((before) => !addresses.some((now) => same(before, now)));
-    this.#emitted = addresses;
+    const present = new Set(addresses.map(({ host, port }) => formatHostPort(host, port)));
+    const removed = [...this.#emitted].some((address) => !present.has(address));
+    this.#emitted = present;
     const note = `service "${serviceName}": ${service.describe()}`;
     if (addresses.length === 0) {
       // First let go of every address, then say why: an empty list alone would leave calls waiting.
@@ -125,10 +127,6 @@ export class ServiceResolver implements NameResolver {
 function describe(service: LiveService): string {
   const { failure } = service;
   return failure instanceof Error ? `${service.describe()} (${failure.message})` : service.describe();
-}
-
-function same(a: Address, b: Address): boolean {
-  return a.host === b.host && a.port === b.port;
 }
 
 /** Policies that give up an address as soon as a list without it arrives. */

@@ -1,4 +1,5 @@
 import {
+  AbortedError,
   ClosedError,
   ConflictError,
   type CoordClient,
@@ -195,14 +196,20 @@ class EtcdRegistry implements ServiceRegistry {
     }
     assertValid(issues);
     this.#assertOpen();
+    if (options.signal?.aborted) {
+      throw new AbortedError('discover: aborted by the caller', { cause: options.signal.reason });
+    }
+    if (consistency === 'cached') {
+      const view = this.#view(serviceName);
+      if (view.all === undefined) await this.#firstList(view, options);
+      await view.settled(options);
+      // The usual question has its answer ready.
+      const usual = options.filter === undefined && (options.health ?? 'healthy') === 'healthy';
+      return usual ? [...(view.healthy ?? [])] : select(view.all ?? [], options);
+    }
     using wait = this.#wait(options, `discover ${show(serviceName)}`);
     try {
-      if (consistency === 'linearizable') {
-        return select(await this.#read(serviceName, wait.signal), options);
-      }
-      const view = this.#view(serviceName);
-      await view.settled(wait.signal);
-      return select(view.all ?? [], options);
+      return select(await this.#read(serviceName, wait.signal), options);
     } catch (error) {
       throw wait.errorFor(error);
     }
@@ -339,6 +346,11 @@ class EtcdRegistry implements ServiceRegistry {
     } catch (error) {
       throw wait.errorFor(error);
     }
+  }
+
+  async #firstList(view: ServiceView, options: WaitOptions): Promise<void> {
+    using wait = this.#wait(options, `discover ${show(view.serviceName)}`);
+    await view.listed(wait.signal);
   }
 
   async #keysOf(instanceId: string, options: WaitOptions | undefined): Promise<string[]> {

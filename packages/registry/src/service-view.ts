@@ -1,6 +1,13 @@
 import { addAbortListener } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ClosedError, type CoordClient, type KeyValue, TimeoutError, type WatchCache } from '@coord/client';
+import {
+  ClosedError,
+  type CoordClient,
+  type KeyValue,
+  TimeoutError,
+  type WaitOptions,
+  type WatchCache,
+} from '@coord/client';
 import {
   type Backoff,
   backoffDelayMs,
@@ -89,21 +96,27 @@ export class ServiceView {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when the list is known and shows what this client has written, as far as etcd lets it know. */
-  async settled(signal: AbortSignal): Promise<void> {
+  /** Resolves when the list is known for the first time; rejects when the present attempt to get it fails. */
+  async listed(signal: AbortSignal): Promise<void> {
     if (!this.#known) await raceAbort(this.#listed, signal);
+  }
+
+  /**
+   * Resolves when the list shows what this client has written; while etcd is away, after a second. Without
+   * a wait it costs next to nothing: this is on the way of every cached read.
+   */
+  async settled({ signal, timeoutMs = OWN_WRITES_WAIT_MS }: WaitOptions): Promise<void> {
     if (this.closed) throw this.#closedError();
     const cache = this.#cache;
     if (cache === undefined || this.#failure !== undefined) return; // the last known list
     try {
-      await cache.synced({ signal, timeoutMs: OWN_WRITES_WAIT_MS });
+      await cache.synced({ signal, timeoutMs: Math.min(timeoutMs, OWN_WRITES_WAIT_MS) });
     } catch (error) {
-      if (!(error instanceof TimeoutError) || signal.aborted) throw error;
+      if (!(error instanceof TimeoutError)) throw error;
     }
-    if (cache.revision === this.#followedRevision) return;
-    // The cache has moved on. Its update is on the way to us, at most some microtasks away.
     const { revision } = cache;
-    await nextTurn();
+    if (revision === this.#followedRevision) return;
+    await nextTurn(); // the cache has moved on: its update is on the way to us, some microtasks away
     this.#followedRevision = revision;
   }
 
