@@ -1,5 +1,5 @@
-export type { Registration, RegistrationState } from './instance-registration.js';
 export type { ServiceRegistryConfig } from './options.js';
+export type { Registration, RegistrationState } from './registration.js';
 export {
   createRegistry,
   type DiscoverOptions,

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   AbortedError,
   AuthError,
@@ -13,7 +12,7 @@ import {
   TimeoutError,
   ValidationError,
   type WaitOptions,
-  type WatchCache,
+  type Watch,
 } from '@coord/client';
 import {
   assertValid,
@@ -29,38 +28,9 @@ import {
 } from '@coord/client/internal';
 import { removeInstance } from './guarded-removal.js';
 import { KeyClaim, LeavingError, type PresentKey, readKey } from './key-claim.js';
+import type { Registration, RegistrationState } from './registration.js';
 import type { HealthStatus, ServiceInfo } from './service-info.js';
 import { checkHealth } from './service-registration.js';
-
-/**
- * - `registered`: the instance is in etcd, on a live lease.
- * - `recovering`: its lease was lost; it is being registered again.
- * - `leaving`: it is being deregistered.
- * - `deregistered`: it is gone, by this handle, by an operator, or because the client was closed.
- * - `superseded`: somebody else has registered the same id since.
- */
-export type RegistrationState = 'registered' | 'recovering' | 'leaving' | 'deregistered' | 'superseded';
-
-/** A registered instance: it stays registered, over any outage, until told otherwise. */
-export interface Registration extends AsyncDisposable {
-  /** As registered, with the present health. */
-  readonly service: ServiceInfo;
-  readonly state: RegistrationState;
-  /** Calls back at each change of state; returns the function that ends it. */
-  subscribe(callback: (state: RegistrationState) => void): () => void;
-  /**
-   * Sets the health that discovery sees; waits out a recovery.
-   * @throws {NotFoundError} when it is deregistered
-   * @throws {ConflictError} when it is superseded
-   */
-  updateHealth(status: HealthStatus, options?: WaitOptions): Promise<void>;
-  /**
-   * Takes the instance out of discovery, then deletes it. Idempotent. It never comes back: when etcd does
-   * not answer in time this rejects, and the removal goes on in the background.
-   * @throws {TimeoutError | ConnectionError} when etcd did not confirm it in time
-   */
-  deregister(options?: WaitOptions): Promise<void>;
-}
 
 export interface RegistrationContext {
   readonly client: CoordClient;
@@ -78,6 +48,7 @@ const RECOVERY_SPREAD_MS = 200;
 const LEASE_PROOF_INTERVAL_MS = 500;
 /** How long a recovery waits for the news about its key from before the outage. */
 const CATCH_UP_MS = 5_000;
+const CATCH_UP_STEP_MS = 10;
 const KIND = 'registry';
 
 export class InstanceRegistration implements Registration {
@@ -91,7 +62,9 @@ export class InstanceRegistration implements Registration {
   #service: ServiceInfo;
   #state: RegistrationState = 'recovering';
   #ref: SessionRef | undefined;
-  #ownKey: WatchCache<PresentKey> | undefined;
+  /** What the watch of the own key has shown last. */
+  #seen = { revision: 0n, present: true };
+  #ownKeyWatch: Watch | undefined;
   #seenLeaving = false;
   /** The writes to the key, one after the other. */
   #writing: Promise<unknown> = Promise.resolve();
@@ -280,6 +253,7 @@ export class InstanceRegistration implements Registration {
     try {
       await delay(Math.random() * RECOVERY_SPREAD_MS, signal);
       await this.#establish(signal, { replace: false });
+      await this.#followNewRevisions();
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof LeavingError) this.#finishRemoval();
@@ -287,28 +261,33 @@ export class InstanceRegistration implements Registration {
     }
   }
 
-  /** Before registering again: has anybody deregistered or replaced us while we were away? */
+  /**
+   * Before registering again: has anybody deregistered or replaced us while we were away? The watch tells,
+   * as soon as it has shown the state that the key is in now.
+   */
   async #catchUp(signal: AbortSignal): Promise<void> {
-    const { revision } = await this.#context.client.kv.range(this.#context.key, { countOnly: true, signal });
-    try {
-      await this.#ownKey?.waitFor(revision, { signal, timeoutMs: CATCH_UP_MS });
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#logger.debug('registering again without the news of the outage', {
-        key: this.#context.key,
-        error,
-      });
+    const { key, client } = this.#context;
+    const { kvs, revision } = await client.kv.range(key, { signal });
+    const [kv] = kvs;
+    if (revision < this.#seen.revision) return; // another etcd, or one from a backup: there is no such news
+    const givesUpAt = monotonicNow() + CATCH_UP_MS;
+    while (kv ? this.#seen.revision < kv.modRevision : this.#seen.present) {
+      if (monotonicNow() > givesUpAt) {
+        this.#logger.warn('registering again without the news of the outage', { key });
+        return;
+      }
+      await delay(CATCH_UP_STEP_MS, signal);
     }
-    await nextTurn(); // what the cache has received is now on its way to #onOwnKey: let it arrive
     if (this.#isOver) throw new AbortedError('ended meanwhile');
   }
 
+  /** Watches the own key from the first write on: nothing that happens to it goes unseen. */
   #observeOwnKey(): void {
+    this.#seen = { revision: this.#claim.modRevision, present: true };
     const observe = async () => {
       for (let attempt = 1; !this.#isOver; attempt++) {
         try {
-          this.#ownKey = this.#context.client.cache<PresentKey>(this.#context.key, { decode: readKey });
-          await this.#followOwnKey(this.#ownKey);
+          await this.#followOwnKey();
         } catch (error) {
           if (this.#isOver || error instanceof ClosedError) return;
           this.#logger.warn('own key not watched', { key: this.#context.key, error });
@@ -319,43 +298,55 @@ export class InstanceRegistration implements Registration {
     observe().catch(() => undefined); // only the end of the registration ends it
   }
 
-  async #followOwnKey(cache: WatchCache<PresentKey>): Promise<void> {
+  async #followOwnKey(): Promise<void> {
+    const startRevision = this.#seen.revision + 1n;
     const { signal } = this.#ended;
-    try {
-      await cache.waitFor(this.#claim.modRevision, { signal });
-      // In one tick: no change can fall between the state and the changes.
-      const changes = cache.changes();
-      signal.addEventListener('abort', () => void changes[Symbol.asyncDispose](), { once: true });
-      const present = cache.get(this.#context.key);
-      if (present) this.#onOwnKeyPut(present);
-      else this.#onOwnKeyDelete();
-      for await (const update of changes) {
-        for (const { kv, value } of update.changes) {
-          if (value) this.#onOwnKeyPut(value);
-          else if (kv.modRevision > this.#claim.modRevision) this.#onOwnKeyDelete();
-        }
+    await using watch = this.#context.client.watch(this.#context.key, {
+      startRevision,
+      resync: 'snapshot',
+      signal,
+    });
+    this.#ownKeyWatch = watch;
+    for await (const { events, resync, revision } of watch) {
+      if (resync && events.length === 0) this.#onOwnKeyDelete(revision);
+      for (const { type, kv } of events) {
+        if (type === 'put') this.#onOwnKeyPut(readKey(kv));
+        else this.#onOwnKeyDelete(kv.modRevision);
       }
-    } finally {
-      await cache.close();
     }
+  }
+
+  /** After a recovery in another etcd, or one from a backup, its revisions are the ones that count. */
+  async #followNewRevisions(): Promise<void> {
+    if (this.#claim.modRevision >= this.#seen.revision) return;
+    this.#seen = { revision: this.#claim.modRevision, present: true };
+    await this.#ownKeyWatch?.close();
   }
 
   #onOwnKeyPut(present: PresentKey): void {
-    if (this.#isOver || present.kv.modRevision < this.#claim.modRevision) return;
-    const { instance } = present;
-    if (!this.#claim.observe(present)) {
+    if (this.#isOver) return;
+    const { kv, instance } = present;
+    this.#seen = { revision: kv.modRevision, present: true };
+    if (this.#claim.observe(present)) {
+      if (instance?.leaving) {
+        this.#seenLeaving = true;
+        this.#finishRemoval();
+      } else if (instance?.author?.generation === 0 && kv.modRevision >= this.#claim.modRevision) {
+        // An operator has set our health: it is to survive a recovery.
+        this.#service = Object.freeze({ ...this.#service, health: instance.info.health });
+      }
+    } else if (kv.modRevision > this.#claim.modRevision) {
       this.#end('superseded');
-    } else if (instance?.leaving) {
-      this.#seenLeaving = true;
+    } else if (kv.modRevision > this.#claim.firstRevision) {
+      // Late news: a successor has come and gone, and we should not have come back after him.
       this.#finishRemoval();
-    } else if (instance?.author?.generation === 0) {
-      // An operator has set our health: it is to survive a recovery.
-      this.#service = Object.freeze({ ...this.#service, health: instance.info.health });
     }
   }
 
-  #onOwnKeyDelete(): void {
+  #onOwnKeyDelete(revision: bigint): void {
     if (this.#isOver) return;
+    this.#seen = { revision, present: false };
+    if (revision < this.#claim.modRevision) return; // that was before we came back
     if (this.#seenLeaving) this.#end('deregistered');
     else if (this.#state === 'registered') this.#judgeDelete(this.#session(), this.#claim.modRevision);
   }

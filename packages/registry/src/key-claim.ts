@@ -43,6 +43,7 @@ export class KeyClaim {
   readonly #kv: KV;
   readonly #nonce = randomUUID();
   #generation = 0;
+  #firstRevision = 0n;
   #modRevision = 0n;
   /** Attempts to create the key whose outcome is unknown, with the lease that they would attach it to. */
   readonly #unresolved = new Map<number, bigint>();
@@ -56,6 +57,11 @@ export class KeyClaim {
   /** The revision of the last write known to have been made under this claim; 0n before the first. */
   get modRevision(): bigint {
     return this.#modRevision;
+  }
+
+  /** The revision of the first write under this claim: what is older was never ours to mind. */
+  get firstRevision(): bigint {
+    return this.#firstRevision;
   }
 
   /** False while certainly nothing has been written under this claim. */
@@ -99,6 +105,7 @@ export class KeyClaim {
       const result = await this.#write(info, generation, session, expected, signal);
       if (result.succeeded) {
         this.#modRevision = result.revision;
+        if (this.#firstRevision === 0n) this.#firstRevision = result.revision;
         this.#mayBeThere = true;
         return;
       }

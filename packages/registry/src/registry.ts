@@ -20,10 +20,11 @@ import {
   Wait,
 } from '@coord/client/internal';
 import { removeInstance } from './guarded-removal.js';
-import { InstanceRegistration, type Registration } from './instance-registration.js';
+import { InstanceRegistration } from './instance-registration.js';
 import { readKey } from './key-claim.js';
 import { ServiceKeys } from './keys.js';
 import { type ResolvedRegistryConfig, resolveRegistryConfig, type ServiceRegistryConfig } from './options.js';
+import type { Registration } from './registration.js';
 import { REGISTRY_INTERNALS, type RegistryInternals } from './registry-internals.js';
 import {
   HEALTH_STATUSES,
