@@ -89,10 +89,10 @@ describe('timeout', () => {
     const first = await a.locks.acquire(name, { purpose: 'migration' });
     const second = b.locks.acquire(name);
     await queueLength(a.client, name, 2);
-    const error = await rejection(c.locks.acquire(name, { timeoutMs: 300 }));
+    const error = await rejection(c.locks.acquire(name, { timeoutMs: 1_000 }));
     if (!(error instanceof LockTimeoutError)) throw error;
     expect(error).toBeInstanceOf(TimeoutError);
-    expect(error).toMatchObject({ name: 'LockTimeoutError', key: name, timeoutMs: 300, ahead: 2 });
+    expect(error).toMatchObject({ name: 'LockTimeoutError', key: name, timeoutMs: 1_000, ahead: 2 });
     expect(error.holder).toMatchObject({ etcdKey: first.etcdKey, purpose: 'migration' });
     expect(error.message).toContain('migration');
     await queueLength(a.client, name, 2);
