@@ -17,4 +17,5 @@ export type {
 export { type EventuallyOptions, eventually } from './eventually.js';
 export type { EtcdBinary } from './find-etcd.js';
 export type { StartEtcdOptions } from './options.js';
+export { type Proxy, type ProxyDirection, type StartProxyOptions, startProxy } from './proxy.js';
 export { startEtcd } from './start-etcd.js';
