@@ -3,13 +3,14 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { abortedError, EtcdNotFoundError, EtcdStartError, TestkitError, throwIfAborted } from './errors.js';
+import { etcdArgs } from './etcd-args.js';
 import type { EtcdNode } from './etcd-node.js';
 import { EtcdProcess } from './etcd-process.js';
 import type { EtcdBinary } from './find-etcd.js';
 import { freePorts } from './free-port.js';
 import type { NodeSettings } from './options.js';
 import { waitUntilHealthy } from './readiness.js';
-import { compareVersions, etcdEnvironment } from './version.js';
+import { etcdEnvironment } from './version.js';
 import type { Workspace } from './workspace.js';
 
 const MAX_PORT_TRIES = 8;
@@ -159,23 +160,15 @@ export class BinaryNode implements EtcdNode {
   }
 
   #args(ports: Ports): string[] {
-    const { durable, authTokenTtlSeconds, args } = this.#settings;
-    const peer = `http://127.0.0.1:${ports.peer}`;
-    return [
-      '--name=testkit',
-      `--data-dir=${this.#workspace.folder}/data`, // the reaper knows etcd by this
-      `--listen-client-urls=${this.endpoint}`,
-      `--advertise-client-urls=${this.endpoint}`,
-      `--listen-peer-urls=${peer}`,
-      `--initial-advertise-peer-urls=${peer}`,
-      `--initial-cluster=testkit=${peer}`,
-      '--logger=zap',
-      '--log-level=warn',
-      ...(durable || compareVersions(this.version, '3.5.0') < 0 ? [] : ['--unsafe-no-fsync=true']),
-      ...(authTokenTtlSeconds === undefined ? [] : [`--auth-token-ttl=${authTokenTtlSeconds}`]),
-      ...(this.#workspace.tls?.serverArgs ?? []),
-      ...args,
-    ];
+    return etcdArgs(this.#settings, {
+      dataDir: `${this.#workspace.folder}/data`, // the reaper knows etcd by this
+      listenUrl: this.endpoint,
+      advertiseUrl: this.endpoint,
+      peerUrl: `http://127.0.0.1:${ports.peer}`,
+      version: this.version,
+      tlsArgs: this.#workspace.tls?.serverArgs ?? [],
+      logLevel: 'warn',
+    });
   }
 }
 

@@ -14,6 +14,9 @@ export interface TlsMaterial {
   readonly call: CallTls;
   /** etcd's flags. */
   readonly serverArgs: readonly string[];
+  /** Holds all of them: ca, server, server-key, client, client-key, each `.pem`. */
+  readonly folder: string;
+  readonly clientCertAuth: boolean;
 }
 
 const DAY_MS = 86_400_000;
@@ -68,6 +71,8 @@ export async function createTlsFiles(
     files: { caFile: path('ca.pem'), certFile: path('client.pem'), keyFile: path('client-key.pem') },
     call: { ca: pem['ca.pem'], cert: pem['client.pem'], key: pem['client-key.pem'] },
     serverArgs: serverArgs(folder, options.clientCertAuth),
+    folder,
+    clientCertAuth: options.clientCertAuth,
   };
 }
 

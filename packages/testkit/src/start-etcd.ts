@@ -1,7 +1,9 @@
 import { enableAuth } from './auth.js';
 import { BinaryNode } from './binary-node.js';
+import { CONTAINER_LABEL, ContainerNode } from './container-node.js';
+import { connectToContainers } from './container-runtime.js';
 import { ensureEtcd } from './ensure-etcd.js';
-import { abortedError, throwIfAborted } from './errors.js';
+import { abortedError, TestkitError, throwIfAborted } from './errors.js';
 import type { EtcdNode } from './etcd-node.js';
 import type { EtcdServer } from './etcd-server.js';
 import { type ResolvedStartOptions, resolveStartOptions, type StartEtcdOptions } from './options.js';
@@ -9,6 +11,8 @@ import { ServerHandle } from './server-handle.js';
 import { createWorkspace, type Workspace } from './workspace.js';
 
 const BINARY_START_TIMEOUT_MS = 20_000;
+/** Holds the time to pull the image. */
+const CONTAINER_START_TIMEOUT_MS = 120_000;
 
 /**
  * Starts a real etcd with one member, on free ports of 127.0.0.1 and in a temporary folder; resolves when it answers.
@@ -32,6 +36,24 @@ const BINARY_START_TIMEOUT_MS = 20_000;
 export async function startEtcd(options: StartEtcdOptions = {}): Promise<EtcdServer> {
   const settings = resolveStartOptions(options);
   throwIfAborted(settings.signal);
+  if (settings.backend === 'testcontainers') return startContainer(settings);
+  if (settings.backend === 'binary') return startBinary(settings);
+  return startWhatIsThere(settings);
+}
+
+/** A binary if one is there or can be had, else a container. */
+async function startWhatIsThere(settings: ResolvedStartOptions): Promise<EtcdServer> {
+  try {
+    await ensureEtcd(settings);
+  } catch (noBinary) {
+    throwIfAborted(settings.signal);
+    try {
+      return await startContainer(settings);
+    } catch (error) {
+      const noContainers = TestkitError.is(error) && error.code === 'COORD_TESTKIT_CONTAINER_UNAVAILABLE';
+      throw noContainers ? noBinary : error;
+    }
+  }
   return startBinary(settings);
 }
 
@@ -41,6 +63,15 @@ async function startBinary(settings: ResolvedStartOptions): Promise<EtcdServer> 
   const workspace = await createWorkspace({ tls: settings.tls });
   const timeoutMs = settings.startTimeoutMs ?? BINARY_START_TIMEOUT_MS;
   return bringUp(new BinaryNode(binary, workspace, settings), workspace, settings, timeoutMs);
+}
+
+async function startContainer(settings: ResolvedStartOptions): Promise<EtcdServer> {
+  const runtime = await connectToContainers();
+  throwIfAborted(settings.signal);
+  const docker = { label: CONTAINER_LABEL, target: runtime.target };
+  const workspace = await createWorkspace({ tls: settings.tls, docker });
+  const timeoutMs = settings.startTimeoutMs ?? CONTAINER_START_TIMEOUT_MS;
+  return bringUp(new ContainerNode(runtime, workspace, settings), workspace, settings, timeoutMs);
 }
 
 async function bringUp(

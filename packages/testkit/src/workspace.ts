@@ -16,7 +16,7 @@ export interface Workspace {
 /** @internal */
 export async function createWorkspace(options: {
   readonly tls: { readonly clientCertAuth: boolean } | undefined;
-  readonly docker?: { readonly label: string; readonly target: DockerTarget } | undefined;
+  readonly docker?: { readonly label: string; readonly target: DockerTarget | undefined } | undefined;
 }): Promise<Workspace> {
   const id = `coord-etcd-${randomBytes(8).toString('hex')}`;
   const folder = join(await realpath(tmpdir()), id);
