@@ -1,100 +1,109 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { eventually, startEtcd } from '../src/index.js';
 
-/** A process of its own that starts etcd, reports, and waits for its end. */
+/** A process of its own that starts two servers, reports where they are, and ends in some way. */
 const PROGRAM = `
+  import { dirname } from 'node:path';
   import { startEtcd } from ${JSON.stringify(join(import.meta.dirname, '../src/index.ts'))};
-  const backend = process.env.COORD_TEST_BACKEND ?? 'binary';
-  const servers = await Promise.all([startEtcd({ backend }), startEtcd({ backend })]);
-  if (process.argv.includes('paused')) await servers[0].pause();
-  if (process.argv.includes('restarted') && backend === 'binary') { await servers[0].kill(); await servers[0].restart(); }
-  console.log(JSON.stringify(servers.map((server) => server.endpoint)));
-  if (process.argv.includes('exit')) process.exit(0);
-  if (process.argv.includes('idle')) { /* a running server keeps nobody alive */ } else setInterval(() => undefined, 1_000);
+  const servers = await Promise.all([startEtcd({ tls: true }), startEtcd({ tls: true })]);
+  if (process.argv.includes('killed')) {
+    await servers[0].pause();
+    await servers[1].kill();
+    await servers[1].restart();
+  }
+  console.log(JSON.stringify(servers.map((s) => ({ target: s.target, folder: dirname(dirname(s.tls.caFile)) }))));
+  if (process.argv.includes('exits')) process.exit(0);
+  if (process.argv.includes('killed')) setInterval(() => undefined, 1_000);
 `;
 
-interface Found {
-  readonly pid: number;
-  readonly args: string;
+interface Left {
+  readonly target: string;
+  readonly folder: string;
 }
 
-/** Processes whose environment or arguments hold the temporary folder of the test, and the children of \`parent\`. */
-function processesOf(mark: string): Found[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return args.includes(mark) ? [{ pid: Number(pid), args }] : [];
-      } catch {
-        return [];
-      }
-    });
-}
-
-async function startChild(...modes: string[]): Promise<{ child: ChildProcess; endpoints: string[] }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM, ...modes], {
+async function startChild(mode: string): Promise<{ child: ChildProcess; servers: Left[] }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM, mode], {
     cwd: join(import.meta.dirname, '../../..'),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  for await (const line of createInterface(child.stdout)) return { child, endpoints: JSON.parse(line) };
+  for await (const line of createInterface(child.stdout)) return { child, servers: JSON.parse(line) };
   throw new Error('the child ended without a word');
 }
 
-function reapersNow(): Set<number> {
-  return new Set(processesOf('coord-testkit-reaper').map(({ pid }) => pid));
+/** Process ids by a part of their command line. */
+function processesWith(mark: string): number[] {
+  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return ids.filter((pid) => read(`/proc/${pid}/cmdline`).includes(mark)).map(Number);
 }
 
-function foldersNow(): Set<string> {
-  return new Set(readdirSync(tmpdir()).filter((name) => name.startsWith('coord-etcd-')));
+function reapersOf(parent: number): number[] {
+  return processesWith('coord-testkit-reaper').filter(
+    (pid) => Number(read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ')[1]) === parent,
+  );
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return ''; // the process has ended
+  }
+}
+
+async function refuses(target: string): Promise<boolean> {
+  const { hostname, port } = new URL(`tcp://${target}`);
+  const socket = connect({ host: hostname, port: Number(port) });
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    socket.destroy();
+  }
 }
 
 describe.skipIf(process.platform !== 'linux')('a test process that ends without stopping its servers', () => {
-  it.each([
-    ['killed', ['paused', 'restarted']],
-    ['exits', ['exit']],
-    ['runs out of work', ['idle']],
-  ])('leaves no etcd, no folder and no reaper: %s', async (how, modes) => {
-    const before = { reapers: reapersNow(), folders: foldersNow() };
-    const { child, endpoints } = await startChild(...modes);
-    expect(endpoints).toHaveLength(2);
-    const folders = [...foldersNow()].filter((name) => !before.folders.has(name));
-    const reapers = [...reapersNow()].filter((pid) => !before.reapers.has(pid));
-    if (how === 'killed') {
-      expect(folders.length).toBeGreaterThanOrEqual(2);
-      expect(reapers.length).toBeGreaterThanOrEqual(1);
-      child.kill('SIGKILL');
-    }
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    await eventually(
-      async () => {
-        for (const endpoint of endpoints) await expect(fetch(`${endpoint}/version`)).rejects.toThrow();
-        for (const folder of folders) {
-          expect(processesOf(folder)).toEqual([]);
-          expect(existsSync(join(tmpdir(), folder))).toBe(false);
-        }
-        const left = reapersNow();
-        expect(reapers.filter((pid) => left.has(pid))).toEqual([]);
-      },
-      { timeoutMs: 20_000 },
-    );
-  });
+  it.each(['killed', 'exits', 'runs out of work'])(
+    'leaves no etcd, no folder and no reaper: %s',
+    async (mode) => {
+      const { child, servers } = await startChild(mode);
+      expect(servers).toHaveLength(2);
+      let reapers: number[] = [];
+      if (mode === 'killed') {
+        reapers = reapersOf(child.pid ?? 0);
+        expect(reapers).toHaveLength(1);
+        for (const { folder } of servers) expect(existsSync(folder)).toBe(true);
+        child.kill('SIGKILL');
+      }
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+      await eventually(
+        async () => {
+          for (const { target, folder } of servers) {
+            expect(await refuses(target)).toBe(true);
+            expect(processesWith(folder)).toEqual([]);
+            expect(existsSync(folder)).toBe(false);
+          }
+          for (const pid of reapers) expect(read(`/proc/${pid}/cmdline`)).toBe('');
+        },
+        { timeoutMs: 20_000 },
+      );
+    },
+  );
 
   it('starts another reaper if somebody kills it, and ends it with the last server', async () => {
-    const before = reapersNow();
-    const own = () => [...reapersNow()].filter((pid) => !before.has(pid));
     const server = await startEtcd();
-    const [first] = own();
-    if (first === undefined) throw new Error('no reaper');
+    const [first = 0] = reapersOf(process.pid);
+    expect(first).toBeGreaterThan(0);
     process.kill(first, 'SIGKILL');
-    await eventually(() => own().some((pid) => pid !== first));
+    await eventually(() => reapersOf(process.pid).some((pid) => pid !== first));
     await server.stop();
-    await eventually(() => own().length === 0);
+    await eventually(() => reapersOf(process.pid).length === 0);
   });
 });
