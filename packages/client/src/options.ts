@@ -1,5 +1,7 @@
 import type { Logger, LogLevel } from './logger.js';
+import { assertValid, checkPositiveMs, type IssueList, show } from './validation.js';
 
+/** TLS, from files or from memory. Files are read when the connection is made. */
 export interface TlsOptions {
   readonly caFile?: string | undefined;
   readonly certFile?: string | undefined;
@@ -11,6 +13,7 @@ export interface TlsOptions {
   readonly serverName?: string | undefined;
 }
 
+/** How often and how fast a read, or a write that is safe to repeat, is tried again. */
 export interface RetryOptions {
   /** Attempts in all, the first included. @default 5 */
   readonly maxAttempts?: number | undefined;
@@ -34,21 +37,21 @@ export interface ClientOptions {
   readonly dialTimeoutMs?: number | undefined;
   /** How long a call may take, retries included. @default 5_000 */
   readonly requestTimeoutMs?: number | undefined;
-  /** HTTP/2 pings: the interval, at least 10,000 (etcd refuses more frequent ones). @default 10_000 */
+  /** The interval of HTTP/2 pings, at least 10,000: etcd cuts off clients that ping more often. @default 10_000 */
   readonly keepAliveTimeMs?: number | undefined;
-  /** HTTP/2 pings: how long to wait for the answer. @default 3_000 */
+  /** How long to wait for the answer to an HTTP/2 ping. @default 3_000 */
   readonly keepAliveTimeoutMs?: number | undefined;
   readonly retry?: RetryOptions | undefined;
+  /** Where to log; nothing is logged without one. `console`, pino and winston fit. */
   readonly logger?: Logger | undefined;
   /** @default 'info' */
   readonly logLevel?: LogLevel | undefined;
 }
 
-/** Client options with every default filled in. */
+/** Client options, checked, with every default filled in. */
 export interface ResolvedClientOptions {
   readonly endpoints: readonly string[];
-  readonly username: string | undefined;
-  readonly password: string | undefined;
+  readonly credentials: { readonly username: string; readonly password: string } | undefined;
   readonly tls: TlsOptions | undefined;
   readonly namespace: string;
   readonly dialTimeoutMs: number;
@@ -58,4 +61,124 @@ export interface ResolvedClientOptions {
   readonly retry: Readonly<Record<keyof RetryOptions, number>>;
   readonly logger: Logger | undefined;
   readonly logLevel: LogLevel;
+}
+
+const DEFAULT_RETRY = { maxAttempts: 5, initialDelayMs: 200, maxDelayMs: 5_000, multiplier: 2 } as const;
+const LOG_LEVELS: readonly LogLevel[] = ['silent', 'error', 'warn', 'info', 'debug'];
+const MIN_KEEPALIVE_TIME_MS = 10_000;
+
+/**
+ * Checks the options and fills in the defaults; the caller's object stays as it is.
+ * @throws {ValidationError} with every problem found
+ */
+export function resolveClientOptions(options: ClientOptions = {}): ResolvedClientOptions {
+  const issues: IssueList = [];
+  if (typeof options !== 'object' || options === null) {
+    issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
+    assertValid(issues);
+  }
+  const endpoints = options.endpoints ?? ['127.0.0.1:2379'];
+  const resolved: ResolvedClientOptions = {
+    endpoints: checkEndpoints(issues, endpoints, options.tls),
+    credentials: checkCredentials(issues, options),
+    tls: options.tls === undefined ? undefined : { ...options.tls },
+    namespace: options.namespace ?? '',
+    dialTimeoutMs: options.dialTimeoutMs ?? 5_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
+    keepAliveTimeMs: options.keepAliveTimeMs ?? 10_000,
+    keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 3_000,
+    retry: checkRetry(issues, options.retry),
+    logger: options.logger,
+    logLevel: options.logLevel ?? 'info',
+  };
+  for (const name of [
+    'dialTimeoutMs',
+    'requestTimeoutMs',
+    'keepAliveTimeMs',
+    'keepAliveTimeoutMs',
+  ] as const) {
+    checkPositiveMs(issues, name, resolved[name]);
+  }
+  if (resolved.keepAliveTimeMs < MIN_KEEPALIVE_TIME_MS) {
+    issues.push({ path: 'keepAliveTimeMs', message: `must be at least ${MIN_KEEPALIVE_TIME_MS}` });
+  }
+  if (typeof resolved.namespace !== 'string' || !resolved.namespace.isWellFormed()) {
+    issues.push({ path: 'namespace', message: 'must be well-formed text' });
+  }
+  if (!LOG_LEVELS.includes(resolved.logLevel)) {
+    issues.push({
+      path: 'logLevel',
+      message: `must be one of ${LOG_LEVELS.join(', ')}, got ${show(options.logLevel)}`,
+    });
+  }
+  assertValid(issues);
+  return Object.freeze(resolved);
+}
+
+const ENDPOINT =
+  /^(?:(https?):\/\/)?(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?):(\d{1,5})\/?$/;
+
+function checkEndpoints(
+  issues: IssueList,
+  endpoints: unknown,
+  tls: TlsOptions | undefined,
+): readonly string[] {
+  if (!Array.isArray(endpoints) || endpoints.length === 0) {
+    issues.push({ path: 'endpoints', message: 'must be a non-empty array of "host:port"' });
+    return [];
+  }
+  const schemes = new Set<string>();
+  const normalized = endpoints.map((endpoint: unknown, index) => {
+    const path = `endpoints[${index}]`;
+    const match = typeof endpoint === 'string' ? ENDPOINT.exec(endpoint) : null;
+    const port = Number(match?.[3]);
+    if (match === null || port < 1 || port > 65_535) {
+      const wanted = 'must be "host:port", "http://host:port" or "https://host:port"';
+      issues.push({ path, message: `${wanted}, got ${show(endpoint)}` });
+      return '';
+    }
+    const scheme = match[1] ?? (tls === undefined ? 'http' : 'https');
+    if (scheme === 'http' && tls !== undefined) {
+      issues.push({ path, message: 'is plain http, but tls is given; write https:// or leave tls out' });
+    }
+    schemes.add(scheme);
+    return `${scheme}://${match[2]}:${port}`;
+  });
+  if (schemes.size > 1) issues.push({ path: 'endpoints', message: 'must not mix http and https' });
+  return [...new Set(normalized)];
+}
+
+function checkCredentials(issues: IssueList, options: ClientOptions): ResolvedClientOptions['credentials'] {
+  const { username, password } = options;
+  if (username === undefined && password === undefined) return undefined;
+  for (const [path, value] of Object.entries({ username, password })) {
+    if (typeof value !== 'string' || value === '') {
+      issues.push({ path, message: 'username and password must both be given, as non-empty text' });
+    }
+  }
+  return { username: username ?? '', password: password ?? '' };
+}
+
+function checkRetry(issues: IssueList, retry: RetryOptions = {}): ResolvedClientOptions['retry'] {
+  const resolved = {
+    maxAttempts: retry.maxAttempts ?? DEFAULT_RETRY.maxAttempts,
+    initialDelayMs: retry.initialDelayMs ?? DEFAULT_RETRY.initialDelayMs,
+    maxDelayMs: retry.maxDelayMs ?? DEFAULT_RETRY.maxDelayMs,
+    multiplier: retry.multiplier ?? DEFAULT_RETRY.multiplier,
+  };
+  if (!Number.isInteger(resolved.maxAttempts) || resolved.maxAttempts < 1) {
+    issues.push({
+      path: 'retry.maxAttempts',
+      message: `must be a whole number from 1, got ${show(retry.maxAttempts)}`,
+    });
+  }
+  checkPositiveMs(issues, 'retry.initialDelayMs', resolved.initialDelayMs);
+  checkPositiveMs(issues, 'retry.maxDelayMs', resolved.maxDelayMs);
+  if (!Number.isFinite(resolved.multiplier) || resolved.multiplier < 1) {
+    issues.push({
+      path: 'retry.multiplier',
+      message: `must be a number from 1, got ${show(retry.multiplier)}`,
+    });
+  }
+  return resolved;
 }

@@ -1,0 +1,166 @@
+import type { CacheChange, CacheOptions, CacheSource, CacheUpdate, WatchCache } from './cache.js';
+import { ClosedError } from './errors.js';
+import type { KeyValue } from './key-value.js';
+import type { WaitOptions } from './kv.js';
+import type { CoordLogger } from './logger.js';
+import { PushIterator } from './push-iterator.js';
+import type { RangeCache } from './range-cache.js';
+import { assertValid, show } from './validation.js';
+import { Wait } from './wait.js';
+import type { WatchBatch } from './watch.js';
+
+/** One caller's decoded view of a shared raw copy. Each raw value is decoded once, when first read. */
+export class CacheView<T> implements WatchCache<T> {
+  readonly #raw: RangeCache;
+  readonly #release: () => void;
+  readonly #decode: CacheOptions<T>['decode'];
+  readonly #logger: CoordLogger;
+  readonly #defaultWaitMs: number;
+  readonly #decoded = new WeakMap<KeyValue, { value: T | undefined }>();
+  readonly #streams = new Set<PushIterator<CacheUpdate<T>>>();
+  #entries: { revision: bigint; map: ReadonlyMap<string, T> } | undefined;
+  #closed = false;
+
+  constructor(
+    raw: RangeCache,
+    release: () => void,
+    options: CacheOptions<T>,
+    logger: CoordLogger,
+    defaultWaitMs: number,
+  ) {
+    this.#raw = raw;
+    this.#release = release;
+    this.#decode = options.decode;
+    this.#logger = logger;
+    this.#defaultWaitMs = defaultWaitMs;
+  }
+
+  get ready(): Promise<void> {
+    return this.#raw.ready;
+  }
+
+  get(key: string): T | undefined {
+    const kv = this.#raw.entries.get(key);
+    return kv === undefined ? undefined : this.#valueOf(kv);
+  }
+
+  entries(): ReadonlyMap<string, T> {
+    const { revision } = this.#raw;
+    if (this.#entries?.revision !== revision) {
+      const map = new Map<string, T>();
+      for (const [key, kv] of this.#raw.entries) {
+        const value = this.#valueOf(kv);
+        if (value !== undefined) map.set(key, value);
+      }
+      this.#entries = { revision, map };
+    }
+    return this.#entries.map;
+  }
+
+  get revision(): bigint {
+    return this.#raw.revision;
+  }
+
+  get source(): CacheSource {
+    return this.#raw.source;
+  }
+
+  get ageMs(): number {
+    return this.#raw.ageMs;
+  }
+
+  async waitFor(revision: bigint, options?: WaitOptions): Promise<void> {
+    if (typeof revision !== 'bigint') {
+      assertValid([{ path: 'revision', message: `must be a bigint, got ${show(revision)}` }]);
+    }
+    using wait = new Wait(options, `cache at revision ${revision}`);
+    await wait.race(this.#reached(revision, wait.signal));
+  }
+
+  async synced(options: WaitOptions = {}): Promise<void> {
+    const { ownWrite } = this.#raw;
+    if (ownWrite <= this.#raw.revision && this.#raw.revision > 0n && !options.signal?.aborted) return;
+    await this.waitFor(ownWrite > 0n ? ownWrite : 1n, { timeoutMs: this.#defaultWaitMs, ...options });
+  }
+
+  changes(): PushIterator<CacheUpdate<T>> {
+    const { error } = this.#raw;
+    let stopListening = () => {};
+    const stream = new PushIterator<CacheUpdate<T>>({
+      onClose: () => {
+        stopListening();
+        this.#streams.delete(stream);
+      },
+    });
+    if (this.#closed || error instanceof ClosedError) stream.end();
+    else if (error) stream.fail(error);
+    else {
+      this.#streams.add(stream);
+      stopListening = this.#raw.listen({
+        updated: (batch) => stream.push(this.#update(batch)),
+        failed: (reason) => (reason instanceof ClosedError ? stream.end() : stream.fail(reason)),
+      });
+    }
+    return stream;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const stream of [...this.#streams]) stream.end();
+    this.#release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #reached(revision: bigint, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settled = (): boolean => {
+        if (this.#raw.error) reject(this.#raw.error);
+        else if (this.#raw.revision >= revision) resolve();
+        else return false;
+        return true;
+      };
+      if (settled()) return;
+      const stop = this.#raw.onProgress(() => {
+        if (settled()) stop();
+      });
+      signal.addEventListener('abort', stop, { once: true });
+    });
+  }
+
+  #update({ revision, resync, events }: WatchBatch): CacheUpdate<T> {
+    const changes = events.map(({ type, key, kv, previous }): CacheChange<T> => {
+      const value = type === 'put' ? this.#valueOf(kv) : undefined;
+      const before = previous === undefined ? undefined : this.#valueOf(previous);
+      return {
+        type,
+        key,
+        kv,
+        ...(value === undefined ? {} : { value }),
+        ...(before === undefined ? {} : { previous: before }),
+      };
+    });
+    return { revision, resync, changes };
+  }
+
+  #valueOf(kv: KeyValue): T | undefined {
+    let decoded = this.#decoded.get(kv);
+    if (decoded === undefined) {
+      decoded = { value: this.#tryDecode(kv) };
+      this.#decoded.set(kv, decoded);
+    }
+    return decoded.value;
+  }
+
+  #tryDecode(kv: KeyValue): T | undefined {
+    try {
+      return this.#decode(kv);
+    } catch (error) {
+      this.#logger.warn('a value cannot be decoded and is left out', { key: kv.key, error });
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import { monotonicNow } from './clock.js';
+import { Endpoint } from './endpoint.js';
+import type { EndpointFailure } from './errors.js';
+import type { EndpointHealth, Health } from './health.js';
+import type { CoordLogger } from './logger.js';
+import type { ResolvedClientOptions } from './options.js';
+
+interface Member {
+  readonly url: string;
+  endpoint: Endpoint | undefined;
+  state: EndpointHealth['state'];
+  reason: string | undefined;
+  failedAt: number;
+}
+
+/**
+ * The endpoints and which of them is in use.
+ *
+ * The choice is sticky: one healthy endpoint serves everything, so that reads, watches and
+ * keepalives of this process see one member's view. A failure moves on to the endpoint whose own
+ * last failure is the longest ago.
+ */
+export class EndpointPool implements Health {
+  readonly #members: readonly Member[];
+  readonly #options: ResolvedClientOptions;
+  readonly #logger: CoordLogger;
+  readonly #subscribers = new Set<(health: Health) => void>();
+  #current: Member;
+  #closed = false;
+
+  constructor(options: ResolvedClientOptions, logger: CoordLogger) {
+    this.#options = options;
+    this.#logger = logger;
+    this.#members = options.endpoints.map((url) => ({
+      url,
+      endpoint: undefined,
+      state: 'unknown',
+      reason: undefined,
+      failedAt: Number.NEGATIVE_INFINITY,
+    }));
+    // Spread the clients of a cluster over its members.
+    const first = this.#members[Math.floor(Math.random() * this.#members.length)];
+    if (first === undefined) throw new RangeError('no endpoints');
+    this.#current = first;
+  }
+
+  /** The endpoint in use. */
+  get current(): Endpoint {
+    return this.#open(this.#current);
+  }
+
+  get all(): readonly Endpoint[] {
+    return this.#members.map((member) => this.#open(member));
+  }
+
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** Every endpoint that is known to have failed, and why. */
+  get failures(): readonly EndpointFailure[] {
+    return this.#members.flatMap(({ url, reason }) =>
+      reason === undefined ? [] : [{ endpoint: url, reason }],
+    );
+  }
+
+  /** This endpoint answered: it is healthy, and in use if the present one is not. */
+  succeeded(endpoint: Endpoint): void {
+    const member = this.#memberOf(endpoint);
+    if (member.state === 'healthy') return;
+    member.state = 'healthy';
+    member.reason = undefined;
+    if (this.#current.state !== 'healthy') this.#current = member;
+    this.#changed();
+  }
+
+  /** This endpoint failed: if it is the one in use, move on to another. */
+  failed(endpoint: Endpoint, reason: string): void {
+    const member = this.#memberOf(endpoint);
+    member.failedAt = monotonicNow();
+    const known = member.state === 'unhealthy' && member.reason === reason;
+    member.state = 'unhealthy';
+    member.reason = reason;
+    if (member === this.#current) {
+      this.#current = this.#members.reduce((best, each) => (each.failedAt < best.failedAt ? each : best));
+      if (this.#current !== member) {
+        this.#logger.warn('endpoint failed, moving on', {
+          endpoint: member.url,
+          next: this.#current.url,
+          reason,
+        });
+      }
+    }
+    if (!known) this.#changed();
+  }
+
+  get state(): Health['state'] {
+    if (this.#closed) return 'closed';
+    const states = { unknown: 'idle', healthy: 'ready', unhealthy: 'degraded' } as const;
+    return states[this.#current.state];
+  }
+
+  get endpoint(): string {
+    return this.#current.url;
+  }
+
+  get endpoints(): readonly EndpointHealth[] {
+    return this.#members.map(({ url, state, reason }) => ({
+      endpoint: url,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+    }));
+  }
+
+  subscribe(callback: (health: Health) => void): () => void {
+    this.#subscribers.add(callback);
+    return () => this.#subscribers.delete(callback);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { endpoint } of this.#members) endpoint?.close();
+    this.#changed();
+    this.#subscribers.clear();
+  }
+
+  #open(member: Member): Endpoint {
+    member.endpoint ??= new Endpoint(member.url, this.#options);
+    return member.endpoint;
+  }
+
+  #memberOf(endpoint: Endpoint): Member {
+    const member = this.#members.find((each) => each.endpoint === endpoint);
+    if (member === undefined) throw new RangeError(`not an endpoint of this pool: ${endpoint.url}`);
+    return member;
+  }
+
+  #changed(): void {
+    for (const callback of this.#subscribers) {
+      try {
+        callback(this);
+      } catch (error) {
+        this.#logger.error('a health subscriber threw', { error });
+      }
+    }
+  }
+}

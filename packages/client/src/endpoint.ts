@@ -1,0 +1,67 @@
+import type * as grpc from '@grpc/grpc-js';
+import { noop } from 'cockatiel';
+import { Etcd3, type Services } from 'etcd3';
+import { CoordError } from './errors.js';
+import type { ResolvedClientOptions } from './options.js';
+import { hasMethod, type ServiceClient, type StreamRpcs, type UnaryRpcs } from './rpc.js';
+import { readCredentials } from './tls.js';
+
+type ServiceName = keyof typeof Services;
+
+/** A service client of one endpoint, and metadata that its grpc-js accepts. */
+export interface Connection {
+  readonly client: ServiceClient;
+  /** Shared: clone before changing. */
+  readonly metadata: grpc.Metadata;
+}
+
+/**
+ * One etcd member, through etcd3: protos, codecs, TLS and channel are etcd3's, every policy is ours.
+ *
+ * The policies are no-ops, because etcd3's retry applies writes twice and its circuit breaker
+ * refuses every call for five seconds after harmless errors.
+ */
+export class Endpoint extends Etcd3 {
+  readonly url: string;
+  readonly #connections = new Map<ServiceName, Promise<Connection>>();
+
+  /** @throws {ValidationError} when a TLS file cannot be read */
+  constructor(url: string, options: ResolvedClientOptions) {
+    const credentials = readCredentials(options.tls);
+    super({
+      hosts: url,
+      ...(credentials ? { credentials } : {}),
+      faultHandling: { host: () => noop, global: noop },
+      grpcOptions: {
+        'grpc.max_receive_message_length': -1,
+        'grpc.max_send_message_length': -1,
+        'grpc.keepalive_time_ms': options.keepAliveTimeMs,
+        'grpc.keepalive_timeout_ms': options.keepAliveTimeoutMs,
+        'grpc.initial_reconnect_backoff_ms': 200,
+        'grpc.min_reconnect_backoff_ms': 200,
+        'grpc.max_reconnect_backoff_ms': 2_000,
+        'grpc.enable_http_proxy': 0, // grpc-js would send etcd calls to a web proxy named in the environment
+        ...(options.tls?.serverName ? { 'grpc.ssl_target_name_override': options.tls.serverName } : {}),
+      },
+    });
+    this.url = url;
+  }
+
+  /** The connection for a call; made once for each service. */
+  connection(service: ServiceName, method: keyof (UnaryRpcs & StreamRpcs)): Promise<Connection> {
+    let connection = this.#connections.get(service);
+    if (connection === undefined) {
+      connection = this.pool.withConnection(service, ({ client, metadata }) => {
+        if (!hasMethod(client, method)) {
+          throw new CoordError(
+            'COORD_INCOMPATIBLE',
+            `etcd3 has no ${service}.${method}; install etcd3 1.1.2`,
+          );
+        }
+        return { client, metadata };
+      });
+      this.#connections.set(service, connection);
+    }
+    return connection;
+  }
+}

@@ -1,0 +1,175 @@
+import { Etcd3 } from 'etcd3';
+import type { CacheOptions, WatchCache } from './cache.js';
+import { CacheView } from './cache-view.js';
+import type { CoordClient, PingResult } from './client.js';
+import { monotonicNow } from './clock.js';
+import type { Health } from './health.js';
+import { type ClientInternals, INTERNALS, type SessionRef } from './internals.js';
+import type { KV, WaitOptions } from './kv.js';
+import { KvClient } from './kv-client.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { LeaseSession } from './lease-session.js';
+import { type CoordLogger, createCoordLogger } from './logger.js';
+import type { ResolvedClientOptions } from './options.js';
+import type { Range } from './range.js';
+import { RangeCachePool } from './range-cache-pool.js';
+import type { Session, SessionOptions } from './session.js';
+import { SessionPool } from './session-pool.js';
+import { readCredentials } from './tls.js';
+import { Transport } from './transport.js';
+import { TxnCodec } from './txn-codec.js';
+import { assertValid, checkWaitOptions, show } from './validation.js';
+import { Wait } from './wait.js';
+import type { Watch, WatchOptions } from './watch.js';
+import { WatchIterator } from './watch-iterator.js';
+import { WatchMux } from './watch-mux.js';
+import type { SubscriptionContext } from './watch-subscription.js';
+
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** Wires the four primitives over one transport, and ends them in the right order. */
+export class EtcdClient implements CoordClient {
+  readonly kv: KV;
+  readonly [INTERNALS]: ClientInternals;
+  readonly #options: ResolvedClientOptions;
+  readonly #logger: CoordLogger;
+  readonly #transport: Transport;
+  readonly #keeper: LeaseKeeper;
+  readonly #mux: WatchMux;
+  readonly #subscriptions: SubscriptionContext;
+  readonly #caches: RangeCachePool;
+  readonly #pool: SessionPool;
+  readonly #sessions = new Set<LeaseSession>();
+  readonly #watches = new Set<WatchIterator>();
+  #etcd3: Etcd3 | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedClientOptions) {
+    this.#options = options;
+    this.#logger = createCoordLogger(options.logger, options.logLevel);
+    this.#transport = new Transport(options, this.#logger);
+    const codec = new TxnCodec(options.namespace);
+    const kv = new KvClient(this.#transport, codec, (range, revision) =>
+      this.#caches.noteWrite(range, revision),
+    );
+    this.kv = kv;
+    this.#keeper = new LeaseKeeper(this.#transport, this.#logger);
+    this.#mux = new WatchMux(this.#transport, this.#logger);
+    this.#subscriptions = {
+      mux: this.#mux,
+      kv,
+      codec,
+      logger: this.#logger,
+      usesToken: options.credentials !== undefined,
+    };
+    this.#caches = new RangeCachePool(this.#subscriptions);
+    this.#pool = new SessionPool((ttlMs) => this.#openSession({ ttlMs }));
+    this[INTERNALS] = {
+      options,
+      logger: this.#logger,
+      borrowSession: (kind, ttlMs, wait) => this.#borrowSession(kind, ttlMs, wait),
+    };
+  }
+
+  /** Waits until an endpoint answers. @throws {ConnectionError} naming every endpoint tried */
+  async dial(options: WaitOptions): Promise<void> {
+    const timeoutMs = options.timeoutMs ?? this.#options.dialTimeoutMs;
+    using wait = new Wait({ signal: options.signal }, 'connect to etcd');
+    await wait.race(this.#transport.dial(timeoutMs, wait.signal));
+  }
+
+  watch(range: Range, options: WatchOptions = {}): Watch {
+    this.#assertOpen('watch');
+    const watch: WatchIterator = new WatchIterator(range, options, this.#subscriptions, () =>
+      this.#watches.delete(watch),
+    );
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  cache<T>(range: Range, options: CacheOptions<T>): WatchCache<T> {
+    this.#assertOpen('cache');
+    if (typeof options?.decode !== 'function') {
+      assertValid([{ path: 'decode', message: `must be a function, got ${show(options?.decode)}` }]);
+    }
+    const { cache, release } = this.#caches.acquire(range);
+    return new CacheView(cache, release, options, this.#logger, this.#options.requestTimeoutMs);
+  }
+
+  async session(options: SessionOptions = {}): Promise<Session> {
+    return await this.#openSession(options);
+  }
+
+  async ping(options: WaitOptions = {}): Promise<PingResult> {
+    const startedAt = monotonicNow();
+    const status = await this.#transport.unary('status', {}, 'read', options);
+    return {
+      latencyMs: monotonicNow() - startedAt,
+      endpoint: this.#transport.pool.endpoint,
+      version: status.version,
+    };
+  }
+
+  get health(): Health {
+    return this.#transport.pool;
+  }
+
+  get etcd3(): Etcd3 {
+    if (this.#etcd3 === undefined) {
+      this.#assertOpen('etcd3');
+      const credentials = readCredentials(this.#options.tls);
+      const login = this.#options.credentials;
+      this.#etcd3 = new Etcd3({
+        hosts: [...this.#options.endpoints],
+        ...(credentials ? { credentials } : {}),
+        ...(login ? { auth: { ...login } } : {}),
+      });
+    }
+    return this.#etcd3;
+  }
+
+  close(options: WaitOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(options: WaitOptions): Promise<void> {
+    assertValid(checkWaitOptions([], options));
+    const bounded = { timeoutMs: CLOSE_TIMEOUT_MS, ...options };
+    for (const watch of [...this.#watches]) await watch.close();
+    this.#caches.close();
+    await Promise.allSettled([
+      this.#pool.close(bounded),
+      ...[...this.#sessions].map((session) => session.close(bounded)),
+    ]);
+    this.#mux.close();
+    this.#keeper.close();
+    this.#transport.close();
+    this.#etcd3?.close();
+  }
+
+  async #borrowSession(kind: string, ttlMs: number, options?: WaitOptions): Promise<SessionRef> {
+    this.#assertOpen('session');
+    return await this.#pool.borrow(kind, ttlMs, options);
+  }
+
+  async #openSession(options: SessionOptions): Promise<LeaseSession> {
+    this.#assertOpen('session');
+    const session = await LeaseSession.open(options, {
+      transport: this.#transport,
+      keeper: this.#keeper,
+      logger: this.#logger,
+      onEnded: (ended) => this.#sessions.delete(ended),
+    });
+    this.#sessions.add(session);
+    return session;
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#closing) throw this.#transport.closedError(what);
+  }
+}

@@ -1,0 +1,154 @@
+import { NotFoundError, SessionLostError } from './errors.js';
+import type { KeyValue } from './key-value.js';
+import type {
+  CallOptions,
+  DeleteOptions,
+  DeleteResult,
+  GetOptions,
+  KV,
+  ListOptions,
+  Op,
+  OpResult,
+  PutOptions,
+  PutResult,
+  RangeOptions,
+  RangeResult,
+  TxnRequest,
+  TxnResult,
+} from './kv.js';
+import type { Key, KeyRange, Range } from './range.js';
+import type { CallKind, Transport } from './transport.js';
+import { type TxnCodec, wireRange } from './txn-codec.js';
+import { assertValid, show } from './validation.js';
+
+/** Called with each range that this client has changed, and the revision of the change. */
+export type WriteListener = (range: KeyRange, revision: bigint) => void;
+
+const DEFAULT_PAGE_SIZE = 1_000;
+
+/** The key-value store: encodes, calls, decodes. */
+export class KvClient implements KV {
+  readonly #transport: Transport;
+  readonly #codec: TxnCodec;
+  readonly #onWrite: WriteListener;
+
+  constructor(transport: Transport, codec: TxnCodec, onWrite: WriteListener) {
+    this.#transport = transport;
+    this.#codec = codec;
+    this.#onWrite = onWrite;
+  }
+
+  async get(key: Key, options: GetOptions = {}): Promise<KeyValue | undefined> {
+    const request = this.#codec.rangeRequest({ key: this.#codec.key(key) }, { ...options, limit: 1 });
+    const response = await this.#transport.unary('range', request, 'read', options);
+    const kv = response.kvs[0];
+    return kv === undefined ? undefined : this.#codec.keyValue(kv);
+  }
+
+  async range(range: Range, options: RangeOptions = {}): Promise<RangeResult> {
+    const request = this.#codec.rangeRequest(this.#codec.range(range), options);
+    const response = await this.#transport.unary('range', request, 'read', options);
+    return this.#codec.rangeResult(response, BigInt(response.header.revision));
+  }
+
+  list(range: Range, options: ListOptions = {}): AsyncIterable<KeyValue> {
+    const pages = this.pages(range, options);
+    return (async function* () {
+      for await (const page of pages) yield* page.kvs;
+    })();
+  }
+
+  /** A range page by page, all at the revision of the first page. */
+  pages(range: Range, options: ListOptions = {}): AsyncIterable<RangeResult> {
+    const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
+    if (!Number.isSafeInteger(pageSize) || pageSize < 1) {
+      assertValid([{ path: 'pageSize', message: `must be a whole number from 1, got ${show(pageSize)}` }]);
+    }
+    return this.#pages(this.#codec.range(range), { ...options, limit: pageSize });
+  }
+
+  async *#pages(range: KeyRange, options: RangeOptions): AsyncIterable<RangeResult> {
+    const { limit: _limit, ...call } = options;
+    let rest: KeyRange | undefined = range;
+    let revision = options.revision;
+    while (rest !== undefined) {
+      const request = this.#codec.rangeRequest(rest, { ...options, revision });
+      const response = await this.#transport.unary('range', request, 'read', call);
+      // Later pages answer with the store's newest revision; what they show is the pinned one.
+      revision ??= BigInt(response.header.revision);
+      yield this.#codec.rangeResult(response, revision);
+      const last = response.kvs.at(-1);
+      rest = response.more && last && range.end ? { key: keyAfter(last.key), end: range.end } : undefined;
+    }
+  }
+
+  async put(key: Key, value: string | Uint8Array, options: PutOptions = {}): Promise<PutResult> {
+    const request = this.#codec.putRequest(key, value, options);
+    const response = await this.#write(
+      () => this.#transport.unary('put', request, kindOf(options), options),
+      options,
+    );
+    const revision = BigInt(response.header.revision);
+    if (request.key) this.#onWrite({ key: request.key }, revision);
+    return this.#codec.putResult(response, revision);
+  }
+
+  async delete(range: Range, options: DeleteOptions = {}): Promise<DeleteResult> {
+    const target = this.#codec.range(range);
+    const request = { ...wireRange(target), ...(options.previous ? { prev_kv: true } : {}) };
+    const response = await this.#transport.unary('deleteRange', request, kindOf(options), options);
+    const result = this.#codec.deleteResult(response, BigInt(response.header.revision));
+    if (result.deleted > 0) this.#onWrite(target, result.revision);
+    return result;
+  }
+
+  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnResult> {
+    const wire = this.#codec.txnRequest(request);
+    const kind = isReadOnly(request) ? 'read' : kindOf(options);
+    const response = await this.#transport.unary('txn', wire, kind, options);
+    const result = this.#codec.txnResult(response, BigInt(response.header.revision));
+    this.#reportWrites(request, result);
+    return result;
+  }
+
+  /** A put refused for its lease is a lost session. */
+  async #write<T>(send: () => Promise<T>, options: PutOptions): Promise<T> {
+    try {
+      return await send();
+    } catch (cause) {
+      if (!(cause instanceof NotFoundError) || options.session === undefined) throw cause;
+      const { leaseId } = options.session;
+      const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
+      throw new SessionLostError(message, { leaseId, cause });
+    }
+  }
+
+  #reportWrites(request: TxnRequest, result: TxnResult): void {
+    const branch = (result.succeeded ? request.success : request.failure) ?? [];
+    for (const [index, op] of branch.entries()) {
+      const response = result.responses[index];
+      if (response !== undefined) this.#reportWrite(op, response);
+    }
+  }
+
+  #reportWrite(op: Op, response: OpResult): void {
+    if ('put' in op) this.#onWrite({ key: this.#codec.key(op.put.key) }, response.revision);
+    else if ('delete' in op && response.type === 'delete' && response.deleted > 0) {
+      this.#onWrite(this.#codec.range(op.delete), response.revision);
+    } else if ('txn' in op && response.type === 'txn') this.#reportWrites(op.txn, response);
+  }
+}
+
+function kindOf(options: CallOptions): CallKind {
+  return options.idempotent ? 'idempotent' : 'write';
+}
+
+function isReadOnly(request: TxnRequest): boolean {
+  const ops = [...(request.success ?? []), ...(request.failure ?? [])];
+  return ops.every((op) => 'get' in op || ('txn' in op && isReadOnly(op.txn)));
+}
+
+/** The first key that sorts after this one. */
+function keyAfter(key: Buffer): Buffer {
+  return Buffer.concat([key, Buffer.of(0)]);
+}

@@ -1,0 +1,99 @@
+import type { SessionRef } from './internals.js';
+import type { WaitOptions } from './kv.js';
+import { type LeaseSession, wholeSeconds } from './lease-session.js';
+import { assertValid, checkTtlMs } from './validation.js';
+import { Wait } from './wait.js';
+
+interface Shared {
+  readonly opening: Promise<LeaseSession>;
+  session: LeaseSession | undefined;
+  references: number;
+  idle: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Sessions that locks and registrations share, one for each kind and whole-second TTL.
+ *
+ * Kept for one TTL after the last reference. A lost session is never lent again; who borrowed it
+ * hears of the loss from the session itself.
+ */
+export class SessionPool {
+  readonly #open: (ttlMs: number) => Promise<LeaseSession>;
+  readonly #shared = new Map<string, Shared>();
+
+  constructor(open: (ttlMs: number) => Promise<LeaseSession>) {
+    this.#open = open;
+  }
+
+  async borrow(kind: string, ttlMs: number, options?: WaitOptions): Promise<SessionRef> {
+    assertValid(checkTtlMs([], 'ttlMs', ttlMs));
+    using wait = new Wait(options, `session for ${kind}`);
+    const key = `${kind}:${wholeSeconds(ttlMs)}`;
+    const shared = this.#sharedFor(key, ttlMs);
+    shared.references++;
+    clearTimeout(shared.idle);
+    try {
+      const session = await wait.race(shared.opening);
+      return this.#reference(key, shared, session);
+    } catch (error) {
+      this.#giveBack(key, shared);
+      throw error;
+    }
+  }
+
+  /** Closes every session. */
+  async close(options: WaitOptions): Promise<void> {
+    const sessions = [...this.#shared.values()];
+    this.#shared.clear();
+    for (const { idle } of sessions) clearTimeout(idle);
+    await Promise.all(
+      sessions.map(({ opening }) => opening.then((session) => session.close(options)).catch(() => undefined)),
+    );
+  }
+
+  #sharedFor(key: string, ttlMs: number): Shared {
+    const present = this.#shared.get(key);
+    if (present && (present.session === undefined || present.session.state === 'alive')) return present;
+    const opening = this.#open(wholeSeconds(ttlMs) * 1_000);
+    const shared: Shared = { opening, session: undefined, references: 0, idle: undefined };
+    this.#shared.set(key, shared);
+    opening.then(
+      (session) => {
+        shared.session = session;
+        session.signal.addEventListener('abort', () => this.#forget(key, shared), { once: true });
+      },
+      () => this.#forget(key, shared),
+    );
+    return shared;
+  }
+
+  #reference(key: string, shared: Shared, session: LeaseSession): SessionRef {
+    let released = false;
+    return {
+      session,
+      release: () => {
+        if (released) return;
+        released = true;
+        this.#giveBack(key, shared);
+      },
+    };
+  }
+
+  #giveBack(key: string, shared: Shared): void {
+    shared.references--;
+    if (shared.references > 0 || this.#shared.get(key) !== shared) return;
+    shared.idle = setTimeout(() => this.#closeIdle(key, shared), shared.session?.ttlMs ?? 0);
+    shared.idle.unref();
+  }
+
+  #closeIdle(key: string, shared: Shared): void {
+    if (shared.references > 0) return;
+    this.#forget(key, shared);
+    shared.opening.then((session) => session.close()).catch(() => undefined);
+  }
+
+  #forget(key: string, shared: Shared): void {
+    clearTimeout(shared.idle);
+    if (this.#shared.get(key) === shared) this.#shared.delete(key);
+  }
+}
