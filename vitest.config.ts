@@ -1,24 +1,37 @@
 import { defineConfig } from 'vitest/config';
 
+// Packages are resolved to their sources: tests need no build, and a module loads once however it is imported.
 const conditions = ['@coord/source', 'module', 'node', 'development|production'];
 
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ['@coord/source', 'node'] } },
   test: {
+    setupFiles: ['scripts/lib/record-node.mjs'],
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'], testTimeout: 10_000 },
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.mjs'],
+          testTimeout: 10_000,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
         test: {
           name: 'etcd',
-          include: ['packages/*/test/**/*.etcd.test.ts'],
+          include: [
+            'packages/*/test/**/*.etcd.test.ts',
+            'examples/**/*.etcd.test.ts',
+            'scripts/**/*.etcd.test.ts',
+          ],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // Each file starts an etcd of its own, and most of them wait for it rather than compute.
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { inRoot } from './root.mjs';
+import { detail, Failure, step } from './say.mjs';
+
+/** Finds or fetches an etcd through the built testkit; resolves to its file and its exact version. */
+export async function prepareEtcd(version = process.env.COORD_ETCD_VERSION || undefined) {
+  const { ensureEtcd } = await import(pathToFileURL(builtTestkit()).href);
+  let found;
+  await step(version ? `Find an etcd ${version}` : 'Find an etcd', async () => {
+    try {
+      found = await ensureEtcd({ version, onProgress: (progress) => detail(progressLine(progress)) });
+    } catch (error) {
+      throw new Failure(`There is no etcd to work with: ${error.message}`, {
+        remedy: error.remedy ?? 'put an etcd on PATH, or set COORD_ETCD_BIN to the path of one',
+        cause: error,
+      });
+    }
+    return `${found.version}, ${found.etcdFile}`;
+  });
+  return found;
+}
+
+/** What a child needs to use that etcd and no other. */
+export function etcdEnvironment({ etcdFile, version }) {
+  return { COORD_ETCD_BIN: etcdFile, COORD_ETCD_VERSION: version };
+}
+
+function builtTestkit() {
+  const file = inRoot('packages', 'testkit', 'dist', 'index.js');
+  if (!existsSync(file)) throw new Failure(`${file} is missing`, { remedy: 'run npm run build' });
+  return file;
+}
+
+function progressLine(progress) {
+  return typeof progress === 'string' ? progress : (progress.message ?? JSON.stringify(progress));
+}

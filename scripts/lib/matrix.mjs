@@ -1,0 +1,126 @@
+import { parseArgs } from 'node:util';
+import { build } from './build.mjs';
+import { checkSources } from './checks.mjs';
+import { Interrupted, mustRun, runChild } from './child.mjs';
+import { etcdEnvironment, prepareEtcd } from './etcd.mjs';
+import { npmCommand } from './install.mjs';
+import { Failure, reportFailure, say } from './say.mjs';
+import { endWithCounts } from './tests.mjs';
+import { runVitest } from './vitest.mjs';
+
+const NODES = ['20', '22', '24'];
+const ETCDS = ['3.4', '3.5'];
+
+/** `npm run test:full`: every Node on every etcd, then testcontainers where Docker answers. */
+export async function commandFull(args) {
+  return endWithCounts(async () => {
+    const { nodes, etcds, vitestArgs } = parse(args);
+    await build();
+    await checkSources();
+    const rows = [];
+    for (const etcd of etcds) for (const node of nodes) rows.push(await binaryCell(node, etcd, vitestArgs));
+    rows.push(await containerCell(etcds.at(-1), vitestArgs));
+    say(`\n${table(rows)}`);
+    const sum = (name) => rows.reduce((total, row) => total + (row[name] ?? 0), 0);
+    return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
+  });
+}
+
+function parse(args) {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { node: { type: 'string', multiple: true }, etcd: { type: 'string', multiple: true } },
+      allowPositionals: true,
+    });
+    return { nodes: values.node ?? NODES, etcds: values.etcd ?? ETCDS, vitestArgs: positionals };
+  } catch (cause) {
+    const remedy = 'npm run test:full -- [--node 22] [--etcd 3.5] [file …]; both options may be repeated';
+    throw new Failure(cause.message, { remedy, cause });
+  }
+}
+
+async function binaryCell(node, etcdVersion, vitestArgs) {
+  say(`\n=== Node ${node}, etcd ${etcdVersion} ===`);
+  return cell({ node, etcd: etcdVersion, backend: 'binary' }, async () => {
+    const etcd = await prepareEtcd(etcdVersion);
+    const env = { ...etcdEnvironment(etcd), COORD_TEST_BACKEND: 'binary' };
+    const counts = await runVitest(vitestArgs, { node: await nodeOfMajor(node), env });
+    return { ...counts, etcd: etcd.version };
+  });
+}
+
+async function containerCell(etcdVersion, vitestArgs) {
+  const row = { node: process.versions.node.split('.')[0], etcd: etcdVersion, backend: 'testcontainers' };
+  say(`\n=== testcontainers, etcd ${etcdVersion} ===`);
+  if (!(await dockerAnswers())) {
+    say('NOT RUN: Docker does not answer here, so the testcontainers backend stays untested.');
+    say('What to do: start Docker, see that "docker info" works, and run the command again.');
+    return { ...row, note: 'NOT RUN: no Docker' };
+  }
+  return cell(row, () =>
+    runVitest(['--project', 'etcd', ...vitestArgs], {
+      env: { COORD_TEST_BACKEND: 'testcontainers', COORD_ETCD_VERSION: etcdVersion },
+    }),
+  );
+}
+
+/** Runs one cell; what keeps it from running is a failure of that cell and leaves the others alone. */
+async function cell(row, work) {
+  const started = performance.now();
+  let counts = { passed: 0, failed: 1, skipped: 0, nodes: [], note: 'DID NOT RUN' };
+  try {
+    counts = await work();
+    const foreign = counts.nodes.filter((version) => version.split('.')[0] !== `v${row.node}`);
+    if (foreign.length > 0)
+      throw new Failure(`The tests ran on Node ${foreign.join(', ')}, not on ${row.node}`);
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    reportFailure(error);
+    counts = { ...counts, failed: Math.max(counts.failed, 1) };
+  }
+  const seconds = Math.round((performance.now() - started) / 1000);
+  return { ...row, ...counts, node: counts.nodes.join(' ') || row.node, seconds };
+}
+
+/** The path of a Node of that major version, fetched into npm's cache unless it is the one running. */
+async function nodeOfMajor(major) {
+  if (process.versions.node.split('.')[0] === major) return process.execPath;
+  const [npm, ...npmArgs] = npmCommand();
+  const ask = [
+    ...npmArgs,
+    'exec',
+    '--yes',
+    `--package=node@${major}`,
+    '--',
+    'node',
+    '-p',
+    'process.execPath',
+  ];
+  const output = await mustRun(npm, ask, {
+    failure: `Node ${major} does not start here: npx -y -p node@${major} node --version fails`,
+    remedy: `see the output above; or leave it out, for example: npm run test:full -- --node ${process.versions.node.split('.')[0]}`,
+  });
+  return output.trim().split('\n').at(-1);
+}
+
+async function dockerAnswers() {
+  try {
+    return (await runChild('docker', ['info'])).code === 0;
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    return false;
+  }
+}
+
+function table(rows) {
+  const heads = ['node', 'etcd', 'backend', 'passed', 'failed', 'seconds'];
+  const lines = rows.map((row) => [...heads.map((head) => String(row[head] ?? '-')), row.note ?? '']);
+  const widths = heads.map((head, i) => Math.max(head.length, ...lines.map((line) => line[i].length)));
+  const format = (line) =>
+    line
+      .map((text, i) => text.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [format(heads), ...lines.map(format)].join('\n');
+}
