@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { mustRun } from './child.mjs';
 import { install } from './install.mjs';
 import { oneAtATime } from './one-at-a-time.mjs';
-import { inRoot, toolEntry } from './root.mjs';
+import { inRoot, ROOT, toolEntry } from './root.mjs';
 import { say, step } from './say.mjs';
 
 /** `npm run build`: everything up to date in the dist folder of each package. Arguments go to turbo. */
@@ -34,26 +34,19 @@ async function turbo(...args) {
 }
 
 /** Who may import whom stands in turbo.json; entry points and testkit in biome.json. */
-export async function checkArrows() {
+export async function checkArrows(cwd = ROOT) {
   await mustRun(process.execPath, [toolEntry('turbo'), 'boundaries', '--no-color'], {
+    cwd,
     failure: 'A package imports what it must not',
     remedy:
       'import a package that turbo.json allows (boundaries.tags) and package.json declares, by its name',
   });
-  await mustRun(
-    process.execPath,
-    [
-      toolEntry('@biomejs/biome'),
-      'lint',
-      '--only=style/noRestrictedImports',
-      '--max-diagnostics=50',
-      '--colors=off',
-    ],
-    {
-      failure: 'A package imports what it must not',
-      remedy: 'import an entry point that biome.json allows (noRestrictedImports)',
-    },
-  );
+  const only = ['--only=style/noRestrictedImports', '--max-diagnostics=50', '--colors=off'];
+  await mustRun(process.execPath, [toolEntry('@biomejs/biome'), 'lint', ...only], {
+    cwd,
+    failure: 'A package imports what it must not',
+    remedy: 'import an entry point that biome.json allows (noRestrictedImports)',
+  });
 }
 
 /**

@@ -17,10 +17,14 @@ export async function commandLint(args) {
 /** Biome's rules and format, and the types of everything the build leaves out: tests, examples, benchmarks. */
 export async function checkSources(biomeArgs = []) {
   await step('Check rules and format (biome)', async () => {
-    await mustRun(process.execPath, [toolEntry('@biomejs/biome'), 'check', '--colors=off', ...biomeArgs], {
-      failure: 'biome is not content',
-      remedy: 'npm run lint -- --write mends what can be mended mechanically; mend the rest by hand',
-    });
+    await mustRun(
+      process.execPath,
+      [toolEntry('@biomejs/biome'), 'check', '--error-on-warnings', '--colors=off', ...biomeArgs],
+      {
+        failure: 'biome is not content',
+        remedy: 'npm run lint -- --write mends what can be mended mechanically; mend the rest by hand',
+      },
+    );
   });
   await step('Check the types of tests, examples and benchmarks (tsc)', async () => {
     await mustRun(process.execPath, [toolEntry('typescript', 'tsc'), '-p', 'tsconfig.test.json'], {

@@ -21,9 +21,9 @@ export async function prepareEtcd(version = process.env.COORD_ETCD_VERSION || un
   return found;
 }
 
-/** What a child needs to use that etcd and no other. */
-export function etcdEnvironment({ etcdFile, version }) {
-  return { COORD_ETCD_BIN: etcdFile, COORD_ETCD_VERSION: version };
+/** What a child needs to find that etcd first. */
+export function etcdEnvironment({ etcdFile }) {
+  return { COORD_ETCD_BIN: etcdFile };
 }
 
 function builtTestkit() {
