@@ -83,6 +83,11 @@ test.each([
   ['a file of a sibling', 'packages/lock/src/a.ts', "import '@coord/client/dist/index.js';"],
   ['a path into a sibling', 'packages/lock/src/a.ts', "import '../../client/src/index.js';"],
   ['a path from a folder', 'packages/lock/src/b/a.ts', "import '../../../client/dist/index.js';"],
+  [
+    'a path through node_modules',
+    'packages/lock/src/a.ts',
+    "import '../node_modules/@coord/client/src/index.js';",
+  ],
   ['a path in a test', 'packages/lock/test/a.etcd.test.ts', "import '../../client/src/index.js';"],
   ['internals in an example', 'examples/a.ts', "import '@coord/client/internal';"],
   ['a path in an example', 'examples/a.ts', "import '../packages/client/src/index.js';"],
