@@ -8,6 +8,8 @@ const TAIL_LINES = 60;
 const GRACE_MS = 10_000;
 const ownGroups = process.platform !== 'win32';
 const running = new Set();
+const stopping = new AbortController();
+let abortables = 0;
 let interruption;
 
 /** Thrown in place of a child's result once the user has ended the command. */
@@ -25,11 +27,28 @@ export function stopOnSignals() {
     process.on(signal, () => {
       const again = interruption !== undefined;
       interruption ??= new Interrupted(128 + constants.signals[signal]);
-      if (running.size === 0) process.exit(interruption.exitCode);
-      for (const child of running) signalGroup(child, again ? 'SIGKILL' : signal);
-      if (!again)
-        setTimeout(() => running.forEach((child) => void signalGroup(child, 'SIGKILL')), GRACE_MS).unref();
+      const patient = !again && abortables > 0;
+      if (running.size === 0 && !patient) process.exit(interruption.exitCode);
+      stopping.abort(interruption);
+      signalAll(again ? 'SIGKILL' : signal);
+      if (!again) setTimeout(signalAll, GRACE_MS, 'SIGKILL').unref();
     });
+  }
+}
+
+function signalAll(signal) {
+  for (const child of running) signalGroup(child, signal);
+}
+
+/** Runs work inside this process that ends by itself when the signal it gets is aborted. */
+export async function abortable(work) {
+  abortables += 1;
+  try {
+    return await work(stopping.signal);
+  } catch (error) {
+    throw interruption ?? error;
+  } finally {
+    abortables -= 1;
   }
 }
 

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { abortable, Interrupted } from './child.mjs';
 import { inRoot } from './root.mjs';
 import { detail, Failure, step } from './say.mjs';
 
@@ -9,10 +10,11 @@ export async function prepareEtcd(version = process.env.COORD_ETCD_VERSION || un
   let found;
   await step(version ? `Find an etcd ${version}` : 'Find an etcd', async () => {
     try {
-      found = await ensureEtcd({ version, onProgress: (progress) => detail(progressLine(progress)) });
+      found = await abortable((signal) => ensureEtcd({ version, onProgress: detail, signal }));
     } catch (error) {
+      if (error instanceof Interrupted) throw error;
       throw new Failure(`There is no etcd to work with: ${error.message}`, {
-        remedy: error.remedy ?? 'put an etcd on PATH, or set COORD_ETCD_BIN to the path of one',
+        remedy: 'if that does not help, put an etcd on PATH, or set COORD_ETCD_BIN to the path of one',
         cause: error,
       });
     }
@@ -30,8 +32,4 @@ function builtTestkit() {
   const file = inRoot('packages', 'testkit', 'dist', 'index.js');
   if (!existsSync(file)) throw new Failure(`${file} is missing`, { remedy: 'run npm run build' });
   return file;
-}
-
-function progressLine(progress) {
-  return typeof progress === 'string' ? progress : (progress.message ?? JSON.stringify(progress));
 }
