@@ -12,7 +12,7 @@ import { detail } from './say.mjs';
  */
 export async function runVitest(args, { node = process.execPath, env = {} } = {}) {
   mkdirSync(CACHE, { recursive: true });
-  const report = join(CACHE, `vitest-${process.pid}.json`);
+  const reportFile = join(CACHE, `vitest-${process.pid}.json`);
   const nodesFile = join(CACHE, `vitest-${process.pid}.nodes`);
   try {
     const { code } = await runChild(
@@ -22,7 +22,7 @@ export async function runVitest(args, { node = process.execPath, env = {} } = {}
         'run',
         '--reporter=default',
         '--reporter=json',
-        `--outputFile.json=${report}`,
+        `--outputFile.json=${reportFile}`,
         ...args,
       ],
       { output: 'show', env: { ...env, COORD_RECORD_NODE: nodesFile } },
@@ -30,21 +30,23 @@ export async function runVitest(args, { node = process.execPath, env = {} } = {}
     const nodes = existsSync(nodesFile)
       ? [...new Set(readFileSync(nodesFile, 'utf8').trim().split('\n'))]
       : [];
-    return { ...count(report, code), nodes };
+    return {
+      ...count(existsSync(reportFile) ? JSON.parse(readFileSync(reportFile, 'utf8')) : undefined, code),
+      nodes,
+    };
   } finally {
-    rmSync(report, { force: true });
+    rmSync(reportFile, { force: true });
     rmSync(nodesFile, { force: true });
   }
 }
 
-function count(report, exitCode) {
-  if (!existsSync(report)) {
+/** Counts what vitest reported (nothing, if it crashed) in such a way that no failure gets lost. */
+export function count(report, exitCode) {
+  if (!report) {
     detail(`vitest ended with exit code ${exitCode} and without a report; that counts as one failure`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
-  const { testResults, numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
-    readFileSync(report, 'utf8'),
-  );
+  const { testResults, numPassedTests, numFailedTests, numPendingTests, numTodoTests } = report;
   const unloaded = testResults.filter(
     (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
   ).length;
