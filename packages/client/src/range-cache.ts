@@ -143,6 +143,7 @@ export class RangeCache implements WatchSink {
       this.#entries.delete(key);
       events.push({ type: 'delete', key, kv: deletedKeyValue(previous.rawKey, revision), previous });
     }
+    this.#live = true;
     this.#advance(revision);
     this.#settleReady?.resolve();
     if (events.length > 0) this.#tell({ revision, resync: true, events });
