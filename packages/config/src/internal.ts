@@ -1,1 +1,4 @@
-export {};
+/** For the sibling packages only; outside of semantic versioning. */
+export { type Content, type ContentType, decodeContent, encodeContent } from './content.js';
+export { isPlainObject } from './json-encode.js';
+export { applySchema, type ConfigSchema, checkSchema } from './schema.js';

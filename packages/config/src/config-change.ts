@@ -1,0 +1,36 @@
+import type { ValidationError } from '@coord/client';
+import type { ConfigValue } from './config-value.js';
+
+/** One change of one key. */
+export interface ConfigChange<T = unknown> {
+  readonly type: 'create' | 'update' | 'delete';
+  readonly key: string;
+  /** The new value; absent after a delete, and with `error`. */
+  readonly value?: T;
+  /** Why the new value is unusable: it cannot be read, or does not fit the schema. The watch goes on. */
+  readonly error?: ValidationError;
+  /** What was there before; absent after a create, and when it was unusable. */
+  readonly previous?: ConfigValue<T>;
+  /** The key's version from this change on; for a change by others the last one made through Coord. */
+  readonly version: number;
+  readonly revision: bigint;
+  /** True: the change was made by others. */
+  readonly external: boolean;
+  /** True for the last change of a transaction: what one transaction changed comes in a row. */
+  readonly last: boolean;
+  /** When the change was made; for a change by others, when it was seen. */
+  readonly timestamp: Date;
+}
+
+/**
+ * A running watch: each change once and in order, over any number of lost connections. After a
+ * connection was away so long that etcd has dropped the history, what is different is delivered, and
+ * what came and went in between is not. `break` or `close()` ends it.
+ */
+export interface ConfigWatch<T = unknown> extends AsyncIterable<ConfigChange<T>>, AsyncDisposable {
+  /** Resolves when changes from now on will be delivered. Never an unhandled rejection. */
+  readonly ready: Promise<void>;
+  /** True while the watch follows etcd; false before it does, and while etcd is away. */
+  readonly live: boolean;
+  close(): Promise<void>;
+}

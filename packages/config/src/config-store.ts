@@ -1,0 +1,119 @@
+import { CompactedError, type CoordClient, CoordError, type KeyValue } from '@coord/client';
+import { type CoordLogger, internalsOf } from '@coord/client/internal';
+import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
+import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
+import { decodeHistoryEntry } from './meta.js';
+import type { ResolvedConfigCenterConfig } from './options.js';
+
+/** What the operations of one config centre share. */
+export interface ConfigStore {
+  readonly client: CoordClient;
+  readonly layout: KeyLayout;
+  readonly options: ResolvedConfigCenterConfig;
+  readonly logger: CoordLogger;
+  readonly requestTimeoutMs: number;
+}
+
+export function createConfigStore(client: CoordClient, options: ResolvedConfigCenterConfig): ConfigStore {
+  const { logger, options: clientOptions } = internalsOf(client);
+  const layout = createKeyLayout(options.keyPrefix);
+  return { client, layout, options, logger, requestTimeoutMs: clientOptions.requestTimeoutMs };
+}
+
+/** Raw value and record at one moment, linearizable. */
+export async function readState(store: ConfigStore, key: string, signal: AbortSignal): Promise<KeyState> {
+  const { client, layout, options } = store;
+  if (!options.enableVersioning) {
+    return bareState(await client.kv.get(layout.raw(key), { signal }), false);
+  }
+  const { responses } = await client.kv.txn(
+    { success: [{ get: layout.raw(key) }, { get: layout.meta(key) }] },
+    { signal, idempotent: true },
+  );
+  const [raw, meta] = responses;
+  return keyState(
+    raw?.type === 'get' ? raw.kvs[0] : undefined,
+    meta?.type === 'get' ? meta.kvs[0] : undefined,
+  );
+}
+
+/** Up to so many records are fetched one by one; beyond that, all of the range in pages. */
+const SINGLE_READS = 16;
+
+/**
+ * The records of these keys as they were at a revision.
+ *
+ * When etcd no longer has that revision the newest ones are taken; see {@link stateOf}.
+ */
+export async function readMetas(
+  store: ConfigStore,
+  keys: readonly string[],
+  below: string,
+  revision: bigint,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, KeyValue>> {
+  if (!store.options.enableVersioning || keys.length === 0) return new Map();
+  const read = keys.length <= SINGLE_READS ? readEach(store, keys) : readBelow(store, below);
+  try {
+    return await read(revision, signal);
+  } catch (error) {
+    if (!isRevisionGone(error)) throw error;
+    return read(undefined, signal);
+  }
+}
+
+/** Compacted; or not there yet, where the cluster has been restored from a backup since. */
+function isRevisionGone(error: unknown): boolean {
+  return error instanceof CompactedError || (CoordError.is(error) && error.code === 'COORD_SERVER');
+}
+
+type ReadMetas = (
+  revision: bigint | undefined,
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, KeyValue>>;
+
+function readEach({ client, layout }: ConfigStore, keys: readonly string[]): ReadMetas {
+  return async (revision, signal) => {
+    const found = new Map<string, KeyValue>();
+    const read = async (key: string) => {
+      const meta = await client.kv.get(layout.meta(key), { revision, signal });
+      if (meta !== undefined) found.set(key, meta);
+    };
+    await Promise.all(keys.map(read));
+    return found;
+  };
+}
+
+function readBelow({ client, layout }: ConfigStore, below: string): ReadMetas {
+  return async (revision, signal) => {
+    const found = new Map<string, KeyValue>();
+    for await (const meta of client.kv.list(layout.metaBelow(below), { revision, signal })) {
+      found.set(layout.keyOfMeta(meta.key), meta);
+    }
+    return found;
+  };
+}
+
+/**
+ * Joins a key's value as of `asOf` with its record. A record newer than that belongs to a later write,
+ * of which we shall hear; the value's own record is then taken from the history, by its revision.
+ */
+export async function stateOf(
+  store: ConfigStore,
+  key: string,
+  raw: KeyValue | undefined,
+  meta: KeyValue | undefined,
+  { asOf, changedAt, signal }: { asOf: bigint; changedAt: bigint; signal: AbortSignal },
+): Promise<KeyState> {
+  if (!store.options.enableVersioning) return bareState(raw, false);
+  if (meta === undefined || meta.modRevision <= asOf) return keyState(raw, meta);
+  const { client, layout } = store;
+  const { kvs } = await client.kv.range(layout.historyRange(key, 0, MAX_VERSION), {
+    minCreateRevision: changedAt,
+    maxCreateRevision: changedAt,
+    signal,
+  });
+  const last = kvs.at(-1); // an adopted value comes before the write that adopted it
+  const entry = last && decodeHistoryEntry(last.value);
+  return joinedState(raw, entry?.meta, changedAt);
+}

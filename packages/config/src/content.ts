@@ -1,0 +1,103 @@
+import { ValidationError } from '@coord/client';
+import type { IssueList } from '@coord/client/internal';
+import { decodeJson } from './json-decode.js';
+import { encodeJson } from './json-encode.js';
+
+/**
+ * How the bytes of a value are to be read. `auto`: written by others, who left no content type:
+ * JSON if it is JSON, else text, else bytes, as the Go original does.
+ */
+export type ContentType = 'text' | 'json' | 'bytes' | 'auto';
+
+/** A value as it is stored. */
+export interface Content {
+  readonly type: ContentType;
+  readonly bytes: Uint8Array;
+}
+
+/** From this size on a value is stored with a warning: every watcher and the history carry it. */
+export const LARGE_VALUE_BYTES = 256 * 1024;
+
+/** A write carries the value twice, and one of others perhaps as a third; etcd takes 1.5 MiB a request. */
+export const MAX_VALUE_BYTES = 512 * 1024;
+
+/** What others wrote may be larger, up to what etcd takes at all by default; parsing more is refused. */
+const MAX_READ_BYTES = 2 * 1024 * 1024;
+
+/** Strings are stored as they are, bytes as they are, everything else as JSON. Adds an issue for each problem. */
+export function encodeContent(issues: IssueList, value: unknown, path = 'value'): Content {
+  const content = encode(issues, value, path);
+  if (content.bytes.length > MAX_VALUE_BYTES) {
+    const message = `must be at most ${MAX_VALUE_BYTES} bytes, got ${content.bytes.length}; split it into several keys`;
+    issues.push({ path, message });
+  }
+  return content;
+}
+
+function encode(issues: IssueList, value: unknown, path: string): Content {
+  if (value instanceof Uint8Array) {
+    return { type: 'bytes', bytes: Uint8Array.from(value) }; // the caller may change his while we wait
+  }
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) {
+      issues.push({ path, message: 'is not well-formed Unicode (lone surrogate)' });
+    }
+    return { type: 'text', bytes: Buffer.from(value) };
+  }
+  return { type: 'json', bytes: Buffer.from(encodeJson(issues, value, path)) };
+}
+
+/** @throws {ValidationError} when the bytes cannot be read as their type says, or are not to be trusted */
+export function decodeContent(content: Content, path = 'value'): unknown {
+  const { type, bytes } = content;
+  if (type === 'bytes') return Uint8Array.from(bytes);
+  if (bytes.length > MAX_READ_BYTES) {
+    throw new ValidationError([{ path, message: `is larger than ${MAX_READ_BYTES} bytes: ${bytes.length}` }]);
+  }
+  switch (type) {
+    case 'text':
+      return decodeText(bytes, path);
+    case 'json':
+      return decodeAsJson(decodeText(bytes, path), path);
+    case 'auto':
+      return decodeAuto(bytes, path);
+    default:
+      throw new ValidationError([
+        { path, message: 'has a content type that this version of Coord does not know' },
+      ]);
+  }
+}
+
+function decodeText(bytes: Uint8Array, path: string): string {
+  const text = utf8(bytes);
+  if (text === undefined) throw new ValidationError([{ path, message: 'is not valid UTF-8' }]);
+  return text;
+}
+
+function decodeAsJson(text: string, path: string): unknown {
+  try {
+    return decodeJson(text, path);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ValidationError([{ path, message: 'is not valid JSON' }]); // without cause: it quotes the value
+  }
+}
+
+function decodeAuto(bytes: Uint8Array, path: string): unknown {
+  const text = utf8(bytes);
+  if (text === undefined) return Uint8Array.from(bytes);
+  try {
+    return decodeJson(text, path);
+  } catch (error) {
+    if (error instanceof SyntaxError) return text;
+    throw error;
+  }
+}
+
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+import { assertValid, checkKeyPart, type IssueList, show } from '@coord/client/internal';
+
+export interface ConfigCenterConfig {
+  /**
+   * Where the raw values are. Versions and history are kept beside it, under `/coord<keyPrefix>/`.
+   * @default '/config'
+   */
+  readonly keyPrefix?: string | undefined;
+  /**
+   * False: write the raw value and nothing else. Versions are 0 then; history, rollback and
+   * compare-and-set by version number are a ValidationError, by `revision` it works.
+   * @default true
+   */
+  readonly enableVersioning?: boolean | undefined;
+  /** How many versions of a key to keep, the current one included. @default 100 */
+  readonly maxVersionHistory?: number | undefined;
+}
+
+export interface ResolvedConfigCenterConfig {
+  readonly keyPrefix: string;
+  readonly enableVersioning: boolean;
+  readonly maxVersionHistory: number;
+}
+
+/** Everything beside the raw values lives under this root. */
+export const INTERNAL_ROOT = '/coord';
+
+/** @throws {ValidationError} naming every bad option */
+export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): ResolvedConfigCenterConfig {
+  const resolved = {
+    keyPrefix: (options.keyPrefix ?? '/config').replace(/\/$/, ''),
+    enableVersioning: options.enableVersioning ?? true,
+    maxVersionHistory: options.maxVersionHistory ?? 100,
+  };
+  const issues: IssueList = [];
+  checkPrefix(issues, resolved.keyPrefix);
+  if (typeof resolved.enableVersioning !== 'boolean') {
+    issues.push({ path: 'enableVersioning', message: 'must be true or false' });
+  }
+  const depth = resolved.maxVersionHistory;
+  if (!Number.isInteger(depth) || depth < 1 || depth > 10_000) {
+    issues.push({
+      path: 'maxVersionHistory',
+      message: `must be an integer from 1 to 10000, got ${show(depth)}`,
+    });
+  }
+  assertValid(issues);
+  return Object.freeze(resolved);
+}
+
+function checkPrefix(issues: IssueList, prefix: string): void {
+  const path = 'keyPrefix';
+  if (!prefix.startsWith('/')) {
+    issues.push({ path, message: `must start with "/", got ${show(prefix)}` });
+    return;
+  }
+  for (const part of prefix.slice(1).split('/')) checkKeyPart(issues, path, part);
+  // Readers that match by text, such as Go's WatchPrefix, must not meet our records among the values.
+  if (`${INTERNAL_ROOT}${prefix}/`.startsWith(prefix)) {
+    issues.push({ path, message: `must not be a beginning of "${INTERNAL_ROOT}/…", got ${show(prefix)}` });
+  }
+}
