@@ -31,6 +31,7 @@ import { type ConfigStore, createConfigStore, readState } from './config-store.j
 import { type ConfigValue, makeConfigValue, readConfigValue } from './config-value.js';
 import { type Content, decodeContent, encodeContent, LARGE_VALUE_BYTES } from './content.js';
 import { type ConfigVersion, readHistory, readHistoryEntry } from './history.js';
+import { type ConfigCenterInternals, INTERNALS } from './internals.js';
 import { normalizeKey, normalizePrefix } from './key-layout.js';
 import { lastVersion } from './key-state.js';
 import { type ConfigKeyPage, decodeCursor, listKeys } from './list.js';
@@ -59,10 +60,12 @@ class EtcdConfigCenter implements ConfigCenter {
   readonly #cached: CachedReader;
   readonly #watchers = new Set<ConfigWatcher>();
   #closing: Promise<void> | undefined;
+  readonly [INTERNALS]: ConfigCenterInternals;
 
   constructor(store: ConfigStore) {
     this.#store = store;
     this.#cached = new CachedReader(store);
+    this[INTERNALS] = { logger: store.logger };
   }
 
   async get<T>(key: string, options: GetConfigOptions = {}): Promise<ConfigValue<T>> {

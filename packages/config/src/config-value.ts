@@ -73,7 +73,7 @@ class StoredConfigValue<T> implements ConfigValue<T> {
   }
 
   toJSON(): Record<string, unknown> {
-    const fields: object = this;
+    const fields = Object.fromEntries<unknown>(Object.entries(this));
     return { ...fields, value: plainJson(this.value), revision: this.revision.toString() };
   }
 }

@@ -94,7 +94,7 @@ class StoredConfigVersion implements ConfigVersion {
   }
 
   toJSON(): Record<string, unknown> {
-    const fields: object = this;
+    const fields = Object.fromEntries<unknown>(Object.entries(this));
     return { ...fields, value: plainJson(this.value), revision: this.revision.toString() };
   }
 }

@@ -56,7 +56,10 @@ function checkPrefix(issues: IssueList, prefix: string): void {
   }
   for (const part of prefix.slice(1).split('/')) checkKeyPart(issues, path, part);
   // Readers that match by text, such as Go's WatchPrefix, must not meet our records among the values.
-  if (`${INTERNAL_ROOT}${prefix}/`.startsWith(prefix)) {
-    issues.push({ path, message: `must not be a beginning of "${INTERNAL_ROOT}/…", got ${show(prefix)}` });
+  if (`${INTERNAL_ROOT}${prefix}/`.startsWith(prefix) || prefix.startsWith(`${INTERNAL_ROOT}/`)) {
+    issues.push({
+      path,
+      message: `must be apart from "${INTERNAL_ROOT}/", which is Coord's own, got ${show(prefix)}`,
+    });
   }
 }

@@ -29,7 +29,11 @@ export async function applySchema<Output>(
 ): Promise<Output> {
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
-  throw new ValidationError(result.issues.map((issue) => toIssue(issue, path)));
+  throw schemaError(result.issues, path);
+}
+
+export function schemaError(issues: readonly StandardSchemaV1.Issue[], path: string): ValidationError {
+  return new ValidationError(issues.map((issue) => toIssue(issue, path)));
 }
 
 function toIssue(issue: StandardSchemaV1.Issue, path: string): ValidationIssue {

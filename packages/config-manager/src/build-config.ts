@@ -1,0 +1,78 @@
+import { ValidationError, type ValidationIssue } from '@coord/client';
+import { applySchema, isPlainObject, schemaError } from '@coord/config/internal';
+import { copy, deepMerge } from './deep-merge.js';
+import type { ResolvedConfigManagerOptions, UpdateContext, ValidatorResult } from './options.js';
+import { Rejection } from './rejection.js';
+
+/** Runs a step of the user's under a deadline. */
+export type RunStep = <R>(what: string, step: (context: UpdateContext) => R | Promise<R>) => Promise<R>;
+
+/**
+ * The configuration that a value from the centre makes: laid over the defaults, through the schema,
+ * past the validators.
+ * @throws {Rejection}
+ */
+export async function buildConfig<T>(
+  options: ResolvedConfigManagerOptions<T>,
+  value: unknown,
+  run: RunStep,
+): Promise<T> {
+  const merged = merge(options.defaults, value);
+  const config = await checkSchema(options, merged, run);
+  for (const validate of options.validators) {
+    const result = await run('validator', (context) => validate(config, context)).catch((error: unknown) => {
+      throw new Rejection('validate', error);
+    });
+    const issues = issuesOf(result);
+    if (issues.length > 0) throw new Rejection('validate', new ValidationError(issues));
+  }
+  return config;
+}
+
+/** The configuration without any value from the centre. */
+export function buildDefaults<T>(options: ResolvedConfigManagerOptions<T>, run: RunStep): Promise<T> {
+  return buildConfig(options, isPlainObject(options.defaults) ? {} : options.defaults, run);
+}
+
+/**
+ * What holds before `start`: the defaults, checked as far as that can be done at once.
+ * @throws {ValidationError}
+ */
+export function initialConfig<T>({ defaults, schema, required }: ResolvedConfigManagerOptions<T>): T {
+  const own = copy(defaults) as T;
+  if (schema === undefined || required) return own;
+  const result = schema['~standard'].validate(own);
+  if (result instanceof Promise) {
+    result.catch(() => undefined); // an asynchronous schema has its say in `start`
+    return own;
+  }
+  if (result.issues === undefined) return copy(result.value) as T;
+  throw schemaError(result.issues, 'defaults');
+}
+
+function merge(defaults: unknown, value: unknown): unknown {
+  if (isPlainObject(defaults) && !isPlainObject(value)) {
+    const issue = { path: 'value', message: 'must be an object, as the defaults are' };
+    throw new Rejection('merge', new ValidationError([issue]));
+  }
+  return deepMerge(defaults, value);
+}
+
+async function checkSchema<T>(
+  { schema }: ResolvedConfigManagerOptions<T>,
+  merged: unknown,
+  run: RunStep,
+): Promise<T> {
+  if (schema === undefined) return merged as T; // without a schema the caller vouches for the type
+  try {
+    // A schema may hand on parts of the input, or of itself: what will be frozen must be ours.
+    return copy(await run('schema', () => applySchema(schema, merged))) as T;
+  } catch (error) {
+    throw new Rejection('schema', error);
+  }
+}
+
+function issuesOf(result: ValidatorResult): readonly ValidationIssue[] {
+  if (typeof result === 'string') return [{ path: 'value', message: result }];
+  return result ?? [];
+}

@@ -1,0 +1,105 @@
+import type { ValidationIssue } from '@coord/client';
+
+/**
+ * `idle` → `starting` → `ready` or `degraded` → `stopping` → `stopped`, and from there again.
+ * `degraded`: the configuration is valid, but not what etcd has (out of reach at the start, or refused).
+ * `failed`: `required`, and nothing valid was found.
+ */
+export type ConfigManagerState =
+  | 'idle'
+  | 'starting'
+  | 'ready'
+  | 'degraded'
+  | 'stopping'
+  | 'stopped'
+  | 'failed';
+
+/** Where the present configuration comes from. */
+export type ConfigSource = 'default' | 'snapshot' | 'remote';
+
+/** The step that refused a value. */
+export type RejectionPhase = 'decode' | 'merge' | 'schema' | 'validate' | 'update';
+
+/** A value in the centre that was not taken over. */
+export interface ConfigRejection {
+  readonly phase: RejectionPhase;
+  readonly issues: readonly ValidationIssue[];
+  readonly version: number;
+  readonly revision: bigint;
+  /** What was thrown. */
+  readonly error: unknown;
+}
+
+export interface ConfigManagerStatus {
+  readonly state: ConfigManagerState;
+  readonly source: ConfigSource;
+  /** Version and revision of the present configuration; 0 for defaults. */
+  readonly version: number;
+  readonly revision: bigint;
+  readonly appliedAt: Date | undefined;
+  /** True while changes in etcd would not be noticed: not started, or etcd is away. */
+  readonly stale: boolean;
+  /** True when the key is known to be absent from the centre. */
+  readonly absent: boolean;
+  readonly rejected: ConfigRejection | undefined;
+  /** The last failure that was only reported: a subscriber, a commit, the snapshot file, the watch. */
+  readonly lastError: unknown;
+  toJSON(): Record<string, unknown>;
+}
+
+export type ConfigManagerEvent<T> =
+  | { readonly type: 'state'; readonly state: ConfigManagerState }
+  | {
+      readonly type: 'applied';
+      readonly current: Readonly<T>;
+      readonly previous: Readonly<T>;
+      readonly source: ConfigSource;
+      readonly version: number;
+      readonly revision: bigint;
+    }
+  | ({ readonly type: 'rejected' } & ConfigRejection)
+  /** What etcd has is in use again, after a rejection. */
+  | { readonly type: 'recovered'; readonly version: number; readonly revision: bigint }
+  | { readonly type: 'deleted'; readonly version: number; readonly revision: bigint }
+  | { readonly type: 'error'; readonly during: ConfigErrorSource; readonly error: unknown };
+
+/** What was going on when something failed that does not stop the manager. */
+export type ConfigErrorSource = 'commit' | 'rollback' | 'subscriber' | 'snapshot' | 'watch';
+
+/** The configuration of a running process: always there, always valid, following etcd. */
+export interface ConfigManager<T> extends AsyncDisposable {
+  /**
+   * Takes over what etcd has, and follows it. Without etcd: the snapshot file, else the defaults; the
+   * manager goes on connecting and takes over what etcd has as soon as it can. Idempotent.
+   * @throws {ValidationError} when the defaults are not valid (not checked with `required`)
+   * @throws {CoordError} with `required`, when there is no valid configuration after `startTimeoutMs`
+   * @throws {ClosedError} when stopped meanwhile
+   */
+  start(): Promise<void>;
+  /** Waits for a running update; nothing is called afterwards. Idempotent; `start` works again. */
+  stop(): Promise<void>;
+  /**
+   * Asks etcd now, and tries again what was refused.
+   * @throws {ValidationError} when the value is refused
+   * @throws {ClosedError} when not started
+   * @throws {CoordError} when etcd cannot be asked
+   */
+  reload(): Promise<void>;
+  /**
+   * The configuration: deeply frozen, replaced as a whole. Hold it in a variable to see one state
+   * throughout a request.
+   */
+  readonly current: Readonly<T>;
+  /** The same as `current`. */
+  getCurrentConfig(): Readonly<T>;
+  readonly status: ConfigManagerStatus;
+  /** Calls back after each change; returns the function that ends it. */
+  subscribe(callback: (current: Readonly<T>, previous: Readonly<T>) => void | Promise<void>): () => void;
+  /** Calls back when the selected part has changed, compared by value. */
+  subscribe<S>(
+    selector: (config: Readonly<T>) => S,
+    callback: (current: S, previous: S) => void | Promise<void>,
+  ): () => void;
+  /** Everything that happens, from this call on until `stop`. */
+  events(): AsyncIterable<ConfigManagerEvent<T>> & AsyncDisposable;
+}
