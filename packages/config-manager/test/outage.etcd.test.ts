@@ -1,0 +1,204 @@
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { useEtcd } from './setup.js';
+
+const t = useEtcd();
+const DEFAULTS = { port: 8080, host: 'localhost' };
+const SOON = { startTimeoutMs: 300 };
+const LATER = { timeoutMs: 20_000 };
+
+describe('etcd away at the start', () => {
+  it('without a snapshot: the defaults, and what etcd has as soon as it is back', async () => {
+    const place = t.place();
+    await t.config.set(place.key, { port: 1 });
+    const { proxy, config, disconnect } = await t.behindProxy();
+    await disconnect();
+    const manager = t.manager({ ...place, config, defaults: DEFAULTS, ...SOON });
+    await manager.start();
+    expect(manager.current).toEqual(DEFAULTS);
+    expect(manager.status).toMatchObject({
+      state: 'degraded',
+      source: 'default',
+      stale: true,
+      absent: false,
+    });
+    await expect(manager.reload()).rejects.toThrow();
+    await proxy.accept();
+    await eventually(() => expect(manager.current.port).toBe(1), LATER);
+    await eventually(() =>
+      expect(manager.status).toMatchObject({ state: 'ready', source: 'remote', stale: false }),
+    );
+  });
+
+  it('with a snapshot: the last good value, laid over the defaults of today', async () => {
+    const place = t.place();
+    const snapshotFile = await t.file();
+    await t.config.set(place.key, { port: 1 });
+    const first = t.manager({ ...place, defaults: DEFAULTS, snapshotFile });
+    await first.start();
+    await first.stop();
+
+    const { proxy, config, disconnect } = await t.behindProxy();
+    await disconnect();
+    const defaults = { ...DEFAULTS, added: true };
+    const manager = t.manager({ ...place, config, defaults, snapshotFile, required: true, ...SOON });
+    await manager.start();
+    expect(manager.current).toEqual({ port: 1, host: 'localhost', added: true });
+    expect(manager.status).toMatchObject({ state: 'degraded', source: 'snapshot', version: 1, stale: true });
+    await t.config.set(place.key, { port: 2 });
+    await proxy.accept();
+    await eventually(() => expect(manager.current.port).toBe(2), LATER);
+    await eventually(() => manager.status.state === 'ready');
+  });
+
+  it('required: start rejects, and may be tried again', async () => {
+    const place = t.place();
+    await t.config.set(place.key, { port: 1 });
+    const { proxy, config, disconnect } = await t.behindProxy();
+    await disconnect();
+    const manager = t.manager({ ...place, config, defaults: DEFAULTS, required: true, ...SOON });
+    await expect(manager.start()).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(manager.status.state).toBe('failed');
+    await proxy.accept();
+    await eventually(() => manager.start().then(() => true), LATER);
+    expect(manager.current.port).toBe(1);
+  });
+
+  it('required: an absent key and an invalid value are no configuration', async () => {
+    const [absent, invalid] = [t.place(), t.place()];
+    const schema = z.object({ port: z.number(), host: z.string().min(1) });
+    const defaults = { port: 1, host: '' };
+    const one = t.manager({ ...absent, defaults, schema, required: true });
+    await expect(one.start()).rejects.toMatchObject({ name: 'NotFoundError' });
+    await t.config.set(invalid.key, { port: 'x', host: 'h' });
+    const other = t.manager({ ...invalid, defaults, schema, required: true });
+    await expect(other.start()).rejects.toMatchObject({ issues: [{ path: 'value.port' }] });
+  });
+
+  it('stop during the start ends it', async () => {
+    const { config, disconnect } = await t.behindProxy();
+    await disconnect();
+    const manager = t.manager({ ...t.place(), config, defaults: DEFAULTS });
+    const starting = manager.start();
+    starting.catch(() => undefined);
+    await manager.stop();
+    await expect(starting).rejects.toMatchObject({ name: 'ClosedError' });
+    expect(manager.status.state).toBe('stopped');
+  });
+
+  it('closes in time while etcd is away', async () => {
+    const { config, disconnect } = await t.behindProxy();
+    const manager = t.manager({ ...t.place(), config, defaults: DEFAULTS });
+    await manager.start();
+    await disconnect();
+    await manager.stop();
+    expect(manager.status.state).toBe('stopped');
+  });
+});
+
+describe('an outage later', () => {
+  it('is bridged; what changed meanwhile is taken over, deletions too', async () => {
+    const place = t.place();
+    await t.config.set(place.key, { port: 1 });
+    const { proxy, config, disconnect } = await t.behindProxy();
+    const manager = t.manager({ ...place, config, defaults: DEFAULTS });
+    await manager.start();
+    const ports: number[] = [];
+    manager.subscribe((next) => void ports.push(next.port));
+    await disconnect();
+    await eventually(() => manager.status.stale, LATER);
+    expect(manager.current.port).toBe(1);
+    await t.config.set(place.key, { port: 2 });
+    await t.config.delete(place.key);
+    await proxy.accept();
+    await eventually(() => manager.status.absent && !manager.status.stale, LATER);
+    expect(ports.every((port) => port === 2)).toBe(true);
+    await t.config.set(place.key, { port: 3 });
+    await eventually(() => expect(manager.current.port).toBe(3));
+  });
+
+  it('of the server itself is bridged too', async () => {
+    const place = t.place();
+    await t.config.set(place.key, { port: 1 });
+    const manager = t.manager({ ...place, defaults: DEFAULTS });
+    await manager.start();
+    await t.etcd.kill();
+    await eventually(() => manager.status.stale, LATER);
+    await t.etcd.restart();
+    await eventually(() => t.config.set(place.key, { port: 2 }).then(() => true), LATER);
+    await eventually(() => expect(manager.current.port).toBe(2), LATER);
+  });
+});
+
+describe('the snapshot file', () => {
+  it('holds the last good value, readable by its owner only, and never a refused one', async () => {
+    const place = t.place();
+    const snapshotFile = await t.file();
+    const validate = (next: typeof DEFAULTS) => (next.port === 666 ? 'evil' : undefined);
+    const manager = t.manager({ ...place, defaults: DEFAULTS, snapshotFile, validate });
+    await manager.start();
+    await t.config.set(place.key, { port: 1 });
+    await eventually(() => manager.current.port === 1);
+    await t.config.set(place.key, { port: 666 });
+    await eventually(() => manager.status.state === 'degraded');
+    await manager.stop();
+    const text = await readFile(snapshotFile, 'utf8');
+    expect(text.split('\n')[1]).toBe('{"port":1}');
+    expect(JSON.parse(text.split('\n')[0] ?? '')).toMatchObject({ key: place.key, version: 1 });
+    expect((await stat(snapshotFile)).mode & 0o777).toBe(0o600);
+    expect(await readdir(dirname(snapshotFile))).toEqual(['snapshot']);
+  });
+
+  it('does not bring back a deleted value', async () => {
+    const place = t.place();
+    const snapshotFile = await t.file();
+    await t.config.set(place.key, { port: 1 });
+    const manager = t.manager({ ...place, defaults: DEFAULTS, snapshotFile });
+    await manager.start();
+    await t.config.delete(place.key);
+    await eventually(() => manager.status.absent);
+    await manager.stop();
+    const { config, disconnect } = await t.behindProxy();
+    await disconnect();
+    const next = t.manager({ ...place, config, defaults: DEFAULTS, snapshotFile, ...SOON });
+    await next.start();
+    expect(next.status).toMatchObject({ source: 'default', version: 0 });
+  });
+
+  it.each([
+    ['rubbish', 'rubbish'],
+    ['empty', ''],
+    [
+      'of another key',
+      '{"format":1,"key":"other","contentType":"json","version":1,"revision":"1"}\n{"port":5}',
+    ],
+    ['hostile', null],
+    ['no longer valid', null],
+  ])('that is %s is not used, and said so', async (name, content) => {
+    const place = t.place();
+    const snapshotFile = await t.file();
+    const value = name === 'hostile' ? '{"__proto__":{"port":1}}' : '{"port":"x"}';
+    const own = `{"format":1,"key":"${place.key}","contentType":"json","version":1,"revision":"1"}\n${value}`;
+    await writeFile(snapshotFile, content ?? own);
+    const { config, disconnect } = await t.behindProxy();
+    await disconnect();
+    const schema = z.object({ port: z.number(), host: z.string() });
+    const manager = t.manager({ ...place, config, defaults: DEFAULTS, schema, snapshotFile, ...SOON });
+    await manager.start();
+    expect(manager.current).toEqual(DEFAULTS);
+    expect(manager.status).toMatchObject({ state: 'degraded', source: 'default' });
+    expect(manager.status.lastError).toBeDefined();
+  });
+
+  it('that cannot be written is reported; the configuration is used all the same', async () => {
+    const place = t.place();
+    await t.config.set(place.key, { port: 1 });
+    const manager = t.manager({ ...place, defaults: DEFAULTS, snapshotFile: '/nonexistent/folder/file' });
+    await manager.start();
+    expect(manager.current.port).toBe(1);
+    expect(manager.status).toMatchObject({ state: 'ready', lastError: { code: 'ENOENT' } });
+  });
+});

@@ -1,0 +1,201 @@
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
+import { compact, useEtcd } from './setup.js';
+
+const t = useEtcd();
+
+describe('a lost response', () => {
+  it('to set is resolved: applied exactly once', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 1_000 }));
+    await config.set(key, 0);
+    for (let n = 1; n <= 3; n++) {
+      const before = await t.config.get(key);
+      const read = config.get(key);
+      await read;
+      proxy.blackhole('toClient');
+      const call = config.set(key, n, { revision: before.revision });
+      // The write itself may not even have been sent: its read waits for an answer too.
+      setTimeout(() => proxy.heal(), 300);
+      expect(await call).toMatchObject({ value: n, version: n + 1 });
+    }
+    expect((await t.config.getHistory(key)).map(({ version, value }) => [version, value])).toEqual([
+      [4, 3],
+      [3, 2],
+      [2, 1],
+      [1, 0],
+    ]);
+  });
+
+  it('after the write was applied is resolved by its record', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    await config.set(key, 0);
+    // Slow towards us only: the read is answered, then the line is held while the write is under way.
+    proxy.delay(150, 'toClient');
+    const call = config.compareAndSet(key, 1, 1);
+    await eventually(async () => (await t.config.getVersion(key)) === 2);
+    proxy.blackhole('toClient');
+    proxy.delay(0, 'toClient');
+    await t.config.set(key, 'by another');
+    proxy.cut();
+    proxy.heal();
+    expect(await call).toMatchObject({ value: 1, version: 2 });
+    expect((await t.config.getHistory(key)).map(({ version, value }) => [version, value])).toEqual([
+      [3, 'by another'],
+      [2, 1],
+      [1, 0],
+    ]);
+  });
+
+  it('is reported as unknown when etcd does not come back', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 600 });
+    const config = t.center(client);
+    await config.set(key, 0);
+    proxy.delay(100, 'toClient');
+    const call = config.set(key, 1);
+    call.catch(() => undefined);
+    await eventually(async () => (await t.config.getVersion(key)) === 2);
+    proxy.blackhole();
+    await expect(call).rejects.toMatchObject({ outcome: 'unknown' });
+  });
+
+  it('by abort is reported as unknown', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint] }));
+    await config.set(key, 0);
+    proxy.delay(200, 'toClient');
+    const abort = new AbortController();
+    const call = config.set(key, 1, { signal: abort.signal });
+    call.catch(() => undefined);
+    await eventually(async () => (await t.config.getVersion(key)) === 2);
+    abort.abort('enough');
+    await expect(call).rejects.toMatchObject({ name: 'AbortedError', outcome: 'unknown', cause: 'enough' });
+  });
+});
+
+describe('an outage', () => {
+  it('is reported by linearizable reads, and bridged by cached ones', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 500 }));
+    await config.set(key, 'last known');
+    expect((await config.get(key, { consistency: 'cached' })).version).toBe(1);
+    await proxy.refuse();
+    proxy.cut();
+    await expect(config.get(key)).rejects.toMatchObject({ outcome: 'not-applied' });
+    expect(await config.get(key, { consistency: 'cached' })).toMatchObject({
+      value: 'last known',
+      version: 1,
+    });
+    await proxy.accept();
+    await t.config.set(key, 'newer');
+    await eventually(async () => (await config.getValue(key, '', { consistency: 'cached' })) === 'newer', {
+      timeoutMs: 15_000,
+    });
+  });
+
+  it('does not hang a cached read of a key never read before', async () => {
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 300 }));
+    await proxy.refuse();
+    proxy.cut();
+    await expect(config.get(t.key(), { consistency: 'cached' })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+  });
+});
+
+describe('a watch', () => {
+  it('over cut connections loses nothing and repeats nothing', async () => {
+    const prefix = t.key('cuts');
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint] }));
+    const watch = config.watchPrefix<number>(prefix);
+    const seen: number[] = [];
+    const versions: number[] = [];
+    const done = (async () => {
+      for await (const change of watch) {
+        if (change.key.endsWith('/end')) break;
+        seen.push(change.value ?? -1);
+        versions.push(change.version);
+      }
+    })();
+    await watch.ready;
+    const count = 150;
+    for (let n = 1; n <= count; n++) {
+      await t.config.set(`${prefix}/n`, n);
+      if (n % 30 === 0) proxy.cut();
+    }
+    await t.config.set(`${prefix}/end`, 1);
+    await done;
+    const expected = Array.from({ length: count }, (_, i) => i + 1);
+    expect(seen).toEqual(expected);
+    expect(versions).toEqual(expected);
+  });
+
+  it('after an outage beyond compaction tells what is different, also what is gone', async () => {
+    const prefix = t.key('compacted');
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint] }));
+    for (const name of ['kept', 'changed', 'gone', 'replaced']) await t.config.set(`${prefix}/${name}`, 1);
+    const watch = config.watchPrefix(prefix);
+    await watch.ready;
+    await proxy.refuse();
+    proxy.cut();
+    await t.config.set(`${prefix}/changed`, 2);
+    await t.config.set(`${prefix}/changed`, 3);
+    await t.config.delete(`${prefix}/gone`);
+    await t.config.delete(`${prefix}/replaced`);
+    await t.config.set(`${prefix}/replaced`, 2);
+    await t.config.set(`${prefix}/new`, 1);
+    await compact(t.client);
+    await proxy.accept();
+    const changes = new Map<string, unknown>();
+    for await (const { key, type, version, value, previous, last } of watch) {
+      changes.set(key.slice(prefix.length + 1), [type, version, value, previous?.version]);
+      if (last) break;
+    }
+    expect(changes).toEqual(
+      new Map<string, unknown>([
+        ['changed', ['update', 3, 3, 1]],
+        ['gone', ['delete', 2, undefined, 1]],
+        ['replaced', ['update', 3, 2, 1]],
+        ['new', ['create', 1, 1, undefined]],
+      ]),
+    );
+  });
+
+  it('started while etcd is away begins when it is back', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 300 }));
+    await proxy.refuse();
+    proxy.cut();
+    const watch = config.watch(key, { initial: true });
+    await t.config.set(key, 'there');
+    await proxy.accept();
+    for await (const change of watch) {
+      expect(change).toMatchObject({ type: 'create', value: 'there', version: 1 });
+      break;
+    }
+    await watch.close();
+  });
+
+  it('ends at once when closed while etcd is away', async () => {
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint] }));
+    const watch = config.watch(t.key(), { initial: true });
+    await proxy.refuse();
+    proxy.cut();
+    const next = watch[Symbol.asyncIterator]().next();
+    await watch.close();
+    await next;
+    await config.close();
+  });
+});
