@@ -119,7 +119,8 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
     const { key, startTimeoutMs } = this.#options;
     if (run === undefined || run.stopped)
       throw new ClosedError(`config "${key}": the manager is not started`);
-    await run.caughtUp(await this.#revisionInEtcd(), key, startTimeoutMs);
+    const revision = await this.#revisionInEtcd();
+    if (revision !== undefined) await run.caughtUp(revision, key, startTimeoutMs);
     if (run.latest !== undefined) run.queue.offer(run.latest);
     if (this.#steps.inside) return;
     await run.queue.idle();
@@ -376,12 +377,13 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
     }
   }
 
-  /** The revision of the present value; 0n = absent or unreadable, which the watch reports by itself. */
-  async #revisionInEtcd(): Promise<bigint> {
+  /** The revision of the present value; 0n = absent; undefined = there, but unreadable. */
+  async #revisionInEtcd(): Promise<bigint | undefined> {
     try {
       return (await this.#options.config.get(this.#options.key)).revision;
     } catch (error) {
-      if (error instanceof NotFoundError || error instanceof ValidationError) return 0n;
+      if (error instanceof NotFoundError) return 0n;
+      if (error instanceof ValidationError) return undefined;
       throw error;
     }
   }

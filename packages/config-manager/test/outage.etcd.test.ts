@@ -126,8 +126,7 @@ describe('an outage later', () => {
     const manager = t.manager({ ...place, defaults: DEFAULTS });
     await manager.start();
     await t.etcd.kill();
-    await eventually(() => manager.status.stale, LATER);
-    await t.etcd.restart();
+    await eventually(() => manager.status.stale, LATER).finally(() => t.etcd.restart());
     await eventually(() => t.config.set(place.key, { port: 2 }).then(() => true), LATER);
     await eventually(() => expect(manager.current.port).toBe(2), LATER);
   });

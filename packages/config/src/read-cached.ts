@@ -7,6 +7,9 @@ import type { KeyState } from './key-state.js';
 /** Keys followed at once; beyond that the one read longest ago is let go. */
 const MAX_KEYS = 1000;
 
+/** How long a read waits to see this client's own writes; the copy lags by milliseconds, except in an outage. */
+const SYNC_TIMEOUT_MS = 500;
+
 /**
  * Reads from local copies, one for each key that has been read.
  *
@@ -23,9 +26,11 @@ export class CachedReader {
 
   async read(key: string, wait: Wait): Promise<KeyState> {
     const cached = this.#open(key);
-    await wait.race(cached.copy.ready);
-    await cached.copy.synced({ signal: wait.signal }).catch(ignoreOutage);
-    wait.check();
+    const isOpen = () => this.#keys.get(key) === cached;
+    await upToDate(cached.copy, wait).catch((error: unknown) => {
+      if (isOpen()) throw error;
+    });
+    if (!isOpen()) return readState(this.#store, key, wait.signal); // let go meanwhile
     const raw = cached.copy.get(this.#store.layout.raw(key));
     const known = cached.state;
     if (known !== undefined && known.raw?.modRevision === raw?.modRevision) return known;
@@ -68,6 +73,12 @@ interface CachedKey {
   readonly copy: WatchCache<KeyValue>;
   /** What was joined last. */
   state: KeyState | undefined;
+}
+
+async function upToDate(copy: WatchCache<KeyValue>, wait: Wait): Promise<void> {
+  await wait.race(copy.ready);
+  await copy.synced({ signal: wait.signal, timeoutMs: SYNC_TIMEOUT_MS }).catch(ignoreOutage);
+  wait.check();
 }
 
 function ignoreOutage(error: unknown): void {

@@ -4,50 +4,84 @@ import { compact, useEtcd } from './setup.js';
 
 const t = useEtcd();
 
+/**
+ * Starts a write over a slow line, and cuts the line when etcd has applied it and the answer is on its way.
+ * `meanwhile` runs in between.
+ */
+async function losingTheResponse<T>(
+  proxy: Awaited<ReturnType<typeof t.proxy>>,
+  write: () => Promise<T>,
+  applied: () => Promise<boolean>,
+  meanwhile: () => Promise<unknown> = async () => undefined,
+): Promise<T> {
+  const { accepted } = proxy;
+  proxy.delay(100, 'toClient');
+  const call = write();
+  call.catch(() => undefined);
+  await eventually(applied, { intervalMs: 1 });
+  proxy.blackhole('toClient');
+  proxy.delay(0, 'toClient');
+  await meanwhile();
+  proxy.cut();
+  proxy.heal();
+  const result = await call;
+  expect(proxy.accepted).toBeGreaterThan(accepted);
+  return result;
+}
+
 describe('a lost response', () => {
-  it('to set is resolved: applied exactly once', async () => {
+  it('is resolved: set, compare-and-set, delete and rollback are applied exactly once', async () => {
     const key = t.key();
     const proxy = await t.proxy();
-    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 1_000 }));
-    await config.set(key, 0);
-    for (let n = 1; n <= 3; n++) {
-      const before = await t.config.get(key);
-      const read = config.get(key);
-      await read;
-      proxy.blackhole('toClient');
-      const call = config.set(key, n, { revision: before.revision });
-      // The write itself may not even have been sent: its read waits for an answer too.
-      setTimeout(() => proxy.heal(), 300);
-      expect(await call).toMatchObject({ value: n, version: n + 1 });
-    }
-    expect((await t.config.getHistory(key)).map(({ version, value }) => [version, value])).toEqual([
-      [4, 3],
-      [3, 2],
-      [2, 1],
-      [1, 0],
-    ]);
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    const at = (version: number) => async () =>
+      (await t.config.getHistory(key, { limit: 1 }))[0]?.version === version;
+    const lose = <T>(write: () => Promise<T>, version: number) =>
+      losingTheResponse(proxy, write, at(version));
+    expect(await lose(() => config.set(key, 'a'), 1)).toMatchObject({ version: 1 });
+    expect(await lose(() => config.compareAndSet(key, 'b', 1), 2)).toMatchObject({ version: 2 });
+    expect(await lose(() => config.delete(key, { version: 2 }), 3)).toBe(true);
+    expect(await lose(() => config.rollback(key, 1, { version: 0 }), 4)).toMatchObject({
+      version: 4,
+      value: 'a',
+    });
+    const history = await t.config.getHistory(key);
+    expect(history.map(({ operation }) => operation)).toEqual(['rollback', 'delete', 'put', 'put']);
+    expect((await config.get(key)).revision).toBe(history[0]?.revision);
   });
 
-  it('after the write was applied is resolved by its record', async () => {
+  it('is resolved also when another write has followed', async () => {
     const key = t.key();
     const proxy = await t.proxy();
     const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
     await config.set(key, 0);
-    // Slow towards us only: the read is answered, then the line is held while the write is under way.
-    proxy.delay(150, 'toClient');
-    const call = config.compareAndSet(key, 1, 1);
-    await eventually(async () => (await t.config.getVersion(key)) === 2);
-    proxy.blackhole('toClient');
-    proxy.delay(0, 'toClient');
-    await t.config.set(key, 'by another');
-    proxy.cut();
-    proxy.heal();
-    expect(await call).toMatchObject({ value: 1, version: 2 });
-    expect((await t.config.getHistory(key)).map(({ version, value }) => [version, value])).toEqual([
+    const written = await losingTheResponse(
+      proxy,
+      () => config.compareAndSet(key, 1, 1),
+      async () => (await t.config.getVersion(key)) === 2,
+      () => t.config.set(key, 'by another'),
+    );
+    expect(written).toMatchObject({ value: 1, version: 2 });
+    const history = await t.config.getHistory(key);
+    expect(history.map(({ version, value }) => [version, value])).toEqual([
       [3, 'by another'],
       [2, 1],
       [1, 0],
     ]);
+    expect(written.revision).toBe(history[1]?.revision);
+  });
+
+  it('without versioning is reported as unknown', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 });
+    const config = t.center(client, { enableVersioning: false });
+    const call = losingTheResponse(
+      proxy,
+      () => config.set(key, 1),
+      async () => (await t.config.getValue(key, 0)) === 1,
+    );
+    await expect(call).rejects.toMatchObject({ outcome: 'unknown' });
   });
 
   it('is reported as unknown when etcd does not come back', async () => {
