@@ -117,10 +117,14 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
   async reload(): Promise<void> {
     const run = this.#run;
     const { key, startTimeoutMs } = this.#options;
-    if (run === undefined || run.stopped)
-      throw new ClosedError(`config "${key}": the manager is not started`);
+    const stopped = () => new ClosedError(`config "${key}": the manager is not started`);
+    if (run === undefined || run.stopped) throw stopped();
     const revision = await this.#revisionInEtcd();
-    if (revision !== undefined) await run.caughtUp(revision, key, startTimeoutMs);
+    if (revision !== undefined) {
+      await run.caughtUp(revision, key, startTimeoutMs).catch((error: unknown) => {
+        throw run.stopped ? stopped() : error;
+      });
+    }
     if (run.latest !== undefined) run.queue.offer(run.latest);
     if (this.#steps.inside) return;
     await run.queue.idle();
