@@ -36,8 +36,8 @@ describe('start', () => {
       source: 'default',
       version: 0,
       absent: true,
-      stale: false,
     });
+    await eventually(() => !manager.status.stale);
     expect(JSON.parse(JSON.stringify(manager.status))).toMatchObject({ revision: '0' });
   });
 

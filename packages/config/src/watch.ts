@@ -70,6 +70,7 @@ export class ConfigWatcher implements ConfigWatch {
 
   async #start(): Promise<Start> {
     await raceAbort(this.#copy.ready, this.#stop.signal);
+    await this.#catchUp();
     const updates = this.#copy.changes();
     const present = {
       revision: this.#copy.revision,
@@ -79,6 +80,26 @@ export class ConfigWatcher implements ConfigWatch {
     const initial = await this.#join(present);
     for (const { key, state } of initial) this.#states.set(key, state);
     return { updates, initial, revision: present.revision };
+  }
+
+  /**
+   * Waits until the copy shows what etcd has now: it is shared with others on this client, so it may be
+   * an old one, and behind. It is up to date when no key in etcd is newer and none is missing.
+   */
+  async #catchUp(): Promise<void> {
+    const { signal } = this.#stop;
+    const copy = this.#copy;
+    const { kvs, count, revision } = await this.#untilAnswered(() =>
+      this.#store.client.kv.range(this.#scope.range, {
+        limit: 1,
+        keysOnly: true,
+        sort: { by: 'mod', order: 'descend' },
+        signal,
+      }),
+    );
+    const newest = kvs[0]?.modRevision ?? 0n;
+    const behind = () => newest > copy.revision || count !== copy.entries().size;
+    while (copy.revision < revision && behind()) await copy.waitFor(copy.revision + 1n, { signal });
   }
 
   async *#changes(): AsyncGenerator<ConfigChange, void, undefined> {
@@ -111,12 +132,17 @@ export class ConfigWatcher implements ConfigWatch {
     return [{ key, revision, state: bareState(undefined, false), last: true }];
   }
 
+  #join(update: CacheUpdate<KeyValue>): Promise<readonly JoinedChange[]> {
+    const { signal } = this.#stop;
+    return this.#untilAnswered(() => joinChanges(this.#store, update, this.#scope.below, signal));
+  }
+
   /** Goes on until etcd answers: a change that has been seen must be delivered. */
-  async #join(update: CacheUpdate<KeyValue>): Promise<readonly JoinedChange[]> {
+  async #untilAnswered<T>(read: () => Promise<T>): Promise<T> {
     const { signal } = this.#stop;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await joinChanges(this.#store, update, this.#scope.below, signal);
+        return await read();
       } catch (error) {
         if (signal.aborted || !isOutage(error)) throw error;
         this.#store.logger.debug('config watch waits for etcd', { attempt, error });

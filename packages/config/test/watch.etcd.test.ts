@@ -1,3 +1,4 @@
+import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ConfigChange, ConfigWatch } from '../src/index.js';
@@ -26,7 +27,7 @@ describe('watch', () => {
     const watch = t.config.watch<number>(key);
     const take = taker(watch);
     await watch.ready;
-    expect(watch.live).toBe(true);
+    await eventually(() => watch.live);
     const first = await t.config.set(key, 1);
     await t.config.set(key, 2);
     await t.config.delete(key);
@@ -75,6 +76,19 @@ describe('watch', () => {
     await t.config.set(absent, 1);
     expect(await take(1)).toMatchObject([{ type: 'update', value: 2 }]);
     expect(await takeOther(1)).toMatchObject([{ type: 'create', value: 1 }]);
+  });
+
+  it('tells what is there now, though it shares a copy that may lag', async () => {
+    const key = t.key();
+    const others = t.center(await t.connect());
+    for (let n = 1; n <= 20; n++) {
+      if (n % 5 === 0) await others.delete(key);
+      else await others.set(key, n);
+      const watch = t.config.watch(key, { initial: true });
+      const [change] = await taker(watch)(1);
+      expect(change?.value).toBe(n % 5 === 0 ? undefined : n);
+      await watch.close();
+    }
   });
 
   it('tells changes by others as such', async () => {
