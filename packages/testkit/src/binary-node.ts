@@ -102,7 +102,7 @@ export class BinaryNode implements EtcdNode {
   }
 
   async pause(): Promise<void> {
-    this.#process?.signal('SIGSTOP');
+    await this.#process?.pause();
   }
 
   async resume(): Promise<void> {

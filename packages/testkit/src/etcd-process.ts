@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { etcdEnvironment } from './version.js';
 
 /**
@@ -50,6 +52,12 @@ export class EtcdProcess {
     return this.running && this.#child.kill(name);
   }
 
+  /** Resolves when it stands still: the signal reaches its threads one by one. */
+  async pause(): Promise<void> {
+    this.signal('SIGSTOP');
+    while (this.running && (await hasMovingThread(this.pid ?? 0))) await sleep(1);
+  }
+
   /** SIGTERM, then SIGKILL if it still runs after the timeout. */
   async terminate(timeoutMs: number): Promise<void> {
     this.signal('SIGTERM');
@@ -68,4 +76,12 @@ export class EtcdProcess {
     if (this.running) await once(this.#child, 'exit');
     await this.ended;
   }
+}
+
+/** False as well where there is no /proc to tell it. */
+async function hasMovingThread(pid: number): Promise<boolean> {
+  const folder = `/proc/${pid}/task`;
+  const threads = await readdir(folder).catch(() => []);
+  const stats = threads.map((thread) => readFile(`${folder}/${thread}/stat`, 'utf8').catch(() => ''));
+  return (await Promise.all(stats)).some((stat) => /\) [^TtXZ] \d/.test(stat)); // T: stopped, X and Z: ended
 }

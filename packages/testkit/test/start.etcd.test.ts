@@ -35,6 +35,14 @@ describe.each(VERSIONS)('etcd %s', (version) => {
     expect(await server.etcdctl(['get', 'a', '--print-value-only'])).toBe('2\n');
   });
 
+  it('grants the short leases of a fast election, as the README says', async () => {
+    const fast = ['--heartbeat-interval=10', '--election-timeout=100'];
+    await using quick = await startEtcd({ version, args: fast });
+    await using usual = await startEtcd({ version });
+    expect(await quick.etcdctl(['lease', 'grant', '1'])).toContain('TTL(1s)');
+    expect(await usual.etcdctl(['lease', 'grant', '1'])).toContain('TTL(2s)');
+  });
+
   it('is silent while paused and answers after resume', async () => {
     await using server = await startEtcd({ version });
     await server.pause();
