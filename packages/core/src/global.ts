@@ -1,1 +1,150 @@
-export {};
+/**
+ * One coordinator for the whole process. It is made at its first use and connects by itself, so importing
+ * this does nothing. Every function has the signature of its counterpart on a `Coordinator`.
+ */
+import { CoordError, type PingResult, type WaitOptions } from '@coord/client';
+import { Wait } from '@coord/client/internal';
+import type {
+  ConfigValue,
+  ConfigWatch,
+  GetConfigOptions,
+  SetConfigOptions,
+  WatchConfigOptions,
+} from '@coord/config';
+import type { ConnectionOptions, ServiceConnection } from '@coord/grpc-resolver';
+import type { AcquireOptions, Lock } from '@coord/lock';
+import type {
+  DiscoverOptions,
+  RegisterOptions,
+  Registration,
+  ServiceInfo,
+  ServiceRegistration,
+} from '@coord/registry';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { checkConfig } from './check-config.js';
+import type { CoordConfigInput } from './config.js';
+import type { Coordinator } from './coordinator.js';
+import { type CoordinatorOptions, createLazyCoordinator } from './create-coordinator.js';
+
+interface Settings {
+  readonly config: CoordConfigInput;
+  readonly options: CoordinatorOptions;
+}
+
+let settings: Settings = { config: {}, options: {} };
+let shared: Coordinator | undefined;
+let closing: Promise<void> | undefined;
+
+function coordinator(): Coordinator {
+  shared ??= createLazyCoordinator(settings.config, settings.options);
+  return shared;
+}
+
+/**
+ * Says what the shared coordinator is to be made with. Without it: the defaults. Does no I/O.
+ *
+ * @throws {ValidationError} naming every problem
+ * @throws {CoordError} `COORD_IN_USE` when the shared coordinator has been used: call this before, or after `close()`
+ * @example
+ * ```ts
+ * import { acquireLock, close, configure } from '@coord/core/global';
+ *
+ * configure({ endpoints: ['127.0.0.1:2379'] });
+ * const lock = await acquireLock('nightly-report');
+ * await lock.release();
+ * await close();
+ * ```
+ */
+export function configure(config: CoordConfigInput, options: CoordinatorOptions = {}): void {
+  if (shared !== undefined) {
+    const remedy = 'call it before the first use, or after close()';
+    throw new CoordError(
+      'COORD_IN_USE',
+      `configure: the shared coordinator is in use with its present configuration; ${remedy}`,
+    );
+  }
+  checkConfig(config);
+  settings = { config: { ...config }, options: { ...options } };
+}
+
+/** Asks etcd whether it is there. @throws {ConnectionError} naming every endpoint tried */
+export async function ping(options?: WaitOptions): Promise<PingResult> {
+  return await coordinator().ping(options);
+}
+
+/**
+ * Deregisters, releases and disconnects what was used; nothing to do if nothing was. The next use makes a new
+ * coordinator, with the same configuration unless `configure` is called.
+ */
+export async function close(options?: WaitOptions): Promise<void> {
+  // Bad options and a signal that has fired reject here, while nothing has been closed.
+  new Wait(options, 'close of the shared coordinator')[Symbol.dispose]();
+  const ending = shared;
+  if (ending === undefined) return await closing;
+  const closed = ending.close(options);
+  shared = undefined;
+  closing = closed;
+  await closed;
+}
+
+export async function registerService(
+  service: ServiceRegistration,
+  options?: RegisterOptions,
+): Promise<Registration> {
+  return await coordinator().registry.register(service, options);
+}
+
+export async function deregisterService(
+  serviceName: string,
+  instanceId: string,
+  options?: WaitOptions,
+): Promise<void> {
+  await coordinator().registry.deregister(serviceName, instanceId, options);
+}
+
+export async function discoverServices(
+  serviceName: string,
+  options?: DiscoverOptions,
+): Promise<ServiceInfo[]> {
+  return await coordinator().registry.discover(serviceName, options);
+}
+
+export async function getServiceConnection(
+  serviceName: string,
+  options?: ConnectionOptions,
+): Promise<ServiceConnection> {
+  return await coordinator().getConnection(serviceName, options);
+}
+
+export async function acquireLock(key: string, options?: AcquireOptions): Promise<Lock> {
+  return await coordinator().lock.acquire(key, options);
+}
+
+type Output<S extends StandardSchemaV1> = StandardSchemaV1.InferOutput<S>;
+
+export function getConfig<S extends StandardSchemaV1>(
+  key: string,
+  options: GetConfigOptions<S> & { readonly schema: S },
+): Promise<ConfigValue<Output<S>>>;
+export function getConfig<T = unknown>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>>;
+export async function getConfig<T>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>> {
+  return await coordinator().config.get<T>(key, options);
+}
+
+export async function setConfig<T>(
+  key: string,
+  value: T,
+  options?: SetConfigOptions,
+): Promise<ConfigValue<T>> {
+  return await coordinator().config.set(key, value, options);
+}
+
+/** Follows one key. @throws {ValidationError} for a bad key or option */
+export function watchConfig<S extends StandardSchemaV1>(
+  key: string,
+  options: WatchConfigOptions<S> & { readonly schema: S },
+): ConfigWatch<Output<S>>;
+export function watchConfig<T = unknown>(key: string, options?: WatchConfigOptions): ConfigWatch<T>;
+export function watchConfig<T>(key: string, options?: WatchConfigOptions): ConfigWatch<T> {
+  return coordinator().config.watch<T>(key, options);
+}

@@ -1,0 +1,50 @@
+import { type ClientOptions, connect, createClient, type Logger, type WaitOptions } from '@coord/client';
+import { checkConfig } from './check-config.js';
+import type { CoordConfigInput } from './config.js';
+import type { Coordinator } from './coordinator.js';
+import { WiredCoordinator } from './wired-coordinator.js';
+
+export interface CoordinatorOptions {
+  /** Where to log; `console`, pino and winston fit. Wins over `logger` in the configuration. */
+  readonly logger?: Logger | undefined;
+}
+
+/**
+ * Connects to etcd, and resolves to locks, registry and configuration over that connection.
+ *
+ * @param config `{ endpoints }` alone is enough; without it etcd is looked for at 127.0.0.1:2379
+ * @throws {ValidationError} naming every problem, such as `distributedLock.defaultTtlMs`, before anything is sent
+ * @throws {ConnectionError} when no endpoint answers within `dialTimeoutMs`
+ * @throws {AuthError} when etcd refuses the user or requires one
+ * @throws {AbortedError} when `signal` fires
+ * @example
+ * ```ts
+ * import { createCoordinator } from '@coord/core';
+ *
+ * const coordinator = await createCoordinator({ endpoints: ['127.0.0.1:2379'] });
+ * try {
+ *   await coordinator.lock.withLock('nightly-report', async (lock) => console.log(lock.fencingToken));
+ * } finally {
+ *   await coordinator.close();
+ * }
+ * ```
+ */
+export async function createCoordinator(
+  config: CoordConfigInput = {},
+  options: CoordinatorOptions & WaitOptions = {},
+): Promise<Coordinator> {
+  checkConfig(config);
+  const { signal, timeoutMs } = options;
+  const client = await connect(clientOptions(config, options), { signal, timeoutMs });
+  return new WiredCoordinator(client, config);
+}
+
+/** A coordinator that connects at its first use. @throws {ValidationError} naming every problem */
+export function createLazyCoordinator(config: CoordConfigInput, options: CoordinatorOptions): Coordinator {
+  checkConfig(config);
+  return new WiredCoordinator(createClient(clientOptions(config, options)), config);
+}
+
+function clientOptions(config: CoordConfigInput, options: CoordinatorOptions): ClientOptions {
+  return options.logger === undefined ? config : { ...config, logger: options.logger };
+}

@@ -1,0 +1,86 @@
+import { ClosedError, type CoordClient, type PingResult, type WaitOptions } from '@coord/client';
+import { internalsOf, Wait } from '@coord/client/internal';
+import { type ConfigCenter, createConfigCenter } from '@coord/config';
+import { type ConnectionOptions, getConnection, type ServiceConnection } from '@coord/grpc-resolver';
+import { createLocks, type DistributedLock } from '@coord/lock';
+import { createRegistry, type ServiceRegistry } from '@coord/registry';
+import { connectivityState } from '@grpc/grpc-js';
+import type { CoordConfigInput } from './config.js';
+import type { Coordinator } from './coordinator.js';
+
+/** The parts on one client, and the order in which they end. */
+export class WiredCoordinator implements Coordinator {
+  readonly lock: DistributedLock;
+  readonly registry: ServiceRegistry;
+  readonly config: ConfigCenter;
+  readonly client: CoordClient;
+  readonly #connections = new Set<ServiceConnection>();
+  #closing: Promise<void> | undefined;
+
+  constructor(client: CoordClient, config: CoordConfigInput) {
+    this.client = client;
+    this.registry = createRegistry(client, config.serviceRegistry);
+    this.lock = createLocks(client, config.distributedLock);
+    this.config = createConfigCenter(client, config.configCenter);
+  }
+
+  async getConnection(serviceName: string, options?: ConnectionOptions): Promise<ServiceConnection> {
+    if (this.#closing) throw closedError();
+    const connection = await getConnection(this.registry, serviceName, options);
+    if (this.#closing) {
+      await connection.close();
+      throw closedError();
+    }
+    this.#forgetClosedConnections();
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  ping(options?: WaitOptions): Promise<PingResult> {
+    return this.client.ping(options);
+  }
+
+  async close(options: WaitOptions = {}): Promise<void> {
+    const timeoutMs = options?.timeoutMs ?? internalsOf(this.client).options.requestTimeoutMs;
+    using wait = new Wait({ ...options, timeoutMs }, 'close of the coordinator');
+    this.#closing ??= this.#close(wait);
+    await this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(wait: Wait): Promise<void> {
+    const { logger } = internalsOf(this.client);
+    const step = async (what: string, run: () => Promise<unknown>) => {
+      try {
+        await wait.race(run());
+      } catch (error) {
+        logger.warn(`closed before it was done: ${what}`, { error });
+      }
+    };
+    const budget = (share: number) => ({ timeoutMs: Math.max(1, wait.remainingMs * share) });
+    // First nobody is sent here any more, then what is held is given up. Neither may use up the other's time.
+    await step('deregistering', () => this.registry.close(budget(0.5)));
+    await step('closing connections', () =>
+      Promise.all([...this.#connections].map((connection) => connection.close())),
+    );
+    await step('releasing locks', () => this.lock.close(budget(0.7)));
+    await step('ending config watches', () => this.config.close());
+    await this.client.close(wait.signal.aborted ? { timeoutMs: 1 } : budget(1));
+    this.#connections.clear();
+  }
+
+  /** Connections are their users' to close; here they must not pile up. */
+  #forgetClosedConnections(): void {
+    for (const connection of this.#connections) {
+      const state = connection.channel.getConnectivityState(false);
+      if (state === connectivityState.SHUTDOWN) this.#connections.delete(connection);
+    }
+  }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('the coordinator is closed: make a new one with createCoordinator()');
+}

@@ -1,0 +1,134 @@
+import { type EtcdServer, startEtcd, startProxy } from '@coord/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  acquireLock,
+  close,
+  configure,
+  deregisterService,
+  discoverServices,
+  getConfig,
+  getServiceConnection,
+  ping,
+  registerService,
+  setConfig,
+  watchConfig,
+} from '../src/global.js';
+import { AbortedError, ConnectionError, CoordError, ValidationError } from '../src/index.js';
+
+let etcd: EtcdServer;
+let names = 0;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+});
+
+afterEach(async () => {
+  await close({ timeoutMs: 2_000 });
+});
+
+afterAll(async () => {
+  await etcd?.stop();
+});
+
+const unique = () => `global-${++names}`;
+
+describe('the shared coordinator', () => {
+  it('does everything that a coordinator does', async () => {
+    const name = unique();
+    configure(etcd.connectOptions);
+    expect((await ping()).version).toBe(etcd.version);
+
+    const lock = await acquireLock(name, { timeoutMs: 5_000 });
+    expect(await lock.isHeld()).toBe(true);
+
+    const { service } = await registerService({ name, address: '10.0.0.1:80' });
+    expect(await discoverServices(name)).toHaveLength(1);
+    expect((await getServiceConnection(name)).target).toContain(name);
+    await deregisterService(name, service.id);
+    expect(await discoverServices(name)).toEqual([]);
+
+    const watch = watchConfig<{ port: number }>(name);
+    await watch.ready;
+    await setConfig(name, { port: 80 });
+    expect((await getConfig<{ port: number }>(name)).value.port).toBe(80);
+    for await (const change of watch) {
+      expect(change).toMatchObject({ type: 'create', value: { port: 80 }, version: 1 });
+      break;
+    }
+  });
+
+  it('is made once, however many use it first', async () => {
+    await using proxy = await startProxy({ target: etcd.target });
+    configure({ endpoints: [proxy.endpoint] });
+    const name = unique();
+    await Promise.all([
+      ping(),
+      setConfig(name, 1),
+      discoverServices(name),
+      acquireLock(name),
+      registerService({ name, address: '10.0.0.1:80' }),
+    ]);
+    expect(proxy.accepted).toBe(1);
+    await close(); // before its proxy
+  });
+
+  it('is not spoilt by a first use that failed', async () => {
+    await using proxy = await startProxy({ target: etcd.target });
+    proxy.refuse();
+    configure({ endpoints: [proxy.endpoint], requestTimeoutMs: 500, retry: { maxDelayMs: 100 } });
+    await expect(ping()).rejects.toBeInstanceOf(ConnectionError);
+    await expect(getConfig('x')).rejects.toMatchObject({ code: /COORD_(CONNECTION|TIMEOUT)/ });
+    proxy.accept();
+    await expect(ping({ timeoutMs: 10_000 })).resolves.toMatchObject({ version: etcd.version });
+    await close();
+  });
+
+  it('checks input before it connects', async () => {
+    configure({ endpoints: ['127.0.0.1:1'] });
+    await expect(acquireLock('')).rejects.toBeInstanceOf(ValidationError);
+    await expect(registerService({ name: 'a/b', address: '' })).rejects.toBeInstanceOf(ValidationError);
+    await expect(acquireLock('x', { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(AbortedError);
+    expect(() => watchConfig('')).toThrow(ValidationError);
+  });
+});
+
+describe('configure', () => {
+  it('reports every problem at once, and keeps what was', async () => {
+    configure(etcd.connectOptions);
+    expect(() => configure({ dialTimeoutMs: 0, distributedLock: { defaultTtlMs: 0 } })).toThrow(
+      /dialTimeoutMs.*distributedLock\.defaultTtlMs/,
+    );
+    await expect(ping()).resolves.toMatchObject({ version: etcd.version });
+  });
+
+  it('comes too late after the first use, and in time again after close', async () => {
+    configure(etcd.connectOptions);
+    await ping();
+    expect(() => configure({})).toThrow(expect.objectContaining({ code: 'COORD_IN_USE' }));
+    expect(() => configure({})).toThrow(CoordError);
+    await close();
+    const name = unique();
+    configure({ ...etcd.connectOptions, distributedLock: { keyPrefix: '/elsewhere' } });
+    expect((await acquireLock(name)).etcdKey).toContain('/elsewhere/');
+  });
+});
+
+describe('close', () => {
+  it('ends what was used; the next use makes a new coordinator with the same configuration', async () => {
+    configure(etcd.connectOptions);
+    const name = unique();
+    const lock = await acquireLock(name);
+    await Promise.all([close(), close()]);
+    expect(lock.signal.aborted).toBe(true);
+    const again = await acquireLock(name);
+    expect(again.fencingToken).toBeGreaterThan(lock.fencingToken);
+  });
+
+  it('does nothing when nothing was used, and closes nothing for a signal that has fired', async () => {
+    await close();
+    configure(etcd.connectOptions);
+    const lock = await acquireLock(unique());
+    await expect(close({ signal: AbortSignal.abort() })).rejects.toBeInstanceOf(AbortedError);
+    expect(await lock.isHeld()).toBe(true);
+  });
+});
