@@ -1,0 +1,170 @@
+import type { Watch } from '@coord/client';
+import { eventually } from '@coord/testkit';
+import type { Actor } from './actor.js';
+import type { Check } from './check.js';
+import { now } from './clock.js';
+import { ms, seconds, timeline } from './format.js';
+import { COUNTER_KEY, type ContenderOrder, type ContenderReport, type Hold, LOCK } from './messages.js';
+import type { Stage } from './stage.js';
+import type { Story } from './story.js';
+
+const NAMES = ['ana', 'ben', 'cleo', 'dan', 'eve'] as const;
+const TURNS = 2;
+const HOLD_MS = 40;
+/** The shortest that etcd grants with its default settings. */
+const SHORT_TTL_MS = 2_000;
+/** etcd looks every half second for leases that have ended, and the machine may be busy. */
+const HANDOVER_MARGIN_MS = 2_000;
+/** Where the waiters' keys are: one key each, in the order of their create revisions. */
+const QUEUE = { prefix: `/locks/${LOCK}/` };
+
+type Contender = Actor<ContenderOrder, ContenderReport>;
+
+/** Act two: several processes, one lock. */
+export async function contention(stage: Stage): Promise<Check[]> {
+  const { client, story } = stage;
+  story.act('One lock, five processes');
+  const contenders = NAMES.map((name) =>
+    stage.start<ContenderOrder, ContenderReport>('./lock-contender.ts', name),
+  );
+  await Promise.all(contenders.map((contender) => contender.report('ready')));
+  story.line(`started: ${contenders.map(({ name, pid }) => `${name} (pid ${pid})`).join(', ')}`);
+
+  const joined: string[] = [];
+  const queue = client.watch(QUEUE);
+  const following = noteJoins(queue, joined);
+  try {
+    await queue.ready;
+    const turns = await takeTurns(contenders, story);
+    const crash = await crashOfTheHolder(contenders, stage);
+    const holds = [...turns, crash.lost, ...crash.after];
+    await eventually(() => joined.length >= holds.length, { signal: stage.signal });
+    const count = Number((await client.kv.get(COUNTER_KEY))?.text());
+    await Promise.all(contenders.map((contender) => leave(contender)));
+    return [...checksOf(holds, joined, count), checkOfHandover(crash)];
+  } finally {
+    await queue.close();
+    await following;
+  }
+}
+
+/** Who came when, as etcd tells it. */
+async function noteJoins(queue: Watch, joined: string[]): Promise<void> {
+  for await (const { events } of queue) {
+    for (const { type, key, kv } of events) if (type === 'put' && kv.version === 1) joined.push(key);
+  }
+}
+
+async function takeTurns(contenders: readonly Contender[], story: Story): Promise<Hold[]> {
+  const startedAt = now();
+  for (const contender of contenders) contender.order({ type: 'contend', times: TURNS, holdMs: HOLD_MS });
+  const holds = await reported(contenders, TURNS);
+  const tookMs = now() - startedAt;
+  story.line(`all want the lock at once, each ${TURNS} times: ${holds.length} turns in ${ms(tookMs)}`);
+  story.table(
+    ['turn', 'process', 'fencing token', 'held', 'when'],
+    holds.map(({ name, token, from, to }, index) => [
+      String(index + 1),
+      name,
+      String(token),
+      ms(to - from),
+      timeline(from - startedAt, to - startedAt, tookMs),
+    ]),
+  );
+  return holds;
+}
+
+interface Crash {
+  readonly lost: Hold;
+  /** The turns of those who waited behind it. */
+  readonly after: readonly Hold[];
+  readonly handoverMs: number;
+}
+
+async function crashOfTheHolder(
+  [victim, ...others]: readonly Contender[],
+  { client, story, signal }: Stage,
+): Promise<Crash> {
+  if (victim === undefined) throw new Error('nobody is there to crash');
+  victim.order({ type: 'hold', ttlMs: SHORT_TTL_MS });
+  const holding = await victim.report('holding');
+  for (const other of others) other.order({ type: 'contend', times: 1, holdMs: HOLD_MS });
+  const everybodyIsThere = async () =>
+    (await client.kv.range(QUEUE, { countOnly: true })).count === NAMES.length;
+  await eventually(everybodyIsThere, { signal });
+
+  const to = now();
+  victim.kill();
+  story.line(
+    `${victim.name} holds it with token ${holding.token} and is killed (SIGKILL); ${others.length} wait`,
+  );
+  const after = await reported(others, 1);
+  const [next] = after;
+  if (next === undefined) throw new Error('nobody got the lock after the crash');
+  const handoverMs = next.from - to;
+  story.line(
+    `${next.name} got it ${seconds(handoverMs)} later with token ${next.token}, then ${after
+      .slice(1)
+      .map(({ name }) => name)
+      .join(', ')}`,
+  );
+  return { lost: { ...holding, name: victim.name, to }, after, handoverMs };
+}
+
+/** What the contenders held, in the order of time. */
+async function reported(contenders: readonly Contender[], times: number): Promise<Hold[]> {
+  const holds = await Promise.all(
+    contenders.flatMap((contender) =>
+      Array.from({ length: times }, async () => (await contender.report('held')).hold),
+    ),
+  );
+  return holds.sort((a, b) => a.from - b.from);
+}
+
+async function leave(contender: Contender): Promise<void> {
+  contender.order({ type: 'leave' });
+  await contender.exit();
+}
+
+function checksOf(holds: readonly Hold[], joined: readonly string[], count: number): Check[] {
+  const inOrder = holds.filter(({ etcdKey }, index) => etcdKey === joined[index]).length;
+  const overlaps = pairs(holds).filter(([a, b]) => b.from < a.to).length;
+  const rising = pairs(holds).every(([a, b]) => b.token > a.token);
+  const finished = holds.length - 1; // one was killed at it
+  return [
+    {
+      act: 'Lock',
+      promise: 'first come, first served',
+      measured: `${inOrder} of ${holds.length} turns in the order of the queue`,
+      kept: inOrder === holds.length,
+    },
+    {
+      act: 'Lock',
+      promise: 'never held twice, no update lost',
+      measured: `${overlaps} overlaps, counter ${count} after ${finished} updates`,
+      kept: overlaps === 0 && count === finished,
+    },
+    {
+      act: 'Lock',
+      promise: 'fencing tokens rise',
+      measured: `${holds.at(0)?.token} … ${holds.at(-1)?.token}, ${rising ? 'each above the last' : 'not always'}`,
+      kept: rising,
+    },
+  ];
+}
+
+function checkOfHandover({ handoverMs }: Crash): Check {
+  return {
+    act: 'Lock',
+    promise: `a crashed holder's lock passes on after its TTL`,
+    measured: `${seconds(handoverMs)} (TTL ${seconds(SHORT_TTL_MS)})`,
+    kept: handoverMs <= SHORT_TTL_MS + HANDOVER_MARGIN_MS,
+  };
+}
+
+function pairs<T>(items: readonly T[]): [T, T][] {
+  return items.slice(1).flatMap((item, index) => {
+    const before = items[index];
+    return before === undefined ? [] : [[before, item] satisfies [T, T]];
+  });
+}
