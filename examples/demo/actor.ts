@@ -32,11 +32,12 @@ export class Actor<Order extends Typed, Report extends Typed> {
       this.#reports.push(report);
       this.#somethingHappened();
     });
-    this.#child.on('error', (error) => {
-      this.#complaint += error.message;
-    });
     this.#ended = new Promise((resolve) => {
-      this.#child.once('error', () => resolve()).once('close', () => resolve());
+      this.#child.on('error', (error) => {
+        this.#complaint += error.message;
+        if (this.pid === undefined) resolve(); // it has never started
+      });
+      this.#child.once('close', () => resolve());
     });
     void this.#ended.then(() => this.#somethingHappened());
   }

@@ -27,7 +27,7 @@ type Server = Actor<ServerOrder, ServerReport>;
 /** Act one: a client that follows the servers of a service. */
 export async function balancing(stage: Stage): Promise<Check[]> {
   const { client, story, signal } = stage;
-  story.act('Calls that follow a service: three gRPC servers, one is deregistered, one is killed');
+  story.act('Calls follow a service: three gRPC servers, one leaves, one is killed');
   const servers = NAMES.map((name) => stage.start<ServerOrder, ServerReport>('./grpc-server.ts', name));
   await Promise.all(servers.map((server) => introduce(server, story)));
   const [stays, leaver, victim] = servers;
@@ -41,7 +41,9 @@ export async function balancing(stage: Stage): Promise<Check[]> {
     await eventually(() => new Set(callers.calls.map(({ server }) => server)).size === NAMES.length, {
       signal,
     });
-    story.line(`${CALLERS} callers call without pause, and go on to the end of this act; nothing is retried`);
+    story.line(
+      `${CALLERS} callers call all the time, to the end of this act; failed calls are counted, not retried`,
+    );
     const checks = [
       await allServe(callers, stage),
       ...(await deregistration(leaver, callers, stage)),
@@ -70,7 +72,7 @@ async function allServe(callers: Callers, { story, signal }: Stage): Promise<Che
   return {
     act: 'Balancing',
     promise: 'calls spread evenly over three servers',
-    measured: `${counts.map(count).join(' / ')} calls, failures: ${failuresOf(calls)}`,
+    measured: `${counts.map(count).join(' / ')}, failures: ${failuresOf(calls)}`,
     kept: lowest >= (0.8 * calls.length) / NAMES.length && failuresOf(calls) === 'none',
   };
 }
@@ -93,14 +95,14 @@ async function deregistration(leaver: Server, callers: Callers, { story, signal 
   return [
     {
       act: 'Balancing',
-      promise: 'a server that deregisters costs no call',
-      measured: `${count(since.length)} calls, failures: ${failuresOf(since)}; server ended with ${exit}`,
+      promise: 'deregistering a server costs no call',
+      measured: `${count(since.length)} calls, failures: ${failuresOf(since)}, exit ${exit}`,
       kept: failuresOf(since) === 'none' && exit === 'code 0',
     },
     {
       act: 'Balancing',
-      promise: `it gets no call later than ${ms(REMOVAL_HEARD_MS)} after its removal`,
-      measured: `last one began ${late} etcd confirmed it`,
+      promise: `no call begins there ${ms(REMOVAL_HEARD_MS)} later`,
+      measured: `last call began ${late} its removal`,
       kept: lateMs <= REMOVAL_HEARD_MS,
     },
   ];
@@ -123,15 +125,15 @@ async function crash(
   const failed = callers.calls.filter(({ to, failure }) => to >= at && failure !== undefined);
   const lastMs = Math.max(0, ...failed.map(({ to }) => to - at));
   story.line(
-    `gRPC saw the broken connection: failures ${failuresOf(failed)}, the last ${ms(lastMs)} after the kill`,
+    `first gRPC notices, by its connection: failed calls ${failuresOf(failed)}, the last after ${ms(lastMs)}`,
   );
-  story.line(`etcd saw the lease run out: ${victim.name} left the list after ${seconds(goneMs)}`);
+  story.line(`then etcd, by its lease: ${victim.name} left the list after ${seconds(goneMs)}`);
   showShares(calls, story);
   return [
     {
       act: 'Balancing',
-      promise: `a killed one costs only calls under way, for ${seconds(CRASH_FAILURES_MS)}`,
-      measured: `failures: ${failuresOf(failed)} of ${count(calls.length)} calls, the last after ${ms(lastMs)}`,
+      promise: 'a kill costs only calls under way',
+      measured: `${failuresOf(failed)} of ${count(calls.length)}, all within ${ms(lastMs)}`,
       kept:
         lastMs <= CRASH_FAILURES_MS &&
         failed.length <= CALLERS &&
@@ -139,8 +141,8 @@ async function crash(
     },
     {
       act: 'Balancing',
-      promise: `it leaves the list after its TTL, ${seconds(SERVER_TTL_MS)}`,
-      measured: seconds(goneMs),
+      promise: `a killed server leaves the list (TTL ${seconds(SERVER_TTL_MS)})`,
+      measured: `after ${seconds(goneMs)}`,
       kept: !(await listed()),
     },
   ];

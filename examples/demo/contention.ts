@@ -33,6 +33,7 @@ export async function contention(stage: Stage): Promise<Check[]> {
   const joined: string[] = [];
   const queue = client.watch(QUEUE);
   const following = noteJoins(queue, joined);
+  following.catch(() => undefined); // told in the end, when it is awaited
   try {
     await queue.ready;
     const turns = await takeTurns(contenders, story);
@@ -60,7 +61,7 @@ async function takeTurns(contenders: readonly Contender[], story: Story): Promis
   for (const contender of contenders) contender.order({ type: 'contend', times: TURNS, holdMs: HOLD_MS });
   const holds = await reported(contenders, TURNS);
   const tookMs = now() - startedAt;
-  story.line(`all want the lock at once, each ${TURNS} times: ${holds.length} turns in ${ms(tookMs)}`);
+  story.line(`all want the lock at once, each ${TURNS} times: ${holds.length} turns in ${seconds(tookMs)}`);
   story.table(
     ['turn', 'process', 'fencing token', 'held', 'when'],
     holds.map(({ name, token, from, to }, index) => [
@@ -70,6 +71,9 @@ async function takeTurns(contenders: readonly Contender[], story: Story): Promis
       ms(to - from),
       timeline(from - startedAt, to - startedAt, tookMs),
     ]),
+  );
+  story.line(
+    'a token is the etcd revision at which its process joined the queue: who came first is served first',
   );
   return holds;
 }
@@ -135,7 +139,7 @@ function checksOf(holds: readonly Hold[], joined: readonly string[], count: numb
     {
       act: 'Lock',
       promise: 'first come, first served',
-      measured: `${inOrder} of ${holds.length} turns in the order of the queue`,
+      measured: `${inOrder} of ${holds.length} turns in queue order`,
       kept: inOrder === holds.length,
     },
     {
@@ -156,8 +160,8 @@ function checksOf(holds: readonly Hold[], joined: readonly string[], count: numb
 function checkOfHandover({ handoverMs }: Crash): Check {
   return {
     act: 'Lock',
-    promise: `a crashed holder's lock passes on after its TTL`,
-    measured: `${seconds(handoverMs)} (TTL ${seconds(SHORT_TTL_MS)})`,
+    promise: `a crashed holder's lock passes on (TTL ${seconds(SHORT_TTL_MS)})`,
+    measured: `after ${seconds(handoverMs)}`,
     kept: handoverMs <= SHORT_TTL_MS + HANDOVER_MARGIN_MS,
   };
 }

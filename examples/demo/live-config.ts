@@ -6,7 +6,7 @@ import { eventually } from '@coord/testkit';
 import * as z from 'zod';
 import type { Check } from './check.js';
 import { now } from './clock.js';
-import { ms } from './format.js';
+import { ms, seconds } from './format.js';
 import type { Stage } from './stage.js';
 import { within } from './within.js';
 
@@ -61,14 +61,14 @@ export async function liveConfig({ client, story, endpoints, namespace, signal }
     return [
       {
         act: 'Config',
-        promise: `a change is in use within ${ms(PROMISED_MS)}`,
-        measured: `${ms(liveMs)} and ${ms(correctedMs)} after the write began`,
+        promise: `a change is in use within ${seconds(PROMISED_MS)}`,
+        measured: `after ${ms(liveMs)} and ${ms(correctedMs)}`,
         kept: live && corrected && Math.max(liveMs, correctedMs) <= PROMISED_MS,
       },
       {
         act: 'Config',
         promise: 'an invalid change is refused',
-        measured: `${reads} reads by the service saw ${seen.join(', ')} only`,
+        measured: `${reads} reads of it saw only ${seen.join(', ')}`,
         kept: kept && reason !== undefined && seen.every((value) => expected.includes(value)),
       },
     ];
@@ -101,10 +101,13 @@ function startReader(manager: ConfigManager<Settings>) {
   const seen = new Set<number>();
   let reads = 0;
   let stopped = false;
+  const read = () => {
+    seen.add(manager.current.requestsPerSecond);
+    reads += 1;
+  };
   const reading = (async () => {
     while (!stopped) {
-      seen.add(manager.current.requestsPerSecond);
-      reads += 1;
+      read();
       await sleep(1);
     }
   })();
@@ -112,6 +115,7 @@ function startReader(manager: ConfigManager<Settings>) {
     async stop() {
       stopped = true;
       await reading;
+      read();
       return { reads, seen: [...seen] };
     },
   };

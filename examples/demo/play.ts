@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { connect } from '@coord/client';
+import { type CoordClient, connect } from '@coord/client';
 import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { balancing } from './balancing.js';
 import type { Check } from './check.js';
@@ -10,6 +10,7 @@ import { Stage } from './stage.js';
 import type { Story } from './story.js';
 import { within } from './within.js';
 
+const ACTS = { Balancing: balancing, Lock: contention, Config: liveConfig };
 const DIAL_TIMEOUT_MS = 3_000;
 const WIND_DOWN_MS = 5_000;
 const EVERYTHING = { prefix: '' }; // of the demo's own namespace
@@ -50,21 +51,14 @@ async function playOn(
     story.line(`etcd ${version} at ${endpoint} answers in ${ms(latencyMs)}${whose}`);
     await playActs(stage, checks);
   } finally {
-    await stage.clear();
-    await client.kv.delete(EVERYTHING);
-    const { count } = await client.kv.range(EVERYTHING, { countOnly: true });
-    await client.close();
-    await server?.stop();
-    checks.push(checkOfCleanup(stage, count, server));
+    checks.push(await cleanUp(stage, server));
   }
   story.summary(checks);
   return checks.every(({ kept }) => kept);
 }
 
 async function playActs(stage: Stage, checks: Check[]): Promise<void> {
-  const playing = (async () => {
-    for (const act of [balancing, contention, liveConfig]) checks.push(...(await act(stage)));
-  })();
+  const playing = inTurn(stage, checks);
   const { signal } = stage;
   let interrupt = () => {};
   const interrupted = new Promise<void>((resolve) => {
@@ -82,12 +76,39 @@ async function playActs(stage: Stage, checks: Check[]): Promise<void> {
   }
 }
 
-function checkOfCleanup(stage: Stage, keysLeft: number, server: EtcdServer | undefined): Check {
+/** One act after the other. An act that fails is a promise broken, and the last one. */
+async function inTurn(stage: Stage, checks: Check[]): Promise<void> {
+  for (const [act, playIt] of Object.entries(ACTS)) {
+    try {
+      checks.push(...(await playIt(stage)));
+    } catch (error) {
+      checks.push({ act, promise: 'it plays to its end', measured: messageOf(error), kept: false });
+      return;
+    }
+  }
+}
+
+/** Never throws, lest it hide why the demo ended. */
+async function cleanUp(stage: Stage, server: EtcdServer | undefined): Promise<Check> {
+  await stage.clear();
+  const keysLeft = await removeKeys(stage.client).catch(messageOf);
+  await stage.client.close();
+  await server?.stop();
   const etcd = server === undefined ? '' : `, etcd ${server.state}`;
   return {
     act: 'Afterwards',
-    promise: 'nothing is left running, or in etcd',
+    promise: 'nothing is left running, nor in etcd',
     measured: `${stage.started - stage.running} of ${stage.started} processes ended, ${keysLeft} keys left${etcd}`,
     kept: stage.running === 0 && keysLeft === 0 && (server === undefined || server.state === 'stopped'),
   };
+}
+
+/** Removes all keys of the demo and counts what is there then. */
+async function removeKeys({ kv }: CoordClient): Promise<number> {
+  await kv.delete(EVERYTHING);
+  return (await kv.range(EVERYTHING, { countOnly: true })).count;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
