@@ -1,15 +1,26 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EtcdServer, startEtcd } from '@coord/testkit';
+import { promisify } from 'node:util';
+import { type EtcdServer, ensureEtcd, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LockConflictError } from '../src/index.js';
 import { isSettled, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
 
 let etcd: EtcdServer;
+let etcdctlFile: string;
 let folder: string;
 beforeAll(async () => {
   etcd = await startEtcd();
+  // A container of etcd has no shell for `etcdctl lock` to run a command with: this machine's own does it.
+  const binary = await ensureEtcd();
+  if (binary.etcdctlFile === undefined) {
+    throw new Error(
+      `no etcdctl beside ${binary.etcdFile}; install it, such as by: apt-get install etcd-client`,
+    );
+  }
+  etcdctlFile = binary.etcdctlFile;
   folder = await mkdtemp(join(tmpdir(), 'coord-lock-'));
 });
 afterAll(async () => {
@@ -21,7 +32,10 @@ afterAll(async () => {
 function lockByEtcdctl(name: string) {
   const gate = join(folder, name);
   const script = 'while [ ! -e "$0" ]; do sleep 0.05; done; echo done';
-  const done = etcd.etcdctl(['lock', '--', `/locks/${name}`, 'sh', '-c', script, gate]);
+  const args = ['--endpoints', etcd.endpoint, 'lock', '--', `/locks/${name}`, 'sh', '-c', script, gate];
+  const done = promisify(execFile)(etcdctlFile, args, { env: { ...process.env, ETCDCTL_API: '3' } }).then(
+    ({ stdout }) => stdout,
+  );
   done.catch(() => undefined); // reported where it is awaited
   return { done, release: () => writeFile(gate, '') };
 }

@@ -69,7 +69,7 @@ async function startContainer(settings: ResolvedStartOptions): Promise<EtcdServe
   const runtime = await connectToContainers();
   throwIfAborted(settings.signal);
   const docker = { label: CONTAINER_LABEL, target: runtime.target };
-  const workspace = await createWorkspace({ tls: settings.tls, docker });
+  const workspace = await createWorkspace({ tls: settings.tls, docker, host: runtime.host });
   const timeoutMs = settings.startTimeoutMs ?? CONTAINER_START_TIMEOUT_MS;
   return bringUp(new ContainerNode(runtime, workspace, settings), workspace, settings, timeoutMs);
 }

@@ -17,6 +17,8 @@ export interface Workspace {
 export async function createWorkspace(options: {
   readonly tls: { readonly clientCertAuth: boolean } | undefined;
   readonly docker?: { readonly label: string; readonly target: DockerTarget | undefined } | undefined;
+  /** Where the server will be reached, if not on loopback. */
+  readonly host?: string | undefined;
 }): Promise<Workspace> {
   const id = `coord-etcd-${randomBytes(8).toString('hex')}`;
   const folder = join(await realpath(tmpdir()), id);
@@ -32,7 +34,8 @@ export async function createWorkspace(options: {
   };
   try {
     await mkdir(folder, { mode: 0o700 });
-    const tls = options.tls && (await createTlsFiles(join(folder, 'tls'), options.tls));
+    const tls =
+      options.tls && (await createTlsFiles(join(folder, 'tls'), { ...options.tls, host: options.host }));
     return { id, folder, tls, remove };
   } catch (error) {
     await remove();
