@@ -74,11 +74,11 @@ describe('the shared coordinator', () => {
 
   it('is not spoilt by a first use that failed', async () => {
     await using proxy = await startProxy({ target: etcd.target });
-    proxy.refuse();
+    await proxy.refuse();
     configure({ endpoints: [proxy.endpoint], requestTimeoutMs: 500, retry: { maxDelayMs: 100 } });
     await expect(ping()).rejects.toBeInstanceOf(ConnectionError);
     await expect(getConfig('x')).rejects.toMatchObject({ code: /COORD_(CONNECTION|TIMEOUT)/ });
-    proxy.accept();
+    await proxy.accept();
     await eventually(() => ping());
     await close();
   });
