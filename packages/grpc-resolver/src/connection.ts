@@ -65,6 +65,7 @@ export async function getConnection(
   serviceName: string,
   options: ConnectionOptions = {},
 ): Promise<ServiceConnection> {
+  check(registry, serviceName, options);
   const {
     strategy = 'round_robin',
     serviceConfig = {},
@@ -72,7 +73,6 @@ export async function getConnection(
     patienceMs = DEFAULT_PATIENCE_MS,
   } = options;
   const { grpc = defaultGrpc, channelOptions = {} } = options;
-  check(registry, serviceName, options);
   Scheme.of(grpc, SCHEME);
   const target = targetOf(SCHEME, serviceName);
   const credentials = options.credentials ?? grpc.credentials.createInsecure();
@@ -113,7 +113,10 @@ class GrpcConnection implements ServiceConnection {
   async waitForReady(options: WaitOptions = {}): Promise<void> {
     using wait = new Wait(options, `connection to ${this.target}`);
     for (;;) {
-      if (this.#closed) throw new ClosedError(`the connection to ${this.target} has been closed`);
+      // Asked without connecting first: that would revive a channel which one of its clients has closed.
+      if (this.channel.getConnectivityState(false) === this.#grpc.connectivityState.SHUTDOWN) {
+        throw new ClosedError(`the connection to ${this.target} has been closed`);
+      }
       const state = this.channel.getConnectivityState(true);
       if (state === this.#grpc.connectivityState.READY) return;
       await wait.race(this.#nextState(state));
@@ -142,6 +145,10 @@ const STATE_WATCH_MS = 500;
 
 function check(registry: ServiceRegistry, serviceName: string, options: ConnectionOptions): void {
   const issues = checkKeyPart([], 'serviceName', serviceName);
+  if (registryInternalsOf(registry) === undefined) {
+    issues.push({ path: 'registry', message: 'must be made by createRegistry()' });
+  }
+  if (!checkObject(issues, 'options', options)) assertValid(issues);
   const {
     strategy,
     serviceConfig,
@@ -151,9 +158,6 @@ function check(registry: ServiceRegistry, serviceName: string, options: Connecti
     patienceMs,
     grpc = defaultGrpc,
   } = options;
-  if (registryInternalsOf(registry) === undefined) {
-    issues.push({ path: 'registry', message: 'must be made by createRegistry()' });
-  }
   if (strategy !== undefined && !STRATEGIES.includes(strategy)) {
     issues.push({
       path: 'strategy',
@@ -192,9 +196,11 @@ function check(registry: ServiceRegistry, serviceName: string, options: Connecti
   assertValid(issues);
 }
 
-function checkObject(issues: IssueList, path: string, value: unknown): void {
-  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) return;
-  issues.push({ path, message: `must be an object, got ${show(value)}` });
+/** @returns whether it is one, or absent */
+function checkObject(issues: IssueList, path: string, value: unknown): boolean {
+  const valid = value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value));
+  if (!valid) issues.push({ path, message: `must be an object, got ${show(value)}` });
+  return valid;
 }
 
 /** grpc-js checks the service config when it makes the channel. */

@@ -81,6 +81,10 @@ const DEFAULT_PATIENCE_MS = 5_000;
 
 function resolve(options: ResolverOptions) {
   const issues: IssueList = [];
+  if (typeof options !== 'object' || options === null) {
+    issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
+    assertValid(issues);
+  }
   const {
     registry,
     client,

@@ -58,8 +58,8 @@ export class Scheme {
 
   /** Schemes cannot be unlearnt, so each is taught once per copy of grpc-js. */
   static of(grpc: GrpcModule, name: string): Scheme {
-    const known = SCHEMES.get(grpc) ?? new Map<string, Scheme>();
-    SCHEMES.set(grpc, known);
+    const known = SCHEMES.get(grpc.experimental) ?? new Map<string, Scheme>();
+    SCHEMES.set(grpc.experimental, known);
     const scheme = known.get(name) ?? new Scheme(grpc, name);
     known.set(name, scheme);
     return scheme;
@@ -74,7 +74,8 @@ export class Scheme {
   }
 }
 
-const SCHEMES = new WeakMap<GrpcModule, Map<string, Scheme>>();
+/** By something that a copy has once, whether it was imported as a namespace, as the default, or required. */
+const SCHEMES = new WeakMap<object, Map<string, Scheme>>();
 
 function optionSource(options: ChannelOptions): ResolverSource | undefined {
   return Reflect.get(options, SOURCE);

@@ -23,7 +23,8 @@ export function mergeServiceConfig(
   strategy: LoadBalanceStrategy,
   retry: boolean,
 ): ServiceConfigJson {
-  const merged = { loadBalancingConfig: [{ [strategy]: {} }], ...user };
+  const { loadBalancingConfig = [{ [strategy]: {} }] } = user;
+  const merged = { ...user, loadBalancingConfig };
   if (!retry) return merged;
   const methods: readonly unknown[] = Array.isArray(user.methodConfig) ? user.methodConfig : [];
   return {

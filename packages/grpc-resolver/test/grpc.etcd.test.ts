@@ -1,7 +1,7 @@
-import { type CoordClient, connect, TimeoutError, ValidationError } from '@coord/client';
+import { ClosedError, type CoordClient, connect, TimeoutError, ValidationError } from '@coord/client';
 import { createRegistry, type Registration, type ServiceRegistry } from '@coord/registry';
 import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
-import * as grpc from '@grpc/grpc-js';
+import requiredGrpc, * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   type ConnectionOptions,
@@ -273,6 +273,18 @@ describe('registerResolver', () => {
     await Promise.all([second.close(), named.close()]);
   });
 
+  it('knows one copy of grpc-js, whichever way it was imported', async () => {
+    const handle = registerResolver({ registry, scheme: 'copy' });
+    expect(() => registerResolver({ registry, scheme: 'copy', grpc: requiredGrpc })).toThrow(/another name/);
+    await handle.close();
+  });
+
+  it('refuses options that are none', () => {
+    for (const options of [undefined, null, 'etcd']) {
+      expect(() => Reflect.apply(registerResolver, undefined, [options])).toThrow(ValidationError);
+    }
+  });
+
   it.each([
     {},
     { registry: {} },
@@ -303,6 +315,33 @@ describe('getConnection', () => {
     await expect(getConnection(registry, 'x', Object(options))).rejects.toSatisfy(
       (error) => error instanceof ValidationError && message.test(error.message),
     );
+  });
+
+  it('refuses options that are none', async () => {
+    await expect(Reflect.apply(getConnection, undefined, [registry, 'x', null])).rejects.toThrow(
+      ValidationError,
+    );
+  });
+
+  it('balances by the strategy when the service config leaves that open', async () => {
+    const service = unique();
+    await serve(service, 'a');
+    await serve(service, 'b');
+    const { whos } = await connectTo(service, { serviceConfig: { loadBalancingConfig: undefined } });
+    await reachesAll(whos, 'a', 'b');
+  });
+
+  it('is closed when one of its clients is', async () => {
+    const service = unique();
+    await serve(service, 'a');
+    const { connection, whos } = await connectTo(service);
+    expect(await who(whos)).toBe('a');
+    whos.close();
+    await expect(connection.waitForReady({ timeoutMs: 1_000 })).rejects.toBeInstanceOf(ClosedError);
+    const unused = await connectTo(unique());
+    const ready = unused.connection.waitForReady({ timeoutMs: 5_000 });
+    unused.whos.close();
+    await expect(ready).rejects.toBeInstanceOf(ClosedError);
   });
 
   it('serves clients made by grpc.loadPackageDefinition, with types', async () => {
