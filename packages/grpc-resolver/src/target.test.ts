@@ -18,6 +18,17 @@ describe('serviceNameOf', () => {
   });
 });
 
+describe('authorityOf', () => {
+  it.each([
+    ['user-service', 'user-service'],
+    ['caf%C3%A9', 'caf%C3%A9'],
+    ['user%3Av2', 'localhost'],
+    ['billing.2024', 'localhost'],
+  ])('of %s is a host', (path, authority) => {
+    expect(authorityOf(target(path))).toBe(authority);
+  });
+});
+
 it('makes targets that it can read, whatever the name', () => {
   const name = 'é ?#%:@';
   const made = targetOf('etcd', name);

@@ -16,9 +16,13 @@ export function serviceNameOf({ scheme, authority, path }: Target): string {
   return name;
 }
 
-/** The `:authority` header can hold no arbitrary text: a name goes there as it stands in the target. */
+/**
+ * The `:authority` of calls: the name as it stands in the target. grpc-js makes a URL of it, and cannot connect
+ * when it is no host there (`user:v2`, `billing.2024`): then it is `localhost`, as grpc-js has it for sockets.
+ */
 export function authorityOf(target: Target): string {
-  return encodeURIComponent(serviceNameOf(target));
+  const name = encodeURIComponent(serviceNameOf(target));
+  return URL.canParse(`http://${name}`) ? name : 'localhost';
 }
 
 export function targetOf(scheme: string, serviceName: string): string {

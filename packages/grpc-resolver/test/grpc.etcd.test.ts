@@ -323,6 +323,12 @@ describe('getConnection', () => {
     );
   });
 
+  it.each(['user:v2', 'billing.2024', 'ü ?#%'])('reaches a service named %s', async (service) => {
+    await serve(service, 'a');
+    const { whos } = await connectTo(service);
+    expect(await who(whos)).toBe('a');
+  });
+
   it('balances by the strategy when the service config leaves that open', async () => {
     const service = unique();
     await serve(service, 'a');
