@@ -1,4 +1,5 @@
 import type { CoordClient } from './client.js';
+import { ValidationError } from './errors.js';
 import type { WaitOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
 import type { ResolvedClientOptions } from './options.js';
@@ -26,8 +27,13 @@ export interface ClientInternals {
 
 export const INTERNALS: unique symbol = Symbol.for('@coord/client.internals');
 
-/** The internals of a client that `createClient` or `connect` made. */
+/**
+ * The internals of a client that `createClient` or `connect` made.
+ * @throws {ValidationError} for anything else
+ */
 export function internalsOf(client: CoordClient): ClientInternals {
-  if (INTERNALS in client) return client[INTERNALS] as ClientInternals;
-  throw new TypeError('not a client made by createClient() or connect() of @coord/client');
+  if (typeof client === 'object' && client !== null && INTERNALS in client) {
+    return client[INTERNALS] as ClientInternals;
+  }
+  throw new ValidationError([{ path: 'client', message: 'must be made by connect() or createClient()' }]);
 }
