@@ -112,10 +112,14 @@ export function watchInstanceList(
   const publish = () => {
     if (view.closed) return stream.end();
     if (view.failure !== undefined) return stream.fail(view.failure);
-    const list = view.all && select(view.all);
-    if (list === undefined || sameElements(list, latest)) return;
-    latest = list;
-    stream.replace(list);
+    try {
+      const list = view.all && select(view.all);
+      if (list === undefined || sameElements(list, latest)) return;
+      latest = list;
+      stream.replace(list);
+    } catch (error) {
+      stream.fail(error); // the caller's filter threw
+    }
   };
   const unsubscribe = view.subscribe(publish);
   publish();

@@ -1,7 +1,12 @@
 import { type CoordClient, connect, ValidationError } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createRegistry, type ServiceRegistry, type ServiceRegistryConfig } from '../src/index.js';
+import {
+  createRegistry,
+  type ServiceInfo,
+  type ServiceRegistry,
+  type ServiceRegistryConfig,
+} from '../src/index.js';
 
 let etcd: EtcdServer;
 let client: CoordClient;
@@ -166,6 +171,23 @@ describe('watchInstances', () => {
     expect((await slow.next()).value).toHaveLength(4);
     expect((await all.next()).value).toHaveLength(5);
     await Promise.all([fast.close(), slow.close(), all.close()]);
+  });
+});
+
+describe('a filter that throws', () => {
+  it('ends watchInstances with its error, at once or later', async () => {
+    const name = unique();
+    const filter = (service: ServiceInfo) => {
+      throw new Error(`no ${service.id}`);
+    };
+    const registry = registryOf();
+    const waiting = registry.watchInstances(name, { filter });
+    expect(await waiting.next()).toEqual({ done: false, value: [] });
+    const broken = expect(waiting.next()).rejects.toThrow('no a');
+    await registry.register({ name, id: 'a', address: '10.0.0.1:1' });
+    await broken;
+    await expect(registry.watchInstances(name, { filter }).next()).rejects.toThrow('no a');
+    await expect(registry.discover(name, { filter })).rejects.toThrow('no a');
   });
 });
 
