@@ -103,8 +103,10 @@ export class InstanceRegistration implements Registration {
     try {
       await this.#establish(AbortSignal.any([wait.signal, this.#ended.signal]), { replace: true });
     } catch (error) {
+      const deregisteredMeanwhile = this.#isOver;
       if (this.#claim.mayBeThere) this.#removal ??= this.#remove();
       else this.#end('deregistered');
+      if (deregisteredMeanwhile) this.#assertGoesOn();
       throw wait.errorFor(error);
     }
     this.#observeOwnKey();
@@ -121,7 +123,7 @@ export class InstanceRegistration implements Registration {
       try {
         await wait.race(this.#recovery); // a recovery writes the new health, too
         this.#assertGoesOn();
-        await this.#publish(this.#session(), signal, { replace: false, create: false });
+        await wait.race(this.#publish(this.#session(), signal, { replace: false, create: false }));
         return;
       } catch (error) {
         this.#assertGoesOn();

@@ -1,4 +1,4 @@
-import { type CoordClient, connect } from '@coord/client';
+import { type CoordClient, connect, TimeoutError } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRegistry, type Registration } from '../src/index.js';
@@ -86,6 +86,18 @@ describe('an owner that is cut off from etcd', () => {
     await proxy.heal();
     await eventually(() => expect(registration.state).toBe('superseded'), { timeoutMs: 20_000 });
     expect(await other.kv.get(key)).toBeUndefined();
+  });
+
+  it('fails an update of its health in time, also behind another one', async () => {
+    const { key, registration } = await registerBehindProxy();
+    proxy.blackhole('toClient');
+    const first = registration.updateHealth('unhealthy', { timeoutMs: 20_000 });
+    const startedAt = performance.now();
+    await expect(registration.updateHealth('maintenance', { timeoutMs: 100 })).rejects.toThrow(TimeoutError);
+    expect(performance.now() - startedAt).toBeLessThan(700); // the first one's request takes 1,000
+    proxy.heal('toClient');
+    await first;
+    expect(Reflect.get(Object((await other.kv.get(key))?.json()), 'health')).toBe('maintenance');
   });
 
   it('loses no update of its health over cuts', async () => {
