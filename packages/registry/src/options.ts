@@ -27,6 +27,9 @@ export const DEFAULT_TTL_MS = 15_000;
 /** @throws {ValidationError} naming everything that is wrong */
 export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): ResolvedRegistryConfig {
   const issues: IssueList = [];
+  if (typeof config !== 'object' || config === null) {
+    assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
+  }
   const { keyPrefix = DEFAULT_KEY_PREFIX, ttlMs = DEFAULT_TTL_MS, emptyHoldMs = ttlMs } = config;
   checkPrefix(issues, keyPrefix);
   checkPositiveMs(issues, 'ttlMs', ttlMs);

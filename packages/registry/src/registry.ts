@@ -10,6 +10,7 @@ import {
 } from '@coord/client';
 import {
   assertValid,
+  type ClientInternals,
   checkKeyPart,
   checkPositiveMs,
   checkWaitOptions,
@@ -124,6 +125,7 @@ export function createRegistry(client: CoordClient, options?: ServiceRegistryCon
 
 class EtcdRegistry implements ServiceRegistry {
   readonly #client: CoordClient;
+  readonly #internals: ClientInternals;
   readonly #config: ResolvedRegistryConfig;
   readonly #keys: ServiceKeys;
   readonly #views = new Map<string, ServiceView>();
@@ -135,14 +137,15 @@ class EtcdRegistry implements ServiceRegistry {
 
   constructor(client: CoordClient, config: ResolvedRegistryConfig) {
     this.#client = client;
+    this.#internals = internalsOf(client);
     this.#config = config;
     this.#keys = new ServiceKeys(config.keyPrefix);
     this[REGISTRY_INTERNALS] = { view: (serviceName) => this.#view(serviceName) };
   }
 
-  async register(service: ServiceRegistration, options: RegisterOptions = {}): Promise<Registration> {
+  async register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration> {
     const issues = checkWaitOptions([], options);
-    const { ttlMs = this.#config.ttlMs, signal, timeoutMs } = options;
+    const { ttlMs = this.#config.ttlMs, signal, timeoutMs } = options ?? {};
     checkPositiveMs(issues, 'ttlMs', ttlMs);
     const info = resolveRegistration(service, issues);
     this.#assertOpen();
@@ -153,7 +156,12 @@ class EtcdRegistry implements ServiceRegistry {
     );
     const known = this.#registrations.get(key) ?? new Set();
     this.#registrations.set(key, known.add(registration));
-    await registration.start({ signal, timeoutMs });
+    try {
+      await registration.start({ signal, timeoutMs });
+    } catch (error) {
+      this.#assertOpen(); // if close() has ended it, say so
+      throw error;
+    }
     if (this.#closing !== undefined) {
       await registration[Symbol.asyncDispose]();
       this.#assertOpen();
@@ -185,8 +193,9 @@ class EtcdRegistry implements ServiceRegistry {
     await Promise.all(keys.map((key) => this.#deregister(key, options)));
   }
 
-  async discover(serviceName: string, options: DiscoverOptions = {}): Promise<ServiceInfo[]> {
-    const issues = checkWaitOptions(checkKeyPart([], 'serviceName', serviceName), options);
+  async discover(serviceName: string, given?: DiscoverOptions): Promise<ServiceInfo[]> {
+    const issues = checkWaitOptions(checkKeyPart([], 'serviceName', serviceName), given);
+    const options = given ?? {};
     const { consistency = 'cached' } = options;
     checkSelection(issues, options);
     if (consistency !== 'cached' && consistency !== 'linearizable') {
@@ -197,9 +206,7 @@ class EtcdRegistry implements ServiceRegistry {
     }
     assertValid(issues);
     this.#assertOpen();
-    if (options.signal?.aborted) {
-      throw new AbortedError('discover: aborted by the caller', { cause: options.signal.reason });
-    }
+    assertNotAborted('discover', options);
     if (consistency === 'cached') {
       const view = this.#view(serviceName);
       if (view.all === undefined) await this.#firstList(view, options);
@@ -223,7 +230,10 @@ class EtcdRegistry implements ServiceRegistry {
   }
 
   watchInstances(serviceName: string, selection: InstanceSelection = {}): InstancesWatch {
-    assertValid(checkSelection(checkKeyPart([], 'serviceName', serviceName), selection));
+    const issues = checkKeyPart([], 'serviceName', serviceName);
+    if (typeof selection === 'object' && selection !== null) checkSelection(issues, selection);
+    else issues.push({ path: 'selection', message: `must be an object, got ${show(selection)}` });
+    assertValid(issues);
     this.#assertOpen();
     const view = this.#view(serviceName);
     return this.#track((onClose) =>
@@ -248,7 +258,7 @@ class EtcdRegistry implements ServiceRegistry {
     if (own) await own.updateHealth(status, options);
     else await this.#patchHealth(key, status, options);
     const durationMs = Math.round(monotonicNow() - startedAt);
-    internalsOf(this.#client).logger.info('instance health updated', { key, status, durationMs });
+    this.#internals.logger.info('instance health updated', { key, status, durationMs });
   }
 
   async listServices(options?: WaitOptions): Promise<string[]> {
@@ -265,9 +275,11 @@ class EtcdRegistry implements ServiceRegistry {
     return [...names].sort();
   }
 
-  close(options: WaitOptions = {}): Promise<void> {
+  async close(options: WaitOptions = {}): Promise<void> {
+    assertValid(checkWaitOptions([], options));
+    assertNotAborted('close the registry', options);
     this.#closing ??= this.#close(options);
-    return this.#closing;
+    await this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -292,7 +304,7 @@ class EtcdRegistry implements ServiceRegistry {
     this.#assertOpen();
     const existing = this.#views.get(serviceName);
     if (existing !== undefined) return existing;
-    const { logger } = internalsOf(this.#client);
+    const { logger } = this.#internals;
     const { emptyHoldMs } = this.#config;
     const view = new ServiceView({
       client: this.#client,
@@ -343,7 +355,7 @@ class EtcdRegistry implements ServiceRegistry {
     try {
       const outcome = await removeInstance(this.#client.kv, key, isTheOneSeenFirst, { signal: wait.signal });
       const durationMs = Math.round(monotonicNow() - startedAt);
-      internalsOf(this.#client).logger.info('instance deregistered', { key, outcome, durationMs });
+      this.#internals.logger.info('instance deregistered', { key, outcome, durationMs });
     } catch (error) {
       throw wait.errorFor(error);
     }
@@ -366,7 +378,7 @@ class EtcdRegistry implements ServiceRegistry {
   }
 
   async #read(serviceName: string, signal: AbortSignal): Promise<ServiceInfo[]> {
-    const { logger } = internalsOf(this.#client);
+    const { logger } = this.#internals;
     const instances: ServiceInfo[] = [];
     for await (const kv of this.#client.kv.list({ prefix: this.#keys.service(serviceName) }, { signal })) {
       try {
@@ -409,7 +421,7 @@ class EtcdRegistry implements ServiceRegistry {
   }
 
   #wait(options: WaitOptions | undefined, what: string): Wait {
-    const { requestTimeoutMs } = internalsOf(this.#client).options;
+    const { requestTimeoutMs } = this.#internals.options;
     const timeoutMs = options?.timeoutMs ?? requestTimeoutMs;
     return new Wait(
       { signal: options?.signal, timeoutMs },
@@ -417,6 +429,10 @@ class EtcdRegistry implements ServiceRegistry {
       (ms) => new TimeoutError(`${what}: etcd did not answer within ${ms} ms`, { timeoutMs: ms }),
     );
   }
+}
+
+function assertNotAborted(what: string, { signal }: WaitOptions): void {
+  if (signal?.aborted) throw new AbortedError(`${what}: aborted by the caller`, { cause: signal.reason });
 }
 
 function checkInstance(serviceName: string, instanceId: string): IssueList {

@@ -114,6 +114,32 @@ describe('register', () => {
     },
   );
 
+  it('refuses options and clients that are none, here and everywhere', async () => {
+    const registry = registryOf();
+    const nothing: readonly unknown[] = [unique(), null];
+    for (const method of [registry.register, registry.discover, registry.deregister]) {
+      await expect(Reflect.apply(method, registry, nothing)).rejects.toThrow(ValidationError);
+    }
+    expect(() => Reflect.apply(registry.watchInstances, registry, nothing)).toThrow(ValidationError);
+    expect(() => Reflect.apply(createRegistry, undefined, [client, null])).toThrow(ValidationError);
+    expect(() => Reflect.apply(createRegistry, undefined, [{}])).toThrow(ValidationError);
+    expect(() => Reflect.apply(createRegistry, undefined, [])).toThrow(ValidationError);
+  });
+
+  it('says so when it was ended by a close or a deregistration meanwhile', async () => {
+    const registry = registryOf();
+    const name = unique();
+    const deregistered = registry.register(instance(name, 'a'));
+    deregistered.catch(() => undefined);
+    await registry.deregister(name, 'a');
+    await expect(deregistered).rejects.toBeInstanceOf(NotFoundError);
+    const closed = registry.register(instance(name, 'b'));
+    closed.catch(() => undefined);
+    await registry.close();
+    await expect(closed).rejects.toBeInstanceOf(ClosedError);
+    expect((await client.kv.range({ prefix: `/services/${name}/` })).kvs).toEqual([]);
+  });
+
   it('keeps to its prefix', async () => {
     const name = unique();
     await registryOf(client, { keyPrefix: '/elsewhere/' }).register(instance(name, 'a'));
@@ -227,6 +253,17 @@ describe('deregister', () => {
     await registry.register(instance(b, `${a}-twin`));
     await expect(registryOf(other).unregister(`${a}-twin`)).rejects.toBeInstanceOf(ConflictError);
     await registryOf(other).unregister('nobody');
+  });
+
+  it('is not skipped by a close that was given bad options', async () => {
+    const registry = createRegistry(client);
+    const registration = await registry.register(instance(unique(), 'a'));
+    await expect(registry.close({ timeoutMs: -1 })).rejects.toBeInstanceOf(ValidationError);
+    await expect(registry.close({ signal: AbortSignal.abort() })).rejects.toThrow(/aborted/);
+    expect(registration.state).toBe('registered');
+    await registry.close();
+    expect(registration.state).toBe('deregistered');
+    expect(await other.kv.get(keyOf(registration))).toBeUndefined();
   });
 
   it('of the registry takes everything along when that closes', async () => {
