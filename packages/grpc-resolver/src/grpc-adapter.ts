@@ -4,8 +4,8 @@
  */
 import type * as Grpc from '@grpc/grpc-js';
 
-/** A loaded copy of `@grpc/grpc-js`. */
-export type GrpcModule = typeof Grpc;
+/** A loaded copy of `@grpc/grpc-js`, imported as a namespace or as the default. */
+export type GrpcModule = Omit<typeof Grpc, 'default'>;
 
 export interface Address {
   readonly host: string;
