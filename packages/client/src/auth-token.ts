@@ -4,12 +4,13 @@ import type { Endpoint } from './endpoint.js';
 export type Authenticate = (endpoint: Endpoint) => Promise<string | undefined>;
 
 /**
- * The cluster's auth token: fetched once however many calls want it, since a login costs the server
- * some 70 ms of bcrypt. Tokens are replicated, so one serves all endpoints.
+ * The cluster's auth token. Tokens are replicated, so one serves all endpoints; a login costs the
+ * server some 70 ms of bcrypt, so however many calls want one, there is one login an endpoint.
+ * Only the calls to a dead endpoint wait for its login.
  */
 export class AuthToken {
   readonly #authenticate: Authenticate;
-  #pending: Promise<string | undefined> | undefined;
+  readonly #pending = new Map<Endpoint, Promise<string | undefined>>();
   #token: string | undefined;
   #known = false;
 
@@ -28,16 +29,12 @@ export class AuthToken {
 
   async fetch(endpoint: Endpoint): Promise<string | undefined> {
     if (this.#known) return this.#token;
-    this.#pending ??= this.#authenticate(endpoint)
-      .then((token) => {
-        this.#token = token;
-        this.#known = true;
-        return token;
-      })
-      .finally(() => {
-        this.#pending = undefined;
-      });
-    return this.#pending;
+    let pending = this.#pending.get(endpoint);
+    if (pending === undefined) {
+      pending = this.#logIn(endpoint);
+      this.#pending.set(endpoint, pending);
+    }
+    return pending;
   }
 
   /** Forgets the token that was refused; a newer one stays. */
@@ -45,6 +42,17 @@ export class AuthToken {
     if (this.#known && this.#token === refused) {
       this.#known = false;
       this.#token = undefined;
+    }
+  }
+
+  async #logIn(endpoint: Endpoint): Promise<string | undefined> {
+    try {
+      const token = await this.#authenticate(endpoint);
+      this.#token = token;
+      this.#known = true;
+      return token;
+    } finally {
+      this.#pending.delete(endpoint);
     }
   }
 }

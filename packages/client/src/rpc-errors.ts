@@ -53,8 +53,10 @@ export interface RpcContext {
   readonly method: string;
   readonly endpoint: string;
   readonly timeoutMs: number;
-  /** Whether a lost response leaves open what happened. */
-  readonly writes: boolean;
+  /** The call's outcome when etcd certainly did not apply this attempt: an earlier one may have been. */
+  readonly refused: Outcome;
+  /** The call's outcome when the answer is lost. */
+  readonly lost: Outcome;
 }
 
 interface GrpcError {
@@ -72,6 +74,152 @@ function isGrpcError(error: unknown): error is GrpcError {
   );
 }
 
+export function isPermissionDenied(error: unknown): boolean {
+  return isGrpcError(error) && error.code === Status.PERMISSION_DENIED;
+}
+
+/** What a rule makes an error of. */
+interface Report {
+  readonly message: string;
+  readonly details: string;
+  readonly context: RpcContext;
+  readonly options: { readonly cause: unknown; readonly outcome: Outcome };
+}
+
+interface Rule {
+  readonly code: number;
+  /** Whether these are the words; absent = whatever the rules before have left. */
+  readonly says?: (details: string) => boolean;
+  readonly error: (report: Report) => CoordError;
+  /** What the user can do about it. */
+  readonly hint?: string;
+  /** @default 'none' */
+  readonly remedy?: Remedy;
+  /** A write may have been applied. @default false */
+  readonly lost?: boolean;
+  /** @default false */
+  readonly endpointFault?: boolean;
+}
+
+const auth: Rule['error'] = ({ message, options }) => new AuthError(message, options);
+const exhausted: Rule['error'] = ({ message, options }) => new ResourceExhaustedError(message, options);
+const server: Rule['error'] = ({ message, options }) => new CoordError('COORD_SERVER', message, options);
+const connection: Rule['error'] = ({ message, details, context, options }) => {
+  const endpoints = [{ endpoint: context.endpoint, reason: details }];
+  return new ConnectionError(message, { ...options, endpoints });
+};
+const timeout: Rule['error'] = ({ details, context, options }) => {
+  const { method, endpoint, timeoutMs } = context;
+  const message = `${method} on ${endpoint}: no answer within ${timeoutMs} ms (${details})`;
+  return new TimeoutError(message, { ...options, timeoutMs });
+};
+const broken = { error: connection, remedy: 'retry-if-repeatable', lost: true } as const;
+
+/**
+ * The first rule that fits decides. Status code plus etcd's exact words, since one code covers several errors:
+ * https://github.com/etcd-io/etcd/blob/v3.5.16/api/v3rpc/rpctypes/error.go
+ */
+const RULES: readonly Rule[] = [
+  { code: Status.UNAUTHENTICATED, error: auth, remedy: 'reauthenticate' },
+  {
+    code: Status.INVALID_ARGUMENT,
+    says: includes('user name is empty'),
+    error: auth,
+    hint: 'etcd requires a user: give username and password',
+    remedy: 'reauthenticate', // authentication may have been turned on since the last login
+  },
+  {
+    code: Status.INVALID_ARGUMENT,
+    says: includes('revision of auth store is old'),
+    error: auth,
+    remedy: 'reauthenticate',
+  },
+  {
+    code: Status.INVALID_ARGUMENT,
+    says: includes('authentication failed'),
+    error: auth,
+    hint: 'check username and password',
+  },
+  {
+    code: Status.INVALID_ARGUMENT,
+    says: includes('request is too large'),
+    error: exhausted,
+    hint: 'store less in one key or transaction, or raise --max-request-bytes',
+  },
+  {
+    code: Status.INVALID_ARGUMENT,
+    error: ({ details, context, options }) =>
+      new ValidationError([{ path: context.method, message: details }], options),
+  },
+  {
+    code: Status.PERMISSION_DENIED,
+    error: ({ message, options }) => new PermissionError(message, options),
+    hint: 'grant the user a role for this range',
+  },
+  {
+    code: Status.NOT_FOUND,
+    error: ({ message, details, options }) => new NotFoundError(message, { ...options, key: details }),
+  },
+  {
+    code: Status.OUT_OF_RANGE,
+    says: includes('compacted'),
+    error: ({ message, options }) => new CompactedError(message, { ...options, compactRevision: 0n }),
+  },
+  { code: Status.OUT_OF_RANGE, error: server },
+  {
+    code: Status.FAILED_PRECONDITION,
+    says: includes('lease already exists'),
+    error: ({ message, details, options }) => new ConflictError(message, { ...options, key: details }),
+  },
+  { code: Status.FAILED_PRECONDITION, error: server },
+  {
+    code: Status.RESOURCE_EXHAUSTED,
+    says: includes('too many requests'),
+    error: exhausted,
+    remedy: 'retry',
+  },
+  {
+    code: Status.RESOURCE_EXHAUSTED,
+    says: includes('database space exceeded'),
+    error: exhausted,
+    hint: 'compact, defragment and disarm the alarm, or raise --quota-backend-bytes',
+    lost: true, // the alarm may be raised after the write was applied
+  },
+  { code: Status.RESOURCE_EXHAUSTED, error: exhausted },
+  {
+    code: Status.DEADLINE_EXCEEDED,
+    says: neverSent,
+    error: timeout,
+    remedy: 'retry',
+    endpointFault: true,
+  },
+  {
+    code: Status.DEADLINE_EXCEEDED,
+    error: timeout,
+    remedy: 'retry-if-repeatable',
+    lost: true,
+    endpointFault: true,
+  },
+  {
+    code: Status.UNAVAILABLE,
+    says: (details) => neverSent(details) || details === 'no leader',
+    error: connection,
+    remedy: 'retry',
+    endpointFault: true,
+  },
+  { code: Status.UNAVAILABLE, ...broken, endpointFault: true },
+  { code: Status.CANCELLED, ...broken, endpointFault: true },
+  { code: Status.ABORTED, ...broken, endpointFault: true },
+  { code: Status.INTERNAL, ...broken, endpointFault: true },
+  // Answered by a member whose leadership is changing; the next attempt finds the new leader.
+  { code: Status.UNKNOWN, ...broken },
+  { code: Status.UNIMPLEMENTED, error: connection, hint: 'is this an etcd 3 endpoint?' },
+];
+
+function includes(words: string): (details: string) => boolean {
+  return (details) => details.includes(words);
+}
+
 /** grpc-js says with these words that a call never left the process. */
 function neverSent(details: string): boolean {
   return (
@@ -82,112 +230,34 @@ function neverSent(details: string): boolean {
   );
 }
 
-/**
- * Translates what grpc-js reports into a Coord error and a verdict, by status code and etcd's exact
- * words (one code covers several errors): https://github.com/etcd-io/etcd/blob/v3.5.16/api/v3rpc/rpctypes/error.go
- */
+/** Translates what grpc-js reports into a Coord error and a verdict. */
 export function translateRpcError(cause: unknown, context: RpcContext): RpcFailure {
-  if (!isGrpcError(cause)) {
-    const error = CoordError.is(cause)
-      ? cause
-      : new CoordError('COORD_INTERNAL', `${context.method} failed: ${String(cause)}`, { cause });
-    return { error, remedy: 'none', endpointFault: false };
-  }
+  if (!isGrpcError(cause)) return ownFailure(cause, context);
   const details = cause.details.replace(/^etcdserver: /, '');
-  const where = `${context.method} on ${context.endpoint}`;
-  const lost: Outcome = context.writes ? 'unknown' : 'not-applied';
-
-  switch (cause.code) {
-    case Status.UNAUTHENTICATED:
-      return final(new AuthError(`${where}: ${details}`, { cause }), 'reauthenticate');
-    case Status.PERMISSION_DENIED:
-      return final(
-        new PermissionError(`${where}: ${details}; grant the user a role for this range`, { cause }),
-      );
-    case Status.NOT_FOUND:
-      return final(new NotFoundError(`${where}: ${details}`, { cause, key: details }));
-    case Status.OUT_OF_RANGE:
-      if (!details.includes('compacted')) break;
-      return final(new CompactedError(`${where}: ${details}`, { cause, compactRevision: 0n }));
-    case Status.INVALID_ARGUMENT:
-      if (details.startsWith('authentication failed') || details.startsWith('user name is empty')) {
-        return final(new AuthError(`${where}: ${details}; check username and password`, { cause }));
-      }
-      return final(new ValidationError([{ path: context.method, message: details }], { cause }));
-    case Status.FAILED_PRECONDITION:
-      if (!details.startsWith('lease already exists')) break;
-      return final(new ConflictError(`${where}: ${details}`, { cause, key: details }));
-    case Status.RESOURCE_EXHAUSTED:
-      return exhausted(where, details, cause, context);
-    case Status.DEADLINE_EXCEEDED:
-      return {
-        error: new TimeoutError(
-          `${where}: no answer within ${Math.round(context.timeoutMs)} ms (${details})`,
-          {
-            cause,
-            timeoutMs: context.timeoutMs,
-            outcome: neverSent(details) ? 'not-applied' : lost,
-          },
-        ),
-        remedy: neverSent(details) ? 'retry' : 'retry-if-repeatable',
-        endpointFault: true,
-      };
-    case Status.UNIMPLEMENTED:
-      return final(connectionError(`${where}: ${details}; is this an etcd 3 endpoint?`, 'not-applied'));
-    case Status.UNAVAILABLE:
-      if (neverSent(details) || details === 'no leader') {
-        return {
-          error: connectionError(`${where}: ${details}`, 'not-applied'),
-          remedy: 'retry',
-          endpointFault: true,
-        };
-      }
-      break;
-    case Status.UNKNOWN:
-      // Answered by a member whose leadership is changing; the next attempt finds the new leader.
-      break;
-    case Status.CANCELLED:
-    case Status.ABORTED:
-    case Status.INTERNAL:
-      break;
-    default:
-      return final(
-        new CoordError('COORD_SERVER', `${where}: ${details} (gRPC ${cause.code})`, { cause, outcome: lost }),
-      );
-  }
-  if (cause.code === Status.OUT_OF_RANGE || cause.code === Status.FAILED_PRECONDITION) {
-    return final(new CoordError('COORD_SERVER', `${where}: ${details}`, { cause }));
-  }
-  return {
-    error: connectionError(`${where}: ${details}`, lost),
-    remedy: 'retry-if-repeatable',
-    endpointFault: cause.code !== Status.UNKNOWN,
+  const rule = RULES.find(({ code, says }) => code === cause.code && (says === undefined || says(details)));
+  const { error, hint, remedy = 'none', lost = rule === undefined, endpointFault = false } = rule ?? {};
+  const report: Report = {
+    message: `${context.method} on ${context.endpoint}: ${details}${hint === undefined ? '' : `; ${hint}`}`,
+    details,
+    context,
+    options: { cause, outcome: lost ? context.lost : context.refused },
   };
-
-  function connectionError(message: string, outcome: Outcome): ConnectionError {
-    return new ConnectionError(message, {
-      cause,
-      outcome,
-      endpoints: [{ endpoint: context.endpoint, reason: details }],
-    });
-  }
+  return { error: (error ?? server)(report), remedy, endpointFault };
 }
 
-function final(error: CoordError, remedy: Remedy = 'none'): RpcFailure {
-  return { error, remedy, endpointFault: false };
-}
-
-function exhausted(where: string, details: string, cause: unknown, context: RpcContext): RpcFailure {
-  if (details.includes('too many requests')) {
-    return {
-      error: new ResourceExhaustedError(`${where}: ${details}`, { cause }),
-      remedy: 'retry',
-      endpointFault: false,
-    };
+/** What did not come from gRPC. */
+function ownFailure(cause: unknown, context: RpcContext): RpcFailure {
+  if (cause instanceof TimeoutError) {
+    // The login took too long: the call itself was never sent, and another endpoint may be faster.
+    const { message, timeoutMs } = cause;
+    const error = new TimeoutError(message, { cause, timeoutMs, outcome: context.refused });
+    return { error, remedy: 'retry', endpointFault: true };
   }
-  // The alarm may be raised after the write was applied, so its outcome is open.
-  const noSpace = details.includes('database space exceeded');
-  const remedy = noSpace ? '; compact, defragment and disarm the alarm, or raise --quota-backend-bytes' : '';
-  const outcome: Outcome = noSpace && context.writes ? 'unknown' : 'not-applied';
-  return final(new ResourceExhaustedError(`${where}: ${details}${remedy}`, { cause, outcome }));
+  const error = CoordError.is(cause)
+    ? cause
+    : new CoordError('COORD_INTERNAL', `${context.method} failed: ${String(cause)}`, {
+        cause,
+        outcome: context.lost,
+      });
+  return { error, remedy: 'none', endpointFault: false };
 }

@@ -1,15 +1,24 @@
 import type * as grpc from '@grpc/grpc-js';
 import { AuthToken } from './auth-token.js';
 import { backoffDelayMs, delay } from './backoff.js';
+import { cancelCall } from './cancel-call.js';
 import { monotonicNow } from './clock.js';
 import type { Connection, Endpoint } from './endpoint.js';
 import { EndpointPool } from './endpoint-pool.js';
-import { AbortedError, AuthError, ClosedError, ConnectionError, CoordError } from './errors.js';
+import {
+  AbortedError,
+  AuthError,
+  ClosedError,
+  ConnectionError,
+  CoordError,
+  type EndpointFailure,
+  type Outcome,
+} from './errors.js';
 import type { CallOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
 import type { ResolvedClientOptions } from './options.js';
 import { SERVICE_OF, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
-import { type RpcFailure, translateRpcError } from './rpc-errors.js';
+import { isPermissionDenied, type RpcFailure, translateRpcError } from './rpc-errors.js';
 import { assertValid, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
 
@@ -19,12 +28,27 @@ import { Wait } from './wait.js';
  */
 export type CallKind = 'read' | 'idempotent' | 'write';
 
-export interface OpenStream<M extends keyof StreamRpcs> {
-  readonly stream: StreamRpcs[M]['stream'];
+/** Where a stream goes, or was to go. */
+interface StreamOrigin {
   readonly endpoint: Endpoint;
   /** The token that the stream was opened with. */
   readonly token: string | undefined;
 }
+
+export interface OpenStream<M extends keyof StreamRpcs> extends StreamOrigin {
+  readonly stream: StreamRpcs[M]['stream'];
+}
+
+interface AttemptOptions {
+  readonly token?: string | undefined;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** The outcome to report when it ends before it was sent, and after. */
+  readonly unsent: Outcome;
+  readonly lost: Outcome;
+}
+
+const HARMLESS = { unsent: 'not-applied', lost: 'not-applied' } as const;
 
 /** One attempt's share of a repeatable call's time, so that a frozen member leaves time for another. */
 const ATTEMPTS_IN_TIMEOUT = 3;
@@ -39,7 +63,8 @@ export class Transport {
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
   readonly #token: AuthToken;
-  readonly #pending = new Set<(error: CoordError) => void>();
+  /** How to end each call and pause that is under way. */
+  readonly #pending = new Set<() => void>();
   #closed = false;
 
   constructor(options: ResolvedClientOptions, logger: CoordLogger) {
@@ -62,35 +87,43 @@ export class Transport {
   ): Promise<UnaryRpcs[M]['response']> {
     assertValid(checkWaitOptions([], options));
     const { signal } = options;
-    if (signal?.aborted) throw new AbortedError(`${method}: aborted by the caller`, { cause: signal.reason });
     const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs;
     const expiresAt = monotonicNow() + timeoutMs;
     let reauthenticated = false;
-    let maybeApplied = false;
+    /** What an error means for the whole call, if this attempt changes nothing. */
+    let outcome: Outcome = 'not-applied';
 
     for (let attempt = 1; ; attempt++) {
-      const endpoint = this.#endpoint(method);
-      const attemptMs = this.#attemptMs(kind, timeoutMs, expiresAt);
+      this.#assertWanted(method, signal, outcome);
+      const endpoint = this.pool.current;
+      const attemptMs = this.#attemptMs(kind, attempt, timeoutMs, expiresAt);
       let failure: RpcFailure;
       let token: string | undefined;
       let sent = false;
       try {
-        token = await this.#tokenFor(endpoint, attemptMs, signal);
+        token = await this.#tokenFor(endpoint, attemptMs, signal, outcome);
         sent = true;
-        const response = await this.#attempt(method, request, endpoint, token, attemptMs, kind, signal);
+        const response = await this.#attempt(method, request, endpoint, {
+          token,
+          timeoutMs: Math.max(1, Math.min(attemptMs, expiresAt - monotonicNow())),
+          signal,
+          unsent: outcome,
+          lost: kind === 'read' ? outcome : 'unknown',
+        });
         this.pool.succeeded(endpoint);
         return response;
       } catch (cause) {
         failure = translateRpcError(cause, {
           method,
           endpoint: endpoint.url,
-          timeoutMs: attemptMs,
-          writes: sent && kind !== 'read',
+          timeoutMs,
+          refused: outcome,
+          lost: sent && kind !== 'read' ? 'unknown' : outcome,
         });
       }
 
       const { error, remedy } = failure;
-      maybeApplied ||= error.outcome === 'unknown';
+      outcome = error.outcome;
       if (failure.endpointFault) this.pool.failed(endpoint, reasonOf(error));
       if (remedy === 'reauthenticate' && this.#options.credentials && !reauthenticated) {
         reauthenticated = true;
@@ -99,31 +132,36 @@ export class Transport {
       }
       const repeatable = remedy === 'retry' || (remedy === 'retry-if-repeatable' && kind !== 'write');
       const pauseMs = this.#pauseMs(attempt);
-      if (!repeatable || attempt >= this.#maxAttempts() || monotonicNow() + pauseMs >= expiresAt) {
-        throw maybeApplied ? withUnknownOutcome(error) : error;
-      }
+      if (!repeatable || attempt >= this.#maxAttempts() || monotonicNow() + pauseMs >= expiresAt) throw error;
       this.#logger.debug('retrying', { method, attempt, endpoint: endpoint.url, error: error.message });
-      await this.#pause(pauseMs, signal, maybeApplied);
+      await this.#pause(pauseMs, signal);
     }
   }
 
   /** Opens a stream on the endpoint in use. The caller reports what becomes of it to the pool. */
   async openStream<M extends keyof StreamRpcs>(method: M): Promise<OpenStream<M>> {
-    const endpoint = this.#endpoint(method);
-    const token = await this.#tokenFor(endpoint, this.#options.requestTimeoutMs);
+    this.#assertWanted(method, undefined, 'not-applied');
+    const endpoint = this.pool.current;
+    let token: string | undefined;
+    try {
+      token = await this.#tokenFor(endpoint, this.#options.requestTimeoutMs);
+    } catch (cause) {
+      throw this.streamFailed(method, { endpoint, token }, cause).error;
+    }
     const connection = await endpoint.connection(STREAM_SERVICE_OF[method], method);
-    if (this.#closed) throw this.closedError(method);
+    this.#assertWanted(method, undefined, 'not-applied');
     const stream = connection.client[method](callMetadata(connection, token, true));
     return { stream, endpoint, token };
   }
 
   /** Translates a stream's failure and draws the consequences for endpoint and token. */
-  streamFailed(method: keyof StreamRpcs, opened: OpenStream<keyof StreamRpcs>, cause: unknown): RpcFailure {
+  streamFailed(method: keyof StreamRpcs, opened: StreamOrigin, cause: unknown): RpcFailure {
     const failure = translateRpcError(cause, {
       method,
       endpoint: opened.endpoint.url,
       timeoutMs: this.#options.requestTimeoutMs,
-      writes: false,
+      refused: 'not-applied',
+      lost: 'not-applied',
     });
     if (failure.endpointFault && !this.#closed) this.pool.failed(opened.endpoint, reasonOf(failure.error));
     if (failure.remedy === 'reauthenticate') this.#token.invalidate(opened.token);
@@ -143,13 +181,16 @@ export class Transport {
   async dial(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const attempts = this.pool.all.map(async (endpoint) => {
       try {
-        const token = await this.#tokenFor(endpoint, timeoutMs, signal);
-        const status = await this.#attempt('status', {}, endpoint, token, timeoutMs, 'read', signal);
-        if (status.leader === '0') throw new ConnectionError('the member has no leader');
+        await this.#checkMember(endpoint, timeoutMs, signal);
         this.pool.succeeded(endpoint);
       } catch (cause) {
-        const context = { method: 'status', endpoint: endpoint.url, timeoutMs, writes: false };
-        const { error } = translateRpcError(cause, context);
+        const { error } = translateRpcError(cause, {
+          method: 'connect',
+          endpoint: endpoint.url,
+          timeoutMs,
+          refused: 'not-applied',
+          lost: 'not-applied',
+        });
         this.pool.failed(endpoint, reasonOf(error));
         throw error;
       }
@@ -164,7 +205,7 @@ export class Transport {
       );
       if (decisive !== undefined) throw decisive;
       const endpoints = this.pool.failures;
-      const list = endpoints.map(({ endpoint, reason }) => `${endpoint} (${reason})`).join(', ');
+      const list = endpoints.map(describeFailure).join(', ');
       throw new ConnectionError(`no etcd endpoint answered within ${timeoutMs} ms: ${list}`, {
         cause,
         endpoints,
@@ -172,11 +213,28 @@ export class Transport {
     }
   }
 
+  /** Whether a member answers, knows a leader, and takes us for who we are. */
+  async #checkMember(endpoint: Endpoint, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const expiresAt = monotonicNow() + timeoutMs;
+    const options = () => ({ ...HARMLESS, signal, timeoutMs: Math.max(1, expiresAt - monotonicNow()) });
+    const token = await this.#tokenFor(endpoint, timeoutMs, signal);
+    const status = await this.#attempt('status', {}, endpoint, { ...options(), token });
+    if (status.leader === '0') throw new ConnectionError('the member has no leader');
+    if (this.#options.credentials) return;
+    // Status needs no login: only a read tells that a user is required.
+    const anyKey = { key: Buffer.of(0), keys_only: true, serializable: true };
+    try {
+      await this.#attempt('range', anyKey, endpoint, options());
+    } catch (cause) {
+      if (!isPermissionDenied(cause)) throw cause; // a user by certificate may be allowed other keys
+    }
+  }
+
   /** Rejects every pending call and disconnects. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const reject of [...this.#pending]) reject(this.closedError('call'));
+    for (const end of [...this.#pending]) end();
     this.pool.close();
   }
 
@@ -184,28 +242,22 @@ export class Transport {
     method: M,
     request: UnaryRpcs[M]['request'],
     endpoint: Endpoint,
-    token: string | undefined,
-    timeoutMs: number,
-    kind: CallKind,
-    signal: AbortSignal | undefined,
+    { token, timeoutMs, signal, unsent, lost }: AttemptOptions,
   ): Promise<UnaryRpcs[M]['response']> {
     const connection = await endpoint.connection(SERVICE_OF[method], method);
-    if (this.#closed) throw this.closedError(method);
+    this.#assertWanted(method, signal, unsent);
     // Reads that may be stale are also wanted from a member that has lost its leader.
     const requireLeader = !('serializable' in request && request.serializable === true);
     const metadata = callMetadata(connection, token, requireLeader);
-    const outcome = kind === 'read' ? 'not-applied' : 'unknown';
 
     return new Promise((resolve, reject) => {
       const cancel = (error: CoordError) => {
         settle();
-        call.cancel();
+        cancelCall(call);
         reject(error);
       };
-      const onAbort = () =>
-        cancel(new AbortedError(`${method}: aborted by the caller`, { outcome, cause: signal?.reason }));
-      const onClose = (error: CoordError) =>
-        cancel(outcome === 'unknown' ? withUnknownOutcome(error) : error);
+      const onAbort = () => cancel(abortedError(method, signal, lost));
+      const onClose = () => cancel(this.closedError(method, lost));
       const settle = () => {
         signal?.removeEventListener('abort', onAbort);
         this.#pending.delete(onClose);
@@ -214,7 +266,7 @@ export class Transport {
       const call = connection.client[method](request, metadata, { deadline }, (error, response) => {
         settle();
         if (error || response === undefined)
-          reject(error ?? new CoordError('COORD_INTERNAL', `${method}: empty answer`));
+          reject(error ?? new CoordError('COORD_INTERNAL', `${method}: empty answer`, { outcome: lost }));
         else resolve(response);
       });
       signal?.addEventListener('abort', onAbort, { once: true });
@@ -222,21 +274,32 @@ export class Transport {
     });
   }
 
-  #endpoint(method: string): Endpoint {
-    if (this.#closed) throw this.closedError(method);
-    return this.pool.current;
+  /** @throws {ClosedError} or {AbortedError} when nobody waits for the call any more */
+  #assertWanted(method: string, signal: AbortSignal | undefined, outcome: Outcome): void {
+    if (this.#closed) throw this.closedError(method, outcome);
+    if (signal?.aborted) throw abortedError(method, signal, outcome);
   }
 
-  closedError(method: string): ClosedError {
-    return new ClosedError(`${method}: the client is closed`);
+  closedError(method: string, outcome: Outcome = 'not-applied'): ClosedError {
+    return new ClosedError(`${method}: the client is closed`, { outcome });
   }
 
   /** The token, or undefined without credentials. */
-  async #tokenFor(endpoint: Endpoint, timeoutMs: number, signal?: AbortSignal): Promise<string | undefined> {
+  async #tokenFor(
+    endpoint: Endpoint,
+    timeoutMs: number,
+    signal?: AbortSignal,
+    outcome: Outcome = 'not-applied',
+  ): Promise<string | undefined> {
     if (this.#options.credentials === undefined) return undefined;
     if (this.#token.known) return this.#token.value;
     using wait = new Wait({ timeoutMs, signal }, `log in to ${endpoint.url}`);
-    return await wait.race(this.#token.fetch(endpoint));
+    try {
+      return await wait.race(this.#token.fetch(endpoint));
+    } catch (error) {
+      this.#assertWanted('log in', signal, outcome);
+      throw error;
+    }
   }
 
   async #logIn(endpoint: Endpoint): Promise<string | undefined> {
@@ -244,15 +307,8 @@ export class Transport {
     if (credentials === undefined) return undefined;
     const request = { name: credentials.username, password: credentials.password };
     try {
-      const { token } = await this.#attempt(
-        'authenticate',
-        request,
-        endpoint,
-        undefined,
-        requestTimeoutMs,
-        'read',
-        undefined,
-      );
+      const options = { ...HARMLESS, timeoutMs: requestTimeoutMs };
+      const { token } = await this.#attempt('authenticate', request, endpoint, options);
       return token;
     } catch (cause) {
       if (cause instanceof Error && cause.message.includes('authentication is not enabled')) {
@@ -263,9 +319,9 @@ export class Transport {
     }
   }
 
-  #attemptMs(kind: CallKind, timeoutMs: number, expiresAt: number): number {
+  #attemptMs(kind: CallKind, attempt: number, timeoutMs: number, expiresAt: number): number {
     const left = Math.max(1, expiresAt - monotonicNow());
-    if (kind === 'write' || this.pool.size === 1) return left;
+    if (kind === 'write' || this.pool.size === 1 || attempt >= this.#maxAttempts()) return left;
     return Math.min(left, Math.max(MIN_ATTEMPT_MS, timeoutMs / ATTEMPTS_IN_TIMEOUT));
   }
 
@@ -279,13 +335,16 @@ export class Transport {
     return round < 1 ? 0 : backoffDelayMs(round, this.#options.retry);
   }
 
-  async #pause(ms: number, signal: AbortSignal | undefined, maybeApplied: boolean): Promise<void> {
+  /** Ends early when the caller aborts or the client closes; whoever goes on then asks `#assertWanted`. */
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
     if (ms === 0) return;
-    try {
-      await delay(ms, signal);
-    } catch (error) {
-      throw maybeApplied && CoordError.is(error) ? withUnknownOutcome(error) : error;
-    }
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    signal?.addEventListener('abort', end, { once: true });
+    this.#pending.add(end);
+    await delay(ms, ended.signal).catch(end);
+    signal?.removeEventListener('abort', end);
+    this.#pending.delete(end);
   }
 }
 
@@ -301,13 +360,17 @@ function callMetadata(
   return metadata;
 }
 
+function describeFailure({ endpoint, reason }: EndpointFailure): string {
+  // All that grpc-js says when a TLS server hangs up on plain text.
+  const silent = endpoint.startsWith('http:') && reason.includes('Failed to connect');
+  return `${endpoint} (${reason}${silent ? '; connection closed by the server: does it want https://?' : ''})`;
+}
+
 function reasonOf(error: CoordError): string {
   const own = error instanceof ConnectionError ? error.endpoints[0]?.reason : undefined;
   return own ?? error.message;
 }
 
-/** The same error, saying that an earlier attempt may have been applied. */
-function withUnknownOutcome(error: CoordError): CoordError {
-  if (error.outcome === 'unknown') return error;
-  return Object.defineProperty(error, 'outcome', { value: 'unknown', enumerable: true });
+function abortedError(method: string, signal: AbortSignal | undefined, outcome: Outcome): AbortedError {
+  return new AbortedError(`${method}: aborted by the caller`, { cause: signal?.reason, outcome });
 }
