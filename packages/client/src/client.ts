@@ -27,9 +27,14 @@ export interface CoordClient extends AsyncDisposable {
   readonly health: Health;
   /**
    * An escape hatch: a separate, lazily made etcd3 client over all endpoints. It ignores the
-   * namespace and has none of Coord's guarantees.
+   * namespace and has none of Coord's guarantees. Its fault policies are no-ops: etcd3's own retry
+   * applies writes twice, and its circuit breaker refuses every call after harmless errors.
    */
   readonly etcd3: Etcd3;
-  /** Ends every watch, cache and session (revoking leases), rejects pending calls, and disconnects. */
+  /**
+   * Ends every watch, cache and session (revoking leases), rejects pending calls, and disconnects.
+   * Past `timeoutMs` (default 2,000), or when `signal` fires, it disconnects without waiting for the
+   * revocations: those leases expire by their TTL. Never rejects, except for bad options.
+   */
   close(options?: WaitOptions): Promise<void>;
 }

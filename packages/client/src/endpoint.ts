@@ -1,6 +1,6 @@
 import type * as grpc from '@grpc/grpc-js';
 import { noop } from 'cockatiel';
-import { Etcd3, type Services } from 'etcd3';
+import { Etcd3, type IOptions, type Services } from 'etcd3';
 import { CoordError } from './errors.js';
 import type { ResolvedClientOptions } from './options.js';
 import { hasMethod, type ServiceClient, type StreamRpcs, type UnaryRpcs } from './rpc.js';
@@ -16,10 +16,32 @@ export interface Connection {
 }
 
 /**
+ * How every etcd3 instance is made. The fault policies are no-ops, because etcd3's retry applies
+ * writes twice and its circuit breaker refuses every call for five seconds after harmless errors.
+ * @throws {ValidationError} when a TLS file cannot be read
+ */
+export function etcd3Options(hosts: string | string[], options: ResolvedClientOptions): IOptions {
+  const credentials = readCredentials(options.tls);
+  return {
+    hosts,
+    ...(credentials ? { credentials } : {}),
+    faultHandling: { host: () => noop, global: noop },
+    grpcOptions: {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      'grpc.keepalive_time_ms': options.keepAliveTimeMs,
+      'grpc.keepalive_timeout_ms': options.keepAliveTimeoutMs,
+      'grpc.initial_reconnect_backoff_ms': 200,
+      'grpc.min_reconnect_backoff_ms': 200,
+      'grpc.max_reconnect_backoff_ms': 2_000,
+      'grpc.enable_http_proxy': 0, // grpc-js would send etcd calls to a web proxy named in the environment
+      ...(options.tls?.serverName ? { 'grpc.ssl_target_name_override': options.tls.serverName } : {}),
+    },
+  };
+}
+
+/**
  * One etcd member, through etcd3: protos, codecs, TLS and channel are etcd3's, every policy is ours.
- *
- * The policies are no-ops, because etcd3's retry applies writes twice and its circuit breaker
- * refuses every call for five seconds after harmless errors.
  */
 export class Endpoint extends Etcd3 {
   readonly url: string;
@@ -27,23 +49,7 @@ export class Endpoint extends Etcd3 {
 
   /** @throws {ValidationError} when a TLS file cannot be read */
   constructor(url: string, options: ResolvedClientOptions) {
-    const credentials = readCredentials(options.tls);
-    super({
-      hosts: url,
-      ...(credentials ? { credentials } : {}),
-      faultHandling: { host: () => noop, global: noop },
-      grpcOptions: {
-        'grpc.max_receive_message_length': -1,
-        'grpc.max_send_message_length': -1,
-        'grpc.keepalive_time_ms': options.keepAliveTimeMs,
-        'grpc.keepalive_timeout_ms': options.keepAliveTimeoutMs,
-        'grpc.initial_reconnect_backoff_ms': 200,
-        'grpc.min_reconnect_backoff_ms': 200,
-        'grpc.max_reconnect_backoff_ms': 2_000,
-        'grpc.enable_http_proxy': 0, // grpc-js would send etcd calls to a web proxy named in the environment
-        ...(options.tls?.serverName ? { 'grpc.ssl_target_name_override': options.tls.serverName } : {}),
-      },
-    });
+    super(etcd3Options(url, options));
     this.url = url;
   }
 
