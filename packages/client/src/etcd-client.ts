@@ -3,6 +3,7 @@ import type { CacheOptions, WatchCache } from './cache.js';
 import { CacheView } from './cache-view.js';
 import type { CoordClient, PingResult } from './client.js';
 import { monotonicNow } from './clock.js';
+import { etcd3Options } from './endpoint.js';
 import type { Health } from './health.js';
 import { type ClientInternals, INTERNALS, type SessionRef } from './internals.js';
 import type { KV, WaitOptions } from './kv.js';
@@ -15,7 +16,6 @@ import type { Range } from './range.js';
 import { RangeCachePool } from './range-cache-pool.js';
 import type { Session, SessionOptions } from './session.js';
 import { SessionPool } from './session-pool.js';
-import { readCredentials } from './tls.js';
 import { Transport } from './transport.js';
 import { TxnCodec } from './txn-codec.js';
 import { assertValid, checkWaitOptions, show } from './validation.js';
@@ -73,6 +73,7 @@ export class EtcdClient implements CoordClient {
 
   /** Waits until an endpoint answers. @throws {ConnectionError} naming every endpoint tried */
   async dial(options: WaitOptions): Promise<void> {
+    assertValid(checkWaitOptions([], options));
     const timeoutMs = options.timeoutMs ?? this.#options.dialTimeoutMs;
     using wait = new Wait({ signal: options.signal }, 'connect to etcd');
     await wait.race(this.#transport.dial(timeoutMs, wait.signal));
@@ -117,20 +118,19 @@ export class EtcdClient implements CoordClient {
   get etcd3(): Etcd3 {
     if (this.#etcd3 === undefined) {
       this.#assertOpen('etcd3');
-      const credentials = readCredentials(this.#options.tls);
       const login = this.#options.credentials;
       this.#etcd3 = new Etcd3({
-        hosts: [...this.#options.endpoints],
-        ...(credentials ? { credentials } : {}),
+        ...etcd3Options([...this.#options.endpoints], this.#options),
         ...(login ? { auth: { ...login } } : {}),
       });
     }
     return this.#etcd3;
   }
 
-  close(options: WaitOptions = {}): Promise<void> {
+  async close(options: WaitOptions = {}): Promise<void> {
+    assertValid(checkWaitOptions([], options)); // refused options must not leave a client that is half closed
     this.#closing ??= this.#close(options);
-    return this.#closing;
+    await this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,18 +138,23 @@ export class EtcdClient implements CoordClient {
   }
 
   async #close(options: WaitOptions): Promise<void> {
-    assertValid(checkWaitOptions([], options));
-    const bounded = { timeoutMs: CLOSE_TIMEOUT_MS, ...options };
     for (const watch of [...this.#watches]) await watch.close();
     this.#caches.close();
-    await Promise.allSettled([
-      this.#pool.close(bounded),
-      ...[...this.#sessions].map((session) => session.close(bounded)),
-    ]);
+    await this.#closeSessions(options);
     this.#mux.close();
     this.#keeper.close();
     this.#transport.close();
     this.#etcd3?.close();
+  }
+
+  /** Revokes the leases, within the deadline: then they expire by themselves. An abort ends the wait, not the close. */
+  async #closeSessions({ signal, timeoutMs = CLOSE_TIMEOUT_MS }: WaitOptions): Promise<void> {
+    if (signal?.aborted) return;
+    using wait = new Wait({ signal, timeoutMs }, 'close');
+    const bounded = { signal: wait.signal, timeoutMs };
+    const closing = [this.#pool.close(bounded), ...[...this.#sessions].map((each) => each.close(bounded))];
+    await wait.race(Promise.allSettled(closing)).catch(() => undefined);
+    for (const session of [...this.#sessions]) session.orphan();
   }
 
   async #borrowSession(kind: string, ttlMs: number, options?: WaitOptions): Promise<SessionRef> {
@@ -165,7 +170,11 @@ export class EtcdClient implements CoordClient {
       logger: this.#logger,
       onEnded: (ended) => this.#sessions.delete(ended),
     });
-    this.#sessions.add(session);
+    if (this.#closing) {
+      await session.close().catch(() => undefined);
+      throw this.#transport.closedError('session');
+    }
+    if (session.state === 'alive') this.#sessions.add(session);
     return session;
   }
 
