@@ -38,6 +38,7 @@ export class LeaseSession implements Session, KeptLease {
   #sentAt: Moment;
   #state: SessionState = 'alive';
   #timer: NodeJS.Timeout | undefined;
+  #revoking: Promise<void> | undefined;
 
   private constructor(leaseId: bigint, ttlMs: number, sentAt: Moment, context: SessionContext) {
     this.leaseId = leaseId;
@@ -72,8 +73,12 @@ export class LeaseSession implements Session, KeptLease {
       }
     }
     const session = new LeaseSession(leaseId, grantedMs, sentAt, context);
-    session.#arm();
     context.keeper.add(session);
+    session.#arm();
+    if (session.#state === 'lost') {
+      revokeInBackground(leaseId, context);
+      throw session.#lostError('etcd took longer than its TTL to grant it');
+    }
     return session;
   }
 
@@ -118,11 +123,18 @@ export class LeaseSession implements Session, KeptLease {
   }
 
   async close(options: WaitOptions = {}): Promise<void> {
-    if (this.#state === 'closed') return;
-    const wasAlive = this.state === 'alive';
-    this.#end('closed', new ClosedError(`session ${this.#hexId} was closed`));
-    if (!wasAlive) return;
-    await revoke(this.leaseId, this.#context, options);
+    assertValid(checkWaitOptions([], options));
+    const { signal } = options;
+    if (signal?.aborted) {
+      throw new AbortedError(`close of session ${this.#hexId}: aborted by the caller`, {
+        cause: signal.reason,
+      });
+    }
+    if (this.state === 'alive') {
+      this.#end('closed', new ClosedError(`session ${this.#hexId} was closed`));
+      this.#revoking = revoke(this.leaseId, this.#context, options);
+    } else if (this.#state === 'lost') this.#state = 'closed';
+    await this.#revoking;
   }
 
   orphan(): void {
