@@ -1,5 +1,6 @@
 import type { ILeaseKeepAliveResponse } from 'etcd3';
 import { backoffDelayMs } from './backoff.js';
+import { cancelCall } from './cancel-call.js';
 import { monotonicNow } from './clock.js';
 import type { CoordLogger } from './logger.js';
 import type { OpenStream, Transport } from './transport.js';
@@ -30,14 +31,22 @@ interface Kept {
   /** Sent and not yet answered, oldest first: etcd answers a stream in order. */
   sent: Moment[];
   timer: NodeJS.Timeout | undefined;
+  /** When the timer should fire, on the monotonic clock. */
+  dueAt: number;
 }
 
 const RECONNECT = { initialDelayMs: 50, maxDelayMs: 1_000, multiplier: 2 };
 /** Keepalives a TTL. */
 const BEATS_PER_TTL = 3;
-/** A keepalive unanswered for this share of the TTL makes us try another stream, and endpoint. */
-const SUSPECT_SHARE = 1 / 6;
-const MIN_SUSPECT_MS = 250;
+/** A keepalive unanswered for this share of the TTL makes us try another endpoint, while there is time for two. */
+const SUSPECT_SHARE = 1 / 4;
+/** With one endpoint a new stream takes the same connection: it is the last resort, not the first. */
+const SUSPECT_SHARE_ALONE = 1 / 2;
+/** A timer this late tells of a busy event loop: the answer may be waiting unread. */
+const STALLED_MS = 50;
+const REREAD_MS = 50;
+/** A stream that lived this long was a good one: the next break is a new trouble, mended at once. */
+const STABLE_MS = 2_000;
 
 /** Keeps all leases of a client alive over one stream. */
 export class LeaseKeeper {
@@ -46,6 +55,7 @@ export class LeaseKeeper {
   readonly #leases = new Map<string, Kept>();
   #live: OpenStream<'leaseKeepAlive'> | undefined;
   #opening = false;
+  #openedAt = 0;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -58,7 +68,7 @@ export class LeaseKeeper {
   /** Keeps a lease alive until `remove`; the first keepalive goes out a third of its TTL after the grant. */
   add(lease: KeptLease): void {
     if (this.#closed) return;
-    const kept: Kept = { lease, id: lease.leaseId.toString(), sent: [], timer: undefined };
+    const kept: Kept = { lease, id: lease.leaseId.toString(), sent: [], timer: undefined, dueAt: 0 };
     this.#leases.set(kept.id, kept);
     this.#schedule(kept, lease.ttlMs / BEATS_PER_TTL);
     this.#open();
@@ -87,15 +97,17 @@ export class LeaseKeeper {
 
   #schedule(kept: Kept, ms: number): void {
     clearTimeout(kept.timer);
+    kept.dueAt = monotonicNow() + ms;
     kept.timer = setTimeout(() => this.#tick(kept), ms);
   }
 
   /** Each beat is followed by a look whether it was answered. */
   #tick(kept: Kept): void {
     const oldest = kept.sent[0];
-    const suspectMs = suspectAfterMs(kept.lease.ttlMs);
-    if (oldest && this.#live && monotonicNow() - oldest.monotonic >= suspectMs) {
-      this.#suspect(this.#live, kept);
+    if (oldest && this.#live) {
+      const late = monotonicNow() - kept.dueAt;
+      if (late > STALLED_MS) this.#schedule(kept, REREAD_MS);
+      else this.#suspect(this.#live, kept);
       return;
     }
     this.#beat(kept);
@@ -109,7 +121,8 @@ export class LeaseKeeper {
     }
     kept.sent.push(now());
     live.stream.write({ ID: kept.id });
-    this.#schedule(kept, suspectAfterMs(kept.lease.ttlMs));
+    // Counted from the oldest: later ones, asked for by `keepAlive`, must not put off the suspicion.
+    if (kept.sent.length === 1) this.#schedule(kept, this.#suspectAfterMs(kept.lease.ttlMs));
   }
 
   #suspect(live: OpenStream<'leaseKeepAlive'>, kept: Kept): void {
@@ -138,10 +151,11 @@ export class LeaseKeeper {
     stream.on('error', (error) => this.#drop(opened, error));
     stream.on('end', () => this.#drop(opened, new Error('the server ended the stream')));
     if (this.#closed || this.#leases.size === 0) {
-      stream.cancel();
+      cancelCall(stream);
       return;
     }
     this.#live = opened;
+    this.#openedAt = monotonicNow();
     for (const kept of this.#leases.values()) {
       kept.sent = [];
       this.#beat(kept);
@@ -149,7 +163,6 @@ export class LeaseKeeper {
   }
 
   #receive(live: OpenStream<'leaseKeepAlive'>, response: ILeaseKeepAliveResponse): void {
-    this.#failures = 0;
     this.#transport.pool.succeeded(live.endpoint);
     const kept = this.#leases.get(response.ID);
     const sentAt = kept?.sent.shift();
@@ -160,17 +173,19 @@ export class LeaseKeeper {
       kept.lease.gone();
       return;
     }
-    if (kept.sent.length === 0) {
-      const untilNext = sentAt.monotonic + ttlMs / BEATS_PER_TTL - monotonicNow();
-      this.#schedule(kept, Math.max(0, untilNext));
-    }
+    const oldest = kept.sent[0];
+    const dueAt = oldest
+      ? oldest.monotonic + this.#suspectAfterMs(ttlMs)
+      : sentAt.monotonic + ttlMs / BEATS_PER_TTL;
+    this.#schedule(kept, Math.max(0, dueAt - monotonicNow()));
     kept.lease.acknowledged(sentAt, ttlMs);
   }
 
   #drop(live: OpenStream<'leaseKeepAlive'>, cause: unknown): void {
     if (this.#live !== live) return;
     this.#live = undefined;
-    live.stream.cancel();
+    cancelCall(live.stream);
+    if (monotonicNow() - this.#openedAt > STABLE_MS) this.#failures = 0;
     const { error } = this.#transport.streamFailed('leaseKeepAlive', live, cause);
     this.#retryLater(error);
   }
@@ -187,13 +202,13 @@ export class LeaseKeeper {
     }, delayMs);
   }
 
+  #suspectAfterMs(ttlMs: number): number {
+    return ttlMs * (this.#transport.pool.size === 1 ? SUSPECT_SHARE_ALONE : SUSPECT_SHARE);
+  }
+
   #end(): void {
     const live = this.#live;
     this.#live = undefined;
-    live?.stream.cancel();
+    if (live) cancelCall(live.stream);
   }
-}
-
-function suspectAfterMs(ttlMs: number): number {
-  return Math.max(MIN_SUSPECT_MS, ttlMs * SUSPECT_SHARE);
 }
