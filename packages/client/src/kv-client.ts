@@ -19,7 +19,7 @@ import type {
 import type { Key, KeyRange, Range } from './range.js';
 import type { CallKind, Transport } from './transport.js';
 import { type TxnCodec, wireRange } from './txn-codec.js';
-import { assertValid, show } from './validation.js';
+import { assertValid, checkWaitOptions, show } from './validation.js';
 
 /** Called with each range that this client has changed, and the revision of the change. */
 export type WriteListener = (range: KeyRange, revision: bigint) => void;
@@ -39,6 +39,7 @@ export class KvClient implements KV {
   }
 
   async get(key: Key, options: GetOptions = {}): Promise<KeyValue | undefined> {
+    assertValid(checkWaitOptions([], options));
     const request = this.#codec.rangeRequest({ key: this.#codec.key(key) }, { ...options, limit: 1 });
     const response = await this.#transport.unary('range', request, 'read', options);
     const kv = response.kvs[0];
@@ -46,6 +47,7 @@ export class KvClient implements KV {
   }
 
   async range(range: Range, options: RangeOptions = {}): Promise<RangeResult> {
+    assertValid(checkWaitOptions([], options));
     const request = this.#codec.rangeRequest(this.#codec.range(range), options);
     const response = await this.#transport.unary('range', request, 'read', options);
     return this.#codec.rangeResult(response, BigInt(response.header.revision));
@@ -60,17 +62,20 @@ export class KvClient implements KV {
 
   /** A range page by page, all at the revision of the first page. */
   pages(range: Range, options: ListOptions = {}): AsyncIterable<RangeResult> {
+    const issues = checkWaitOptions([], options);
+    assertValid(issues);
     const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
     if (!Number.isSafeInteger(pageSize) || pageSize < 1) {
-      assertValid([{ path: 'pageSize', message: `must be a whole number from 1, got ${show(pageSize)}` }]);
+      issues.push({ path: 'pageSize', message: `must be a whole number from 1, got ${show(pageSize)}` });
     }
+    assertValid(issues);
     return this.#pages(this.#codec.range(range), { ...options, limit: pageSize });
   }
 
   async *#pages(range: KeyRange, options: RangeOptions): AsyncIterable<RangeResult> {
     const { limit: _limit, ...call } = options;
     let rest: KeyRange | undefined = range;
-    let revision = options.revision;
+    let revision = options.revision || undefined; // 0n is the newest, which the first page finds out
     while (rest !== undefined) {
       const request = this.#codec.rangeRequest(rest, { ...options, revision });
       const response = await this.#transport.unary('range', request, 'read', call);
@@ -83,6 +88,7 @@ export class KvClient implements KV {
   }
 
   async put(key: Key, value: string | Uint8Array, options: PutOptions = {}): Promise<PutResult> {
+    assertValid(checkWaitOptions([], options));
     const request = this.#codec.putRequest(key, value, options);
     const response = await this.#write(
       () => this.#transport.unary('put', request, kindOf(options), options),
@@ -94,6 +100,7 @@ export class KvClient implements KV {
   }
 
   async delete(range: Range, options: DeleteOptions = {}): Promise<DeleteResult> {
+    assertValid(checkWaitOptions([], options));
     const target = this.#codec.range(range);
     const request = { ...wireRange(target), ...(options.previous ? { prev_kv: true } : {}) };
     const response = await this.#transport.unary('deleteRange', request, kindOf(options), options);
@@ -103,6 +110,7 @@ export class KvClient implements KV {
   }
 
   async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnResult> {
+    assertValid(checkWaitOptions([], options));
     const wire = this.#codec.txnRequest(request);
     const kind = isReadOnly(request) ? 'read' : kindOf(options);
     const response = await this.#transport.unary('txn', wire, kind, options);

@@ -81,14 +81,14 @@ export function resolveClientOptions(options: ClientOptions = {}): ResolvedClien
   const resolved: ResolvedClientOptions = {
     endpoints: checkEndpoints(issues, endpoints, options.tls),
     credentials: checkCredentials(issues, options),
-    tls: options.tls === undefined ? undefined : { ...options.tls },
+    tls: checkTls(issues, options.tls),
     namespace: options.namespace ?? '',
     dialTimeoutMs: options.dialTimeoutMs ?? 5_000,
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
     keepAliveTimeMs: options.keepAliveTimeMs ?? 10_000,
     keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 3_000,
     retry: checkRetry(issues, options.retry),
-    logger: options.logger,
+    logger: checkLogger(issues, options.logger),
     logLevel: options.logLevel ?? 'info',
   };
   for (const name of [
@@ -159,7 +159,27 @@ function checkCredentials(issues: IssueList, options: ClientOptions): ResolvedCl
   return { username: username ?? '', password: password ?? '' };
 }
 
+function checkTls(issues: IssueList, tls: TlsOptions | undefined): TlsOptions | undefined {
+  if (tls === undefined || (typeof tls === 'object' && tls !== null)) return tls && { ...tls };
+  issues.push({ path: 'tls', message: `must be an object, got ${show(tls)}` });
+  return undefined;
+}
+
+function checkLogger(issues: IssueList, logger: Partial<Logger> | undefined): Logger | undefined {
+  if (logger === undefined || isLogger(logger)) return logger;
+  issues.push({ path: 'logger', message: 'must have the methods error, warn, info and debug' });
+  return undefined;
+}
+
+function isLogger(logger: Partial<Logger> | null): logger is Logger {
+  return (['error', 'warn', 'info', 'debug'] as const).every((name) => typeof logger?.[name] === 'function');
+}
+
 function checkRetry(issues: IssueList, retry: RetryOptions = {}): ResolvedClientOptions['retry'] {
+  if (typeof retry !== 'object' || retry === null) {
+    issues.push({ path: 'retry', message: `must be an object, got ${show(retry)}` });
+    return DEFAULT_RETRY;
+  }
   const resolved = {
     maxAttempts: retry.maxAttempts ?? DEFAULT_RETRY.maxAttempts,
     initialDelayMs: retry.initialDelayMs ?? DEFAULT_RETRY.initialDelayMs,

@@ -21,6 +21,7 @@ import type {
   PutResult,
   RangeOptions,
   RangeResult,
+  Sort,
   TxnRequest,
   TxnResult,
 } from './kv.js';
@@ -33,6 +34,7 @@ import {
   type Range,
   textOrBytes,
 } from './range.js';
+import type { Session } from './session.js';
 import { show } from './validation.js';
 
 const OPERATORS = { '=': 'Equal', '!=': 'NotEqual', '<': 'Less', '>': 'Greater' } as const;
@@ -89,9 +91,7 @@ export class TxnCodec {
       ...(options.serializable ? { serializable: true } : {}),
       ...(options.keysOnly ? { keys_only: true } : {}),
       ...(options.countOnly ? { count_only: true } : {}),
-      ...(options.sort === undefined
-        ? {}
-        : { sort_target: SORT_TARGETS[options.sort.by], sort_order: SORT_ORDERS[options.sort.order] }),
+      ...(options.sort === undefined ? {} : sortFields(options.sort)),
     };
   }
 
@@ -101,6 +101,7 @@ export class TxnCodec {
         { path: `${path}.leaseId`, message: 'give either session or leaseId, not both' },
       ]);
     }
+    if (fields.session !== undefined) assertSession(fields.session, `${path}.session`);
     fields.session?.assertAlive();
     const lease = fields.session?.leaseId ?? fields.leaseId;
     return {
@@ -114,31 +115,33 @@ export class TxnCodec {
   }
 
   txnRequest(request: TxnRequest, path = 'txn'): ITxnRequest {
+    assertObject(request, path);
+    const { compare, success, failure } = request;
     return {
-      compare: (request.compare ?? []).map((each, i) => this.#compare(each, `${path}.compare[${i}]`)),
-      success: (request.success ?? []).map((each, i) => this.#op(each, `${path}.success[${i}]`)),
-      failure: (request.failure ?? []).map((each, i) => this.#op(each, `${path}.failure[${i}]`)),
+      compare: list(compare, `${path}.compare`).map((each, i) =>
+        this.#compare(each, `${path}.compare[${i}]`),
+      ),
+      success: list(success, `${path}.success`).map((each, i) => this.#op(each, `${path}.success[${i}]`)),
+      failure: list(failure, `${path}.failure`).map((each, i) => this.#op(each, `${path}.failure[${i}]`)),
     };
   }
 
   #compare(compare: Compare, path: string): ICompare {
-    const result = OPERATORS[compare.is];
-    if (result === undefined)
-      throw new ValidationError([{ path: `${path}.is`, message: `is ${show(compare.is)}` }]);
+    assertObject(compare, path);
+    const result = OPERATORS[oneOf(OPERATORS, compare.is, `${path}.is`)];
     const base = { ...wireRange(this.range(compare.key, `${path}.key`)), result };
     if (compare.target === 'value')
       return { ...base, target: 'Value', value: textOrBytes(compare.to, `${path}.to`) };
-    const target = TARGETS[compare.target];
-    if (target === undefined) {
-      throw new ValidationError([{ path: `${path}.target`, message: `is ${show(compare.target)}` }]);
-    }
+    const target = TARGETS[oneOf(TARGETS, compare.target, `${path}.target`)];
     return { ...base, target: target[0], [target[1]]: int64(compare.to, `${path}.to`) };
   }
 
   #op(op: Op, path: string): IRequestOp {
+    assertObject(op, path);
     if ('get' in op)
       return { request_range: this.rangeRequest(this.range(op.get, `${path}.get`), op.options) };
     if ('put' in op) {
+      assertObject(op.put, `${path}.put`);
       const { key, value, ...fields } = op.put;
       return { request_put: this.putRequest(key, value, fields, `${path}.put`) };
     }
@@ -200,6 +203,35 @@ export class TxnCodec {
 /** A single key has no end: etcd 3.4 takes an empty one for "from this key on". */
 export function wireRange(range: KeyRange): { key: Buffer; range_end?: Buffer } {
   return range.end === undefined ? { key: range.key } : { key: range.key, range_end: range.end };
+}
+
+function sortFields({ by, order }: Sort): Pick<IRangeRequest, 'sort_target' | 'sort_order'> {
+  return {
+    sort_target: SORT_TARGETS[oneOf(SORT_TARGETS, by, 'sort.by')],
+    sort_order: SORT_ORDERS[oneOf(SORT_ORDERS, order, 'sort.order')],
+  };
+}
+
+/** @throws {ValidationError} unless the table has this name */
+function oneOf<Name extends string>(table: Readonly<Record<Name, unknown>>, name: Name, path: string): Name {
+  if (Object.hasOwn(table, name)) return name;
+  const names = Object.keys(table).join(' ');
+  throw new ValidationError([{ path, message: `must be one of ${names}, got ${show(name)}` }]);
+}
+
+function list<T>(items: readonly T[] | undefined, path: string): readonly T[] {
+  if (items === undefined || Array.isArray(items)) return items ?? [];
+  throw new ValidationError([{ path, message: `must be an array, got ${show(items)}` }]);
+}
+
+function assertObject(value: unknown, path: string): void {
+  if (typeof value === 'object' && value !== null) return;
+  throw new ValidationError([{ path, message: `must be an object, got ${show(value)}` }]);
+}
+
+function assertSession(session: Partial<Session>, path: string): void {
+  if (typeof session?.assertAlive === 'function') return;
+  throw new ValidationError([{ path, message: `must be a session, got ${show(session)}` }]);
 }
 
 function int64Field<Name extends string>(
