@@ -21,7 +21,7 @@ export class WatchIterator implements Watch, WatchSink {
   readonly #resync: 'difference' | 'snapshot' | 'error';
   readonly #maxBuffered: number;
   readonly #ignore: WatchOptions['ignore'];
-  /** The keys seen so far, for the difference after a compaction. */
+  /** The keys seen so far, for the difference after a compaction: the reason why etcd must not filter then. */
   readonly #known = new Map<string, Uint8Array>();
   readonly #onClosed: () => void;
   #settleReady: { resolve(): void; reject(error: CoordError): void } | undefined;
@@ -52,7 +52,7 @@ export class WatchIterator implements Watch, WatchSink {
     const onCompacted = this.#resync === 'error' ? 'fail' : 'snapshot';
     this.#subscription = new WatchSubscription(
       range,
-      { start, previous, ignore, onCompacted },
+      { start, previous, ignore: this.#resync === 'difference' ? undefined : ignore, onCompacted },
       context,
       this,
     );
@@ -78,8 +78,13 @@ export class WatchIterator implements Watch, WatchSink {
   }
 
   batch(batch: WatchBatch): void {
-    if (this.#resync === 'difference') this.#remember(batch.events);
-    this.#batches.push(batch);
+    let { events } = batch;
+    if (this.#resync === 'difference') {
+      this.#remember(events);
+      events = this.#wanted(events);
+      if (events.length === 0) return;
+    }
+    this.#batches.push({ ...batch, events });
     if (this.#batches.size >= this.#maxBuffered) this.#subscription.pause();
   }
 
@@ -92,9 +97,11 @@ export class WatchIterator implements Watch, WatchSink {
       const kv = deletedKeyValue(rawKey, revision);
       events.push({ type: 'delete', key: kv.key, kv });
     }
-    const wantedEvents = events.filter((event) => event.type !== this.#ignore);
-    this.#remember(events);
-    if (wantedEvents.length > 0) this.#batches.push({ revision, resync: true, events: wantedEvents });
+    if (this.#resync === 'difference') this.#remember(events);
+    const wantedEvents = this.#wanted(events);
+    // A snapshot of nothing says that every key is gone.
+    if (wantedEvents.length === 0 && this.#resync !== 'snapshot') return;
+    this.#batches.push({ revision, resync: true, events: wantedEvents });
   }
 
   failed(error: CoordError): void {
@@ -107,6 +114,10 @@ export class WatchIterator implements Watch, WatchSink {
       if (type === 'put') this.#known.set(identity(kv.rawKey), kv.rawKey);
       else this.#known.delete(identity(kv.rawKey));
     }
+  }
+
+  #wanted(events: readonly WatchEvent[]): readonly WatchEvent[] {
+    return this.#ignore === undefined ? events : events.filter((event) => event.type !== this.#ignore);
   }
 
   #failOn(signal: AbortSignal): void {

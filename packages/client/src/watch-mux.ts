@@ -1,7 +1,8 @@
 import type { IEvent, IWatchCreateRequest, IWatchResponse } from 'etcd3';
 import { backoffDelayMs } from './backoff.js';
+import { cancelCall } from './cancel-call.js';
 import { monotonicNow } from './clock.js';
-import type { CoordError } from './errors.js';
+import { AuthError, type CoordError, ValidationError } from './errors.js';
 import type { CoordLogger } from './logger.js';
 import type { OpenStream, Transport } from './transport.js';
 
@@ -15,6 +16,8 @@ export interface MuxedWatch {
   progress(revision: bigint): void;
   /** The server ended or refused this watch. It is no longer in the multiplexer. */
   canceled(compactRevision: bigint, reason: string): void;
+  /** No stream can be had, for a reason that no retry can mend. It is no longer in the multiplexer. */
+  refused(error: CoordError): void;
 }
 
 interface LiveStream {
@@ -55,7 +58,7 @@ export class WatchMux {
   }
 
   add(watch: MuxedWatch): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#watches.has(watch)) return;
     clearTimeout(this.#linger);
     this.#watches.add(watch);
     if (this.#live) this.#create(this.#live, watch);
@@ -101,10 +104,17 @@ export class WatchMux {
     this.#transport
       .openStream('watch')
       .then((opened) => this.#opened(opened))
-      .catch((error) => this.#retryLater(error))
+      .catch((error) => this.#notOpened(error))
       .finally(() => {
         this.#opening = false;
       });
+  }
+
+  #notOpened(error: unknown): void {
+    if (!(error instanceof AuthError || error instanceof ValidationError)) return this.#retryLater(error);
+    const watches = [...this.#watches];
+    this.#watches.clear();
+    for (const watch of watches) watch.refused(error);
   }
 
   #opened(opened: OpenStream<'watch'>): void {
@@ -122,7 +132,7 @@ export class WatchMux {
     stream.on('error', (error) => this.#drop(live, error));
     stream.on('end', () => this.#drop(live, new Error('the server ended the stream')));
     if (this.#closed || this.#watches.size === 0) {
-      stream.cancel();
+      cancelCall(stream);
       return;
     }
     this.#live = live;
@@ -173,7 +183,7 @@ export class WatchMux {
   #drop(live: LiveStream, cause: unknown): void {
     if (this.#live !== live) return;
     this.#live = undefined;
-    live.opened.stream.cancel();
+    cancelCall(live.opened.stream);
     if (monotonicNow() - live.openedAt > STABLE_MS) this.#failures = 0;
     const { error } = this.#transport.streamFailed('watch', live.opened, cause);
     for (const watch of this.#watches) watch.detached(error);
@@ -203,6 +213,6 @@ export class WatchMux {
   #end(): void {
     const live = this.#live;
     this.#live = undefined;
-    live?.opened.stream.cancel();
+    if (live) cancelCall(live.opened.stream);
   }
 }

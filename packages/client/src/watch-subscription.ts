@@ -167,6 +167,10 @@ export class WatchSubscription implements MuxedWatch {
     }
   }
 
+  refused(error: CoordError): void {
+    this.#fail(error);
+  }
+
   /** A server that cancels at once again must not make us spin. */
   #attachLater(): void {
     delay(REATTACH_MS, this.#closing.signal)
@@ -195,6 +199,7 @@ export class WatchSubscription implements MuxedWatch {
     this.#listing = true;
     this.#list()
       .then((snapshot) => {
+        if (this.#closing.signal.aborted) return;
         const wanted = this.#cursor.next;
         this.#cursor.skipTo(snapshot.revision + 1n);
         this.#listing = false;
