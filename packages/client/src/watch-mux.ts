@@ -111,7 +111,10 @@ export class WatchMux {
   }
 
   #notOpened(error: unknown): void {
-    if (!(error instanceof AuthError || error instanceof ValidationError)) return this.#retryLater(error);
+    if (!(error instanceof AuthError || error instanceof ValidationError)) {
+      this.#retryLater(error);
+      return;
+    }
     const watches = [...this.#watches];
     this.#watches.clear();
     for (const watch of watches) watch.refused(error);
