@@ -1,0 +1,324 @@
+import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  AbortedError,
+  ClosedError,
+  type CoordClient,
+  connect,
+  type Session,
+  SessionLostError,
+  ValidationError,
+} from '../src/index.js';
+import { internalsOf } from '../src/internal.js';
+
+let etcd: EtcdServer;
+let client: CoordClient;
+const closing: { close(): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  client = await connect(etcd.connectOptions);
+});
+afterEach(async () => {
+  for (const each of closing.splice(0).reverse()) await each.close();
+});
+afterAll(async () => {
+  await client?.close();
+  await etcd?.stop();
+});
+
+async function proxied(): Promise<TcpProxy> {
+  const proxy = await startProxy({ target: etcd.endpoint });
+  closing.push(proxy);
+  return proxy;
+}
+
+async function behind(...proxies: TcpProxy[]): Promise<CoordClient> {
+  const own = await connect({ endpoints: proxies.map(({ endpoint }) => endpoint) });
+  closing.push({ close: () => own.close({ timeoutMs: 500 }) });
+  return own;
+}
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    (value) => expect.fail(`resolved: ${String(value)}`),
+    (error: unknown) => error,
+  );
+}
+
+function lost(session: Session): Promise<number> {
+  return new Promise((resolve) => {
+    session.signal.addEventListener('abort', () => resolve(performance.now()), { once: true });
+  });
+}
+
+async function leases(): Promise<string[]> {
+  return (await client.etcd3.leaseClient.leaseLeases()).leases.map(({ ID }) => ID);
+}
+
+describe('a session', () => {
+  it('keeps its lease alive well beyond the TTL, and reports the granted one', async () => {
+    const session = await client.session({ ttlMs: 1_200 });
+    expect(session.ttlMs).toBe(2_000);
+    await client.kv.put('/s/alive', '', { session });
+    const startedAt = performance.now();
+    await eventually(
+      () => {
+        expect(session.state).toBe('alive');
+        return performance.now() - startedAt > 5_000;
+      },
+      { timeoutMs: 10_000, intervalMs: 100 },
+    );
+    expect(await client.kv.get('/s/alive')).toBeDefined();
+    expect(JSON.parse(JSON.stringify(session))).toMatchObject({ leaseId: session.leaseId.toString() });
+    await session.close();
+  });
+
+  it('refuses a bad TTL, and an aborted signal before anything is sent', async () => {
+    for (const ttlMs of [0, -1, Number.NaN, 2 ** 40]) {
+      expect(await failure(client.session({ ttlMs }))).toBeInstanceOf(ValidationError);
+    }
+    const before = await leases();
+    expect(await failure(client.session({ signal: AbortSignal.abort() }))).toBeInstanceOf(AbortedError);
+    expect(await leases()).toEqual(before);
+  });
+
+  it('close takes its keys away at once, and may be repeated', async () => {
+    const session = await client.session({ ttlMs: 60_000 });
+    await client.kv.put('/s/close', '', { session });
+    expect(await failure(session.close({ timeoutMs: -1 }))).toBeInstanceOf(ValidationError);
+    expect(session.state).toBe('alive');
+    await Promise.all([session.close(), session.close()]);
+    expect(await client.kv.get('/s/close')).toBeUndefined();
+    expect(session.state).toBe('closed');
+    expect(session.remainingMs).toBe(0);
+    expect(session.signal.reason).toBeInstanceOf(ClosedError);
+    expect(() => session.assertAlive()).toThrow(SessionLostError);
+    expect(await failure(session.keepAlive())).toBeInstanceOf(SessionLostError);
+    await session.close();
+  });
+
+  it('orphan leaves the lease to expire', async () => {
+    const session = await client.session({ ttlMs: 2_000 });
+    await client.kv.put('/s/orphan', '', { session });
+    session.orphan();
+    expect(session.state).toBe('closed');
+    expect(await client.kv.get('/s/orphan')).toBeDefined();
+    await eventually(async () => expect(await client.kv.get('/s/orphan')).toBeUndefined(), {
+      timeoutMs: 10_000,
+    });
+  });
+
+  it('is lost at once when somebody revokes the lease and a keepalive is due', async () => {
+    const session = await client.session({ ttlMs: 60_000 });
+    await client.etcd3.leaseClient.leaseRevoke({ ID: session.leaseId.toString() });
+    const error = await failure(session.keepAlive({ timeoutMs: 2_000 }));
+    expect(error).toBeInstanceOf(SessionLostError);
+    expect(String(error)).toContain('expired or revoked');
+    expect(session.state).toBe('lost');
+    expect(session.signal.reason).toBe(error);
+  });
+
+  it('keepAlive resolves by an acknowledgement and moves the deadline', async () => {
+    const session = await client.session({ ttlMs: 3_000 });
+    await eventually(() => session.remainingMs < 2_500);
+    await session.keepAlive();
+    expect(session.remainingMs).toBeGreaterThan(2_500);
+    await session.close();
+  });
+});
+
+describe('outages', () => {
+  it('the session knows that it is lost before the server gives the keys away', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    const session = await own.session({ ttlMs: 2_000 });
+    await own.kv.put('/s/expiry', '', { session });
+    const watch = client.watch('/s/expiry');
+    await watch.ready;
+    let fired = 0;
+    session.signal.addEventListener('abort', () => fired++);
+    const lostAt = lost(session);
+    proxy.blackhole();
+    const deleted = watch[Symbol.asyncIterator]().next();
+    const deletedAt = deleted.then(() => performance.now());
+    expect((await deleted).value.events[0]).toMatchObject({ type: 'delete' });
+    expect(await lostAt).toBeLessThan(await deletedAt);
+    expect(session.state).toBe('lost');
+    expect(fired).toBe(1);
+    await watch.close();
+  });
+
+  it('a paused etcd does not make it live longer', async () => {
+    const session = await client.session({ ttlMs: 2_000 });
+    const startedAt = performance.now();
+    const lostAt = lost(session);
+    await etcd.pause();
+    try {
+      expect((await lostAt) - startedAt).toBeLessThan(3_000);
+      expect(session.signal.reason).toBeInstanceOf(SessionLostError);
+    } finally {
+      await etcd.resume();
+    }
+    await client.ping();
+  });
+
+  it('a restart within the TTL does not lose it', async () => {
+    const session = await client.session({ ttlMs: 20_000 });
+    await client.kv.put('/s/restart', '', { session });
+    await etcd.kill();
+    await etcd.restart();
+    await eventually(() => session.keepAlive({ timeoutMs: 1_000 }), { timeoutMs: 15_000 });
+    expect((await client.kv.get('/s/restart'))?.leaseId).toBe(session.leaseId);
+    await session.close();
+  });
+
+  it('cuts of the line do not lose it', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    const session = await own.session({ ttlMs: 2_000 });
+    for (let i = 0; i < 6; i++) {
+      proxy.cut();
+      await session.keepAlive({ timeoutMs: 1_500 });
+    }
+    expect(session.state).toBe('alive');
+  });
+
+  it('one frozen endpoint of two: it moves to the other in time', async () => {
+    for (const ttlMs of [2_000, 3_000]) {
+      const proxies = [await proxied(), await proxied()];
+      const own = await behind(...proxies);
+      const session = await own.session({ ttlMs });
+      await session.keepAlive();
+      const used = own.health.endpoint;
+      proxies.find(({ endpoint }) => endpoint === used)?.blackhole();
+      const startedAt = performance.now();
+      await eventually(
+        () => {
+          expect(session.state).toBe('alive');
+          return performance.now() - startedAt > 2 * ttlMs;
+        },
+        { timeoutMs: 3 * ttlMs },
+      );
+      expect(own.health.endpoint).not.toBe(used);
+    }
+  });
+
+  it('a busy event loop is no reason to change endpoints', async () => {
+    const proxies = [await proxied(), await proxied()];
+    const own = await behind(...proxies);
+    const session = await own.session({ ttlMs: 2_000 });
+    await session.keepAlive();
+    const reasons: string[] = [];
+    own.health.subscribe(({ endpoints }) => {
+      for (const { reason } of endpoints) if (reason) reasons.push(reason);
+    });
+    for (let i = 0; i < 4; i++) {
+      const beat = session.keepAlive({ timeoutMs: 5_000 });
+      await new Promise(setImmediate); // the keepalive is on its way
+      const until = performance.now() + 700; // longer than the suspicion
+      while (performance.now() < until);
+      await beat;
+    }
+    expect(reasons).toEqual([]);
+    expect(session.state).toBe('alive');
+  });
+
+  it('a stalled event loop: the state is right at the first question', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    const session = await own.session({ ttlMs: 2_000 });
+    let fired = 0;
+    session.signal.addEventListener('abort', () => fired++);
+    const until = performance.now() + 2_300;
+    while (performance.now() < until);
+    expect(session.state).toBe('lost');
+    expect(() => session.assertAlive()).toThrow(SessionLostError);
+    expect(fired).toBe(1);
+  });
+
+  it('a lost answer to the grant leaves one lease and no error', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    await own.ping();
+    const before = await leases();
+    proxy.blackhole('toClient');
+    const opening = own.session({ ttlMs: 10_000 });
+    await eventually(async () => expect(await leases()).toHaveLength(before.length + 1));
+    proxy.cut(); // the answer is gone; the grant is repeated with the same id
+    proxy.heal();
+    const session = await opening;
+    expect(session.state).toBe('alive');
+    expect(await leases()).toHaveLength(before.length + 1);
+    await session.keepAlive({ timeoutMs: 2_000 });
+    await session.close();
+    expect(await leases()).toHaveLength(before.length);
+  });
+
+  it('a grant that took longer than the TTL is refused as lost', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    await own.ping();
+    const before = await leases();
+    proxy.blackhole('toClient');
+    const opening = failure(own.session({ ttlMs: 2_000, timeoutMs: 10_000 }));
+    await eventually(async () => expect(await leases()).toHaveLength(before.length + 1));
+    await eventually(async () => expect(await leases()).toHaveLength(before.length), { timeoutMs: 10_000 });
+    proxy.heal();
+    expect(await opening).toBeInstanceOf(SessionLostError);
+  });
+});
+
+describe('borrowed sessions', () => {
+  it('are shared by kind and whole seconds, and closed one TTL after the last reference', async () => {
+    const own = await connect(etcd.connectOptions);
+    const { borrowSession } = internalsOf(own);
+    const [a, b] = await Promise.all([borrowSession('lock', 1_500), borrowSession('lock', 2_000)]);
+    const other = await borrowSession('registry', 2_000);
+    expect(a.session).toBe(b.session);
+    expect(other.session).not.toBe(a.session);
+    a.release();
+    a.release(); // counts once
+    const again = await borrowSession('lock', 2_000);
+    expect(again.session).toBe(b.session);
+    b.release();
+    expect(b.session.state).toBe('alive');
+    again.release();
+    const releasedAt = performance.now();
+    await eventually(() => b.session.state === 'closed', { timeoutMs: 5_000 });
+    expect(performance.now() - releasedAt).toBeGreaterThan(1_500);
+    const fresh = await borrowSession('lock', 2_000);
+    expect(fresh.session).not.toBe(b.session);
+    expect(await failure(borrowSession('lock', -1))).toBeInstanceOf(ValidationError);
+    await own.close();
+    expect(fresh.session.state).toBe('closed');
+    expect(await failure(borrowSession('lock', 2_000))).toBeInstanceOf(ClosedError);
+  });
+
+  it('are never lent when lost', async () => {
+    const { borrowSession } = internalsOf(client);
+    const first = await borrowSession('never-lost', 30_000);
+    await client.etcd3.leaseClient.leaseRevoke({ ID: first.session.leaseId.toString() });
+    await failure(first.session.keepAlive());
+    const second = await borrowSession('never-lost', 30_000);
+    expect(second.session.state).toBe('alive');
+    first.release();
+    expect(second.session.state).toBe('alive');
+    second.release();
+  });
+
+  it('an aborted borrow leaves no reference, and no lease', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    const { borrowSession } = internalsOf(own);
+    const before = await leases();
+    proxy.blackhole('toClient');
+    const controller = new AbortController();
+    const borrowing = failure(borrowSession('lock', 60_000, { signal: controller.signal }));
+    await eventually(async () => expect(await leases()).toHaveLength(before.length + 1));
+    controller.abort();
+    expect(await borrowing).toBeInstanceOf(AbortedError);
+    proxy.heal();
+    await eventually(async () => expect(await leases()).toHaveLength(before.length));
+  });
+});
