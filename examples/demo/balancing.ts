@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getConnection } from '@coord/grpc-resolver';
 import { createRegistry, type ServiceRegistry } from '@coord/registry';
-import { eventually } from '@coord/testkit';
 import type { Actor } from './actor.js';
 import { type Call, Callers, failuresOf } from './callers.js';
-import type { Check } from './check.js';
 import { now } from './clock.js';
 import { count, ms, percent, seconds, share } from './format.js';
 import { GreeterClient } from './greeter.js';
 import { SERVER_TTL_MS, SERVICE, type ServerOrder, type ServerReport } from './messages.js';
 import type { Stage } from './stage.js';
 import type { Story } from './story.js';
+import { until } from './within.js';
 
 const NAMES = ['red', 'green', 'blue'] as const;
 const CALLERS = 8;
@@ -25,7 +24,7 @@ const EXPIRY_MARGIN_MS = 3_000;
 type Server = Actor<ServerOrder, ServerReport>;
 
 /** Act one: a client that follows the servers of a service. */
-export async function balancing(stage: Stage): Promise<Check[]> {
+export async function balancing(stage: Stage): Promise<void> {
   const { client, story, signal } = stage;
   story.act('Calls follow a service: three gRPC servers, one leaves, one is killed');
   const servers = NAMES.map((name) => stage.start<ServerOrder, ServerReport>('./grpc-server.ts', name));
@@ -38,20 +37,16 @@ export async function balancing(stage: Stage): Promise<Check[]> {
   await connection.waitForReady({ timeoutMs: 5_000, signal });
   const callers = new Callers(connection.client(GreeterClient), CALLERS);
   try {
-    await eventually(() => new Set(callers.calls.map(({ server }) => server)).size === NAMES.length, {
-      signal,
-    });
+    const answered = () => new Set(callers.calls.map(({ server }) => server)).size === NAMES.length;
+    await until('an answer of every server', answered, { signal });
     story.line(
       `${CALLERS} callers call all the time, to the end of this act; failed calls are counted, not retried`,
     );
-    const checks = [
-      await allServe(callers, stage),
-      ...(await deregistration(leaver, callers, stage)),
-      ...(await crash(victim, callers, registry, stage)),
-    ];
+    await allServe(callers, stage);
+    await deregistration(leaver, callers, stage);
+    await crash(victim, callers, registry, stage);
     await callers.stop();
     await stays.stop();
-    return checks;
   } finally {
     await callers.stop();
     await connection.close();
@@ -64,20 +59,22 @@ async function introduce(server: Server, story: Story): Promise<void> {
   story.line(`${server.name.padEnd(5)}  registered 127.0.0.1:${port} in ${ms(tookMs)} (pid ${server.pid})`);
 }
 
-async function allServe(callers: Callers, { story, signal }: Stage): Promise<Check> {
+async function allServe(callers: Callers, stage: Stage): Promise<void> {
+  const { story, signal } = stage;
   const calls = await callsOfAPhase(callers, signal);
   showShares(calls, story);
   const counts = NAMES.map((name) => callsOn(name, calls).length);
   const lowest = Math.min(...counts);
-  return {
+  stage.check({
     act: 'Balancing',
     promise: 'calls spread evenly over three servers',
     measured: `${counts.map(count).join(' / ')}, failures: ${failuresOf(calls)}`,
     kept: lowest >= (0.8 * calls.length) / NAMES.length && failuresOf(calls) === 'none',
-  };
+  });
 }
 
-async function deregistration(leaver: Server, callers: Callers, { story, signal }: Stage): Promise<Check[]> {
+async function deregistration(leaver: Server, callers: Callers, stage: Stage): Promise<void> {
+  const { story, signal } = stage;
   const beganAt = now();
   leaver.order({ type: 'leave', keepServingMs: KEEP_SERVING_MS });
   const { at, tookMs } = await leaver.report('deregistered');
@@ -88,32 +85,31 @@ async function deregistration(leaver: Server, callers: Callers, { story, signal 
   const calls = await callsOfAPhase(callers, signal);
   showShares(calls, story);
 
-  const since = callers.between(beganAt);
+  const since = callers.endedAfter(beganAt);
   const lastFrom = Math.max(beganAt, ...callsOn(leaver.name, since).map(({ from }) => from));
   const lateMs = lastFrom - at;
   const late = lateMs > 0 ? `${ms(lateMs)} after` : `${ms(-lateMs)} before`;
-  return [
-    {
-      act: 'Balancing',
-      promise: 'deregistering a server costs no call',
-      measured: `${count(since.length)} calls, failures: ${failuresOf(since)}, exit ${exit}`,
-      kept: failuresOf(since) === 'none' && exit === 'code 0',
-    },
-    {
-      act: 'Balancing',
-      promise: `no call begins there ${ms(REMOVAL_HEARD_MS)} later`,
-      measured: `last call began ${late} its removal`,
-      kept: lateMs <= REMOVAL_HEARD_MS,
-    },
-  ];
+  stage.check({
+    act: 'Balancing',
+    promise: 'deregistering a server costs no call',
+    measured: `${count(since.length)} calls, failures: ${failuresOf(since)}, exit ${exit}`,
+    kept: failuresOf(since) === 'none' && exit === 'code 0',
+  });
+  stage.check({
+    act: 'Balancing',
+    promise: `no call begins there ${ms(REMOVAL_HEARD_MS)} later`,
+    measured: `last call began ${late} its removal`,
+    kept: lateMs <= REMOVAL_HEARD_MS,
+  });
 }
 
 async function crash(
   victim: Server,
   callers: Callers,
   registry: ServiceRegistry,
-  { story, signal }: Stage,
-): Promise<Check[]> {
+  stage: Stage,
+): Promise<void> {
+  const { story, signal } = stage;
   const at = now();
   victim.kill();
   story.line(`${victim.name} is killed (SIGKILL) in the middle of its calls`);
@@ -121,37 +117,35 @@ async function crash(
   while ((await listed()) && now() - at < SERVER_TTL_MS + EXPIRY_MARGIN_MS)
     await sleep(20, undefined, { signal });
   const goneMs = now() - at;
-  const calls = callers.between(at);
-  const failed = callers.calls.filter(({ to, failure }) => to >= at && failure !== undefined);
+  const calls = callers.endedAfter(at);
+  const failed = calls.filter(({ failure }) => failure !== undefined);
   const lastMs = Math.max(0, ...failed.map(({ to }) => to - at));
   story.line(
     `first gRPC notices, by its connection: failed calls ${failuresOf(failed)}, the last after ${ms(lastMs)}`,
   );
   story.line(`then etcd, by its lease: ${victim.name} left the list after ${seconds(goneMs)}`);
   showShares(calls, story);
-  return [
-    {
-      act: 'Balancing',
-      promise: 'a kill costs only calls under way',
-      measured: `${failuresOf(failed)} of ${count(calls.length)}, all within ${ms(lastMs)}`,
-      kept:
-        lastMs <= CRASH_FAILURES_MS &&
-        failed.length <= CALLERS &&
-        failed.every(({ failure }) => failure === 'UNAVAILABLE'),
-    },
-    {
-      act: 'Balancing',
-      promise: `a killed server leaves the list (TTL ${seconds(SERVER_TTL_MS)})`,
-      measured: `after ${seconds(goneMs)}`,
-      kept: !(await listed()),
-    },
-  ];
+  stage.check({
+    act: 'Balancing',
+    promise: 'a kill costs only calls under way',
+    measured: `${failuresOf(failed)} of ${count(calls.length)}, all within ${ms(lastMs)}`,
+    kept:
+      lastMs <= CRASH_FAILURES_MS &&
+      failed.length <= CALLERS &&
+      failed.every(({ failure }) => failure === 'UNAVAILABLE'),
+  });
+  stage.check({
+    act: 'Balancing',
+    promise: `a killed server leaves the list (TTL ${seconds(SERVER_TTL_MS)})`,
+    measured: `after ${seconds(goneMs)}`,
+    kept: !(await listed()),
+  });
 }
 
 async function callsOfAPhase(callers: Callers, signal: AbortSignal): Promise<Call[]> {
   const from = now();
   await sleep(PHASE_MS, undefined, { signal });
-  return callers.between(from);
+  return callers.endedAfter(from);
 }
 
 function callsOn(name: string, calls: readonly Call[]): Call[] {

@@ -29,9 +29,9 @@ export class Callers {
     await this.#running;
   }
 
-  /** The calls that began within a span of time. */
-  between(from: number, to = Number.POSITIVE_INFINITY): Call[] {
-    return this.calls.filter((call) => call.from >= from && call.from < to);
+  /** The calls that ended after this moment: also those that were under way in it. */
+  endedAfter(moment: number): Call[] {
+    return this.calls.filter(({ to }) => to >= moment);
   }
 
   async #callOn(client: GreeterClient): Promise<void> {

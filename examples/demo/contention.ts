@@ -1,12 +1,11 @@
 import type { Watch } from '@coord/client';
-import { eventually } from '@coord/testkit';
 import type { Actor } from './actor.js';
-import type { Check } from './check.js';
 import { now } from './clock.js';
 import { ms, seconds, timeline } from './format.js';
 import { COUNTER_KEY, type ContenderOrder, type ContenderReport, type Hold, LOCK } from './messages.js';
 import type { Stage } from './stage.js';
 import type { Story } from './story.js';
+import { until } from './within.js';
 
 const NAMES = ['ana', 'ben', 'cleo', 'dan', 'eve'] as const;
 const TURNS = 2;
@@ -21,8 +20,8 @@ const QUEUE = { prefix: `/locks/${LOCK}/` };
 type Contender = Actor<ContenderOrder, ContenderReport>;
 
 /** Act two: several processes, one lock. */
-export async function contention(stage: Stage): Promise<Check[]> {
-  const { client, story } = stage;
+export async function contention(stage: Stage): Promise<void> {
+  const { client, story, signal } = stage;
   story.act('One lock, five processes');
   const contenders = NAMES.map((name) =>
     stage.start<ContenderOrder, ContenderReport>('./lock-contender.ts', name),
@@ -37,12 +36,15 @@ export async function contention(stage: Stage): Promise<Check[]> {
   try {
     await queue.ready;
     const turns = await takeTurns(contenders, story);
-    const crash = await crashOfTheHolder(contenders, stage);
-    const holds = [...turns, crash.lost, ...crash.after];
-    await eventually(() => joined.length >= holds.length, { signal: stage.signal });
+    await until('word of every turn', () => joined.length >= turns.length, { signal });
     const count = Number((await client.kv.get(COUNTER_KEY))?.text());
+    checkTurns(stage, turns, joined, count);
+    const crash = await crashOfTheHolder(contenders, stage);
+    await until('word of every turn', () => joined.length >= turns.length + 1 + crash.after.length, {
+      signal,
+    });
+    checkHandover(stage, crash, joined.slice(turns.length));
     await Promise.all(contenders.map((contender) => leave(contender)));
-    return [...checksOf(holds, joined, count), checkOfHandover(crash)];
   } finally {
     await queue.close();
     await following;
@@ -95,7 +97,7 @@ async function crashOfTheHolder(
   for (const other of others) other.order({ type: 'contend', times: 1, holdMs: HOLD_MS });
   const everybodyIsThere = async () =>
     (await client.kv.range(QUEUE, { countOnly: true })).count === NAMES.length;
-  await eventually(everybodyIsThere, { signal });
+  await until('the others to queue up behind the holder', everybodyIsThere, { signal });
 
   const to = now();
   victim.kill();
@@ -130,40 +132,56 @@ async function leave(contender: Contender): Promise<void> {
   await contender.exit();
 }
 
-function checksOf(holds: readonly Hold[], joined: readonly string[], count: number): Check[] {
-  const inOrder = holds.filter(({ etcdKey }, index) => etcdKey === joined[index]).length;
-  const overlaps = pairs(holds).filter(([a, b]) => b.from < a.to).length;
-  const rising = pairs(holds).every(([a, b]) => b.token > a.token);
-  const finished = holds.length - 1; // one was killed at it
-  return [
-    {
-      act: 'Lock',
-      promise: 'first come, first served',
-      measured: `${inOrder} of ${holds.length} turns in queue order`,
-      kept: inOrder === holds.length,
-    },
-    {
-      act: 'Lock',
-      promise: 'never held twice, no update lost',
-      measured: `${overlaps} overlaps, counter ${count} after ${finished} updates`,
-      kept: overlaps === 0 && count === finished,
-    },
-    {
-      act: 'Lock',
-      promise: 'fencing tokens rise',
-      measured: `${holds.at(0)?.token} … ${holds.at(-1)?.token}, ${rising ? 'each above the last' : 'not always'}`,
-      kept: rising,
-    },
-  ];
+function checkTurns(stage: Stage, holds: readonly Hold[], joined: readonly string[], count: number): void {
+  const inOrder = inQueueOrder(holds, joined);
+  stage.check({
+    act: 'Lock',
+    promise: 'first come, first served',
+    measured: `${inOrder} of ${holds.length} turns in queue order`,
+    kept: inOrder === holds.length,
+  });
+  const overlaps = overlapsOf(holds);
+  stage.check({
+    act: 'Lock',
+    promise: 'never held twice, no update lost',
+    measured: `${overlaps} overlaps, counter ${count} after ${holds.length} updates`,
+    kept: overlaps === 0 && count === holds.length,
+  });
+  const rising = tokensRise(holds);
+  stage.check({
+    act: 'Lock',
+    promise: 'fencing tokens rise',
+    measured: `${holds.at(0)?.token} … ${holds.at(-1)?.token}, ${rising ? 'each above the last' : 'not always'}`,
+    kept: rising,
+  });
 }
 
-function checkOfHandover({ handoverMs }: Crash): Check {
-  return {
+function checkHandover(stage: Stage, { lost, after, handoverMs }: Crash, joined: readonly string[]): void {
+  const holds = [lost, ...after];
+  const inOrder = inQueueOrder(holds, joined);
+  stage.check({
     act: 'Lock',
     promise: `a crashed holder's lock passes on (TTL ${seconds(SHORT_TTL_MS)})`,
-    measured: `after ${seconds(handoverMs)}`,
-    kept: handoverMs <= SHORT_TTL_MS + HANDOVER_MARGIN_MS,
-  };
+    measured: `after ${seconds(handoverMs)}, ${inOrder} of ${holds.length} turns in queue order`,
+    kept:
+      handoverMs <= SHORT_TTL_MS + HANDOVER_MARGIN_MS &&
+      inOrder === holds.length &&
+      overlapsOf(holds) === 0 &&
+      tokensRise(holds),
+  });
+}
+
+/** How many of the holds, in the order of time, have the place at which they joined. */
+function inQueueOrder(holds: readonly Hold[], joined: readonly string[]): number {
+  return holds.filter(({ etcdKey }, index) => etcdKey === joined[index]).length;
+}
+
+function overlapsOf(holds: readonly Hold[]): number {
+  return pairs(holds).filter(([a, b]) => b.from < a.to).length;
+}
+
+function tokensRise(holds: readonly Hold[]): boolean {
+  return pairs(holds).every(([a, b]) => b.token > a.token);
 }
 
 function pairs<T>(items: readonly T[]): [T, T][] {

@@ -44,21 +44,20 @@ async function playOn(
   const namespace = `/coord-demo-${randomUUID()}`;
   const client = await connect({ endpoints, namespace, dialTimeoutMs: DIAL_TIMEOUT_MS }, { signal });
   const stage = new Stage({ client, story, endpoints, namespace, signal });
-  const checks: Check[] = [];
   try {
     const { version, endpoint, latencyMs } = await client.ping({ signal });
     const whose = server === undefined ? '' : `, started for this demo (pid ${server.pid})`;
     story.line(`etcd ${version} at ${endpoint} answers in ${ms(latencyMs)}${whose}`);
-    await playActs(stage, checks);
+    await playActs(stage);
   } finally {
-    checks.push(await cleanUp(stage, server));
+    stage.check(await cleanUp(stage, server));
   }
-  story.summary(checks);
-  return checks.every(({ kept }) => kept);
+  story.summary(stage.checks);
+  return stage.checks.every(({ kept }) => kept);
 }
 
-async function playActs(stage: Stage, checks: Check[]): Promise<void> {
-  const playing = inTurn(stage, checks);
+async function playActs(stage: Stage): Promise<void> {
+  const playing = inTurn(stage);
   const { signal } = stage;
   let interrupt = () => {};
   const interrupted = new Promise<void>((resolve) => {
@@ -77,12 +76,12 @@ async function playActs(stage: Stage, checks: Check[]): Promise<void> {
 }
 
 /** One act after the other. An act that fails is a promise broken, and the last one. */
-async function inTurn(stage: Stage, checks: Check[]): Promise<void> {
+async function inTurn(stage: Stage): Promise<void> {
   for (const [act, playIt] of Object.entries(ACTS)) {
     try {
-      checks.push(...(await playIt(stage)));
+      await playIt(stage);
     } catch (error) {
-      checks.push({ act, promise: 'it plays to its end', measured: messageOf(error), kept: false });
+      stage.check({ act, promise: 'it plays to its end', measured: messageOf(error), kept: false });
       return;
     }
   }

@@ -1,5 +1,6 @@
 import type { CoordClient } from '@coord/client';
 import { Actor, type Typed } from './actor.js';
+import type { Check } from './check.js';
 import type { Story } from './story.js';
 
 export interface StageOptions {
@@ -20,6 +21,7 @@ export class Stage implements StageOptions {
   readonly endpoints: readonly string[];
   readonly namespace: string;
   readonly signal: AbortSignal;
+  readonly #checks: Check[] = [];
   readonly #actors: { readonly running: boolean; stop(): Promise<void> }[] = [];
 
   constructor({ client, story, endpoints, namespace, signal }: StageOptions) {
@@ -37,6 +39,15 @@ export class Stage implements StageOptions {
     const actor = new Actor<Order, Report>(file, { name, endpoints, namespace });
     this.#actors.push(actor);
     return actor;
+  }
+
+  /** Notes a promise and what came of it. */
+  check(check: Check): void {
+    this.#checks.push(check);
+  }
+
+  get checks(): readonly Check[] {
+    return this.#checks;
   }
 
   /** How many processes were started. */
