@@ -33,16 +33,17 @@ export async function contention(stage: Stage): Promise<void> {
   const queue = client.watch(QUEUE);
   const following = noteJoins(queue, joined);
   following.catch(() => undefined); // told in the end, when it is awaited
+  // Whoever did not queue up is found out by the checks.
+  const wordOf = (turns: number) =>
+    until('word of every turn', () => joined.length >= turns, { signal }).catch(() => undefined);
   try {
     await queue.ready;
     const turns = await takeTurns(contenders, story);
-    await until('word of every turn', () => joined.length >= turns.length, { signal });
+    await wordOf(turns.length);
     const count = Number((await client.kv.get(COUNTER_KEY))?.text());
     checkTurns(stage, turns, joined, count);
     const crash = await crashOfTheHolder(contenders, stage);
-    await until('word of every turn', () => joined.length >= turns.length + 1 + crash.after.length, {
-      signal,
-    });
+    await wordOf(turns.length + 1 + crash.after.length);
     checkHandover(stage, crash, joined.slice(turns.length));
     await Promise.all(contenders.map((contender) => leave(contender)));
   } finally {
