@@ -153,14 +153,14 @@ function callsOn(name: string, calls: readonly Call[]): Call[] {
 }
 
 function showShares(calls: readonly Call[], story: Story): void {
-  const rows = NAMES.map((name) => {
-    const part = callsOn(name, calls).length;
-    return [
-      name,
-      count(part).padStart(5),
-      percent(part, calls.length).padStart(4),
-      share(part, calls.length),
-    ];
-  });
+  const row = (name: string, { length }: readonly Call[]) => [
+    name,
+    count(length).padStart(5),
+    percent(length, calls.length).padStart(4),
+    share(length, calls.length),
+  ];
+  const rows = NAMES.map((name) => row(name, callsOn(name, calls)));
+  const failed = calls.filter(({ failure }) => failure !== undefined);
+  if (failed.length > 0) rows.push(row('failed', failed));
   story.table(['', 'calls', '', ''], rows);
 }
