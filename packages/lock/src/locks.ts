@@ -134,6 +134,8 @@ class Locks implements DistributedLock {
   }
 
   async #closeAll(): Promise<void> {
+    // Not before `#closing` is set: a holder may try to acquire again the moment it is told.
+    await Promise.resolve();
     const closed = closedError();
     for (const stop of this.#acquiring) stop.abort(closed);
     for (const lock of [...this.#held]) lock.interrupt(closed);

@@ -341,6 +341,18 @@ describe('close', () => {
     await locks[Symbol.asyncDispose]();
   });
 
+  it('refuses a holder who acquires again the moment it is told', async () => {
+    const name = uniqueName();
+    const { locks, client } = await open();
+    const { signal } = await locks.acquire(name);
+    const again = new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve(rejection(locks.acquire(name))), { once: true });
+    });
+    await locks.close();
+    expect(await again).toBeInstanceOf(ClosedError);
+    expect(await queueKeys(client, name)).toEqual([]);
+  });
+
   it('refuses a signal that has already fired', async () => {
     const { locks } = await open();
     const error = await rejection(locks.close({ signal: AbortSignal.abort() }));
