@@ -109,7 +109,10 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
   }
 
   stop(): Promise<void> {
-    if (this.#run === undefined) return Promise.resolve();
+    if (this.#run === undefined) {
+      this.#events.end();
+      return Promise.resolve();
+    }
     this.#stopping ??= this.#stop(this.#run);
     return this.#steps.inside ? Promise.resolve() : this.#stopping;
   }
@@ -187,6 +190,7 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
   async #stop(run: ManagerRun): Promise<void> {
     this.#setState('stopping');
     await run.stop();
+    await this.#starting?.catch(() => undefined); // it may be within a validator of the user's
     this.#run = undefined;
     this.#starting = undefined;
     this.#stopping = undefined;

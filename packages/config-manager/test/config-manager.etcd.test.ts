@@ -1,3 +1,4 @@
+import { ClosedError } from '@coord/client';
 import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -416,6 +417,39 @@ describe('reload and stop', () => {
     expect(log).toEqual(['prepare', 'told', 'rollback']);
     expect(manager.current.port).toBe(8080);
     expect(events.seen.at(-1)).toEqual({ type: 'state', state: 'stopped' });
+  });
+
+  it('stop waits for the check of the defaults, which never replaces what a later start has applied', async () => {
+    const place = t.place();
+    await t.config.set(place.key, { port: 2 });
+    let calls = 0;
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const manager = t.manager({
+      ...place,
+      defaults: { port: 1 },
+      validate: [() => (++calls === 1 ? held : undefined), () => void calls++],
+    });
+    const starting = manager.start();
+    starting.catch(() => undefined);
+    await eventually(() => calls === 1);
+    const stopping = manager.stop();
+    setTimeout(letGo, 50);
+    await stopping;
+    const callsAtStop = calls;
+    await expect(starting).rejects.toThrow(ClosedError);
+    expect(calls).toBe(callsAtStop);
+    await manager.start();
+    expect(manager.current).toEqual({ port: 2 });
+  });
+
+  it('stop ends events() also of a manager that does not run', async () => {
+    const manager = t.manager({ ...t.place(), defaults: DEFAULTS });
+    const { done } = collect(manager.events());
+    await manager.stop();
+    await done;
   });
 
   it('start works again after stop, from where it was', async () => {
