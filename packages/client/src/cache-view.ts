@@ -78,7 +78,8 @@ export class CacheView<T> implements WatchCache<T> {
   }
 
   async synced(options: WaitOptions = {}): Promise<void> {
-    const { ownWrite } = this.#raw;
+    const { ownWrite, error } = this.#raw;
+    if (error) throw error; // it will not be in step ever again
     if (ownWrite <= this.#raw.revision && this.#raw.revision > 0n && !options.signal?.aborted) return;
     await this.waitFor(ownWrite > 0n ? ownWrite : 1n, { timeoutMs: this.#defaultWaitMs, ...options });
   }
