@@ -28,7 +28,10 @@ export class CachedReader {
     const cached = this.#open(key);
     const isOpen = () => this.#keys.get(key) === cached;
     await upToDate(cached.copy, wait).catch((error: unknown) => {
-      if (isOpen()) throw error;
+      if (!isOpen()) return;
+      // A copy that etcd has refused (a permission taken away) never comes back: the next read opens a new one.
+      if (!wait.signal.aborted) this.#letGo(key, cached);
+      throw error;
     });
     if (!isOpen()) return readState(this.#store, key, wait.signal); // let go meanwhile
     const raw = cached.copy.get(this.#store.layout.raw(key));
@@ -51,7 +54,7 @@ export class CachedReader {
   }
 
   #open(key: string): CachedKey {
-    const { client, layout, logger } = this.#store;
+    const { client, layout } = this.#store;
     const cached = this.#keys.get(key) ?? {
       copy: client.cache(layout.raw(key), { decode: (kv: KeyValue) => kv }),
       state: undefined,
@@ -59,13 +62,15 @@ export class CachedReader {
     this.#keys.delete(key);
     this.#keys.set(key, cached); // a Map keeps the order of insertion: the last is the latest read
     const [oldest] = this.#keys;
-    if (this.#keys.size > MAX_KEYS && oldest !== undefined) {
-      this.#keys.delete(oldest[0]);
-      oldest[1].copy
-        .close()
-        .catch((error: unknown) => logger.warn('config cache did not close', { key: oldest[0], error }));
-    }
+    if (this.#keys.size > MAX_KEYS && oldest !== undefined) this.#letGo(...oldest);
     return cached;
+  }
+
+  #letGo(key: string, { copy }: CachedKey): void {
+    this.#keys.delete(key);
+    copy
+      .close()
+      .catch((error: unknown) => this.#store.logger.warn('config cache did not close', { key, error }));
   }
 }
 
