@@ -83,6 +83,9 @@ export interface ResolvedConfigManagerOptions<T> {
 
 /** @throws {ValidationError} naming every bad option */
 export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedConfigManagerOptions<T> {
+  if (typeof options !== 'object' || options === null) {
+    assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
+  }
   const resolved = {
     config: options.config,
     key: `${options.env}/${options.service}/${options.component}`,

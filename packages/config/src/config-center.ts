@@ -69,7 +69,7 @@ class EtcdConfigCenter implements ConfigCenter {
   }
 
   async get<T>(key: string, options: GetConfigOptions = {}): Promise<ConfigValue<T>> {
-    const { schema, consistency = 'linearizable' } = options;
+    const { schema, consistency = 'linearizable' } = options ?? {};
     const check = (issues: IssueList) => {
       checkSchema(issues, schema);
       if (consistency !== 'linearizable' && consistency !== 'cached') {
@@ -122,7 +122,7 @@ class EtcdConfigCenter implements ConfigCenter {
   ): Promise<ConfigValue<T>> {
     // An absent number must not become an unconditional write.
     const version = expectedVersion === undefined ? Number.NaN : expectedVersion;
-    return this.set(key, value, { ...options, version });
+    return this.set(key, value, isObject(options) ? { ...options, version } : options);
   }
 
   async delete(key: string, options: DeleteConfigOptions = {}): Promise<boolean> {
@@ -140,7 +140,7 @@ class EtcdConfigCenter implements ConfigCenter {
   }
 
   async getHistory(key: string, options: HistoryOptions = {}): Promise<ConfigVersion[]> {
-    const { limit = this.#store.options.maxVersionHistory } = options;
+    const { limit = this.#store.options.maxVersionHistory } = options ?? {};
     const check = (issues: IssueList) => {
       this.#checkVersioned(issues);
       if (!Number.isSafeInteger(limit) || limit < 1) {
@@ -168,9 +168,9 @@ class EtcdConfigCenter implements ConfigCenter {
   }
 
   async list(prefix: string, options: ListConfigOptions = {}): Promise<ConfigKeyPage> {
-    const { limit = 1000 } = options;
+    const { limit = 1000, cursor: given } = options ?? {};
     const issues: IssueList = [];
-    const cursor = decodeCursor(issues, options.cursor);
+    const cursor = decodeCursor(issues, given);
     const check = (all: IssueList) => {
       all.push(...issues);
       if (!Number.isSafeInteger(limit) || limit < 1 || limit > 10_000) {
@@ -216,9 +216,9 @@ class EtcdConfigCenter implements ConfigCenter {
 
   #watch(issues: IssueList, scope: WatchScope, options: WatchConfigOptions): ConfigWatch {
     this.#assertOpen();
-    const { schema, initial = false, signal } = options;
+    const { schema, initial = false, signal } = options ?? {};
     checkSchema(issues, schema);
-    checkWaitOptions(issues, { signal });
+    checkWaitOptions(issues, options);
     assertValid(issues);
     const onClose = (watcher: ConfigWatcher) => void this.#watchers.delete(watcher);
     const watcher = new ConfigWatcher(this.#store, scope, { schema, initial, signal, onClose });
@@ -275,7 +275,7 @@ class EtcdConfigCenter implements ConfigCenter {
     this.#assertOpen();
     const issues: IssueList = [];
     const name = normalize(issues, key);
-    check(issues);
+    if (options === undefined || isObject(options)) check(issues);
     assertValid(checkWaitOptions(issues, options));
     using wait = new Wait(options, `config ${operation} "${name}"`);
     const startedAt = monotonicNow();
@@ -298,3 +298,8 @@ class EtcdConfigCenter implements ConfigCenter {
 }
 
 function noCheck(): void {}
+
+/** What is no object of options is refused by `checkWaitOptions`. */
+function isObject(options: unknown): boolean {
+  return typeof options === 'object' && options !== null;
+}

@@ -27,8 +27,12 @@ export const INTERNAL_ROOT = '/coord';
 
 /** @throws {ValidationError} naming every bad option */
 export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): ResolvedConfigCenterConfig {
+  if (typeof options !== 'object' || options === null) {
+    assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
+  }
+  const { keyPrefix = '/config' } = options;
   const resolved = {
-    keyPrefix: (options.keyPrefix ?? '/config').replace(/\/$/, ''),
+    keyPrefix: typeof keyPrefix === 'string' ? keyPrefix.replace(/\/$/, '') : keyPrefix,
     enableVersioning: options.enableVersioning ?? true,
     maxVersionHistory: options.maxVersionHistory ?? 100,
   };
@@ -48,9 +52,9 @@ export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): Res
   return Object.freeze(resolved);
 }
 
-function checkPrefix(issues: IssueList, prefix: string): void {
+function checkPrefix(issues: IssueList, prefix: unknown): void {
   const path = 'keyPrefix';
-  if (!prefix.startsWith('/')) {
+  if (typeof prefix !== 'string' || !prefix.startsWith('/')) {
     issues.push({ path, message: `must start with "/", got ${show(prefix)}` });
     return;
   }

@@ -3,6 +3,7 @@ import { type IssueList, show } from '@coord/client/internal';
 import type { Change, Decide } from './commit.js';
 import type { Annotations } from './config-center-types.js';
 import { type Content, decodeContent } from './content.js';
+import { FORBIDDEN_NAMES } from './json-limits.js';
 import type { KeyState } from './key-state.js';
 import { isStringRecord } from './meta.js';
 import { assertPrecondition, type Precondition } from './precondition.js';
@@ -20,6 +21,12 @@ export function checkAnnotations(issues: IssueList, { author, comment, metadata 
   if (metadata !== undefined && !isStringRecord(metadata)) {
     issues.push({ path: 'metadata', message: 'must be an object of strings' });
     return;
+  }
+  for (const name of Object.keys(metadata ?? {})) {
+    // A record with such a name would be refused when it is read.
+    if (FORBIDDEN_NAMES.has(name)) {
+      issues.push({ path: `metadata.${name}`, message: 'is a forbidden property name' });
+    }
   }
   if (Buffer.byteLength(JSON.stringify([author, comment, metadata])) > MAX_ANNOTATION_BYTES) {
     const message = `author, comment and metadata together must be at most ${MAX_ANNOTATION_BYTES} bytes`;

@@ -1,7 +1,7 @@
 import { AbortedError, ClosedError, NotFoundError, ValidationError } from '@coord/client';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { VersionConflictError } from '../src/index.js';
+import { createConfigCenter, VersionConflictError } from '../src/index.js';
 import { compact, useEtcd } from './setup.js';
 
 const t = useEtcd();
@@ -151,6 +151,45 @@ describe('input', () => {
     const [, adopted] = await t.config.getHistory(key);
     expect(adopted).toMatchObject({ operation: 'adopt', value: undefined, unreadable: expect.any(String) });
     await expect(t.config.set(key, `${large}x`)).rejects.toThrow(ValidationError);
+  });
+
+  it.each(['constructor', '__proto__', 'prototype'])(
+    'refuses metadata that could not be read again: %s',
+    async (name) => {
+      const key = t.key();
+      const metadata = Object.fromEntries([[name, 'x']]);
+      await expect(t.config.set(key, 1, { metadata })).rejects.toThrow(`metadata.${name}`);
+      expect(await t.config.set(key, 1)).toMatchObject({ version: 1 });
+    },
+  );
+
+  it.each([null, 5, 'x'])('refuses options that are not an object: %s', async (bad) => {
+    const key = t.key();
+    const options = bad as unknown as object;
+    const { config } = t;
+    const calls = [
+      config.get(key, options),
+      config.getValue(key, 0, options),
+      config.set(key, 1, options),
+      config.compareAndSet(key, 1, 0, options),
+      config.delete(key, options),
+      config.getVersion(key, options),
+      config.getHistory(key, options),
+      config.rollback(key, 1, options),
+      config.list(key, options),
+    ];
+    for (const result of await Promise.allSettled(calls)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { name: 'ValidationError' } });
+    }
+    expect(() => config.watch(key, options)).toThrow(ValidationError);
+    expect(() => config.watchPrefix(key, options)).toThrow(ValidationError);
+    expect(() => createConfigCenter(t.client, options)).toThrow(ValidationError);
+    expect(await config.getVersion(key)).toBe(0);
+  });
+
+  it('refuses a key prefix that is not a string', () => {
+    const keyPrefix = 5 as unknown as string;
+    expect(() => createConfigCenter(t.client, { keyPrefix })).toThrow(ValidationError);
   });
 
   it('refuses use after close', async () => {
