@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import {
   ConflictError,
+  ConnectionError,
   CoordError,
   type KeyValue,
   type Op,
   type OpResult,
+  TimeoutError,
   type TxnRequest,
 } from '@coord/client';
 import { backoffDelayMs, delay } from '@coord/client/internal';
@@ -190,20 +192,26 @@ type SendResult =
   | { readonly applied: true; readonly revision: bigint }
   | { readonly applied: false; readonly state: KeyState };
 
+/** How long a first attempt may take: its repetition, perhaps at another endpoint, needs time too. */
+const FIRST_ATTEMPT_MS = 1_000;
+
 /**
  * Sends the transaction. Its guards let it apply at most once, so after a lost response the very same
- * one is sent again: either it applies now, or the record tells whether it had applied before.
+ * one is sent again: either it applies now, or the record tells whether it had applied before. We
+ * repeat it, not the client, so that we know that there was an earlier attempt.
  */
 async function send(store: ConfigStore, key: string, write: Write, signal: AbortSignal): Promise<SendResult> {
-  const idempotent = write.meta !== undefined;
-  const once = () => store.client.kv.txn(write.request, { signal, idempotent });
+  const { kv } = store.client;
+  const repeatable = write.meta !== undefined;
+  const timeoutMs = repeatable ? Math.min(FIRST_ATTEMPT_MS, store.requestTimeoutMs) : undefined;
   let lost: CoordError | undefined;
-  const result = await once().catch((error: unknown) => {
-    if (!idempotent || signal.aborted || !CoordError.is(error) || error.outcome !== 'unknown') throw error;
-    lost = error;
-    store.logger.info('config write lost its response, asking again', { key, code: lost.code });
-    return once().catch(() => {
-      throw error; // the first one may have been applied, whatever became of the second
+  const result = await kv.txn(write.request, { signal, timeoutMs }).catch((error: unknown) => {
+    if (!repeatable || signal.aborted || !CoordError.is(error)) throw error;
+    if (error.outcome === 'unknown') lost = error;
+    else if (!(error instanceof TimeoutError || error instanceof ConnectionError)) throw error;
+    store.logger.info('config write got no answer, asking again', { key, code: error.code });
+    return kv.txn(write.request, { signal, idempotent: lost !== undefined }).catch((second: unknown) => {
+      throw lost ?? second; // the first one may have been applied, whatever became of the second
     });
   });
   if (result.succeeded) return { applied: true, revision: result.revision };

@@ -71,6 +71,23 @@ describe('a lost response', () => {
     expect(written.revision).toBe(history[1]?.revision);
   });
 
+  it('is reported as unknown when the history has already forgotten the write', async () => {
+    const key = t.key();
+    const proxy = await t.proxy();
+    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 });
+    const config = t.center(client, { maxVersionHistory: 1 });
+    const others = t.center(t.client, { maxVersionHistory: 1 });
+    await config.set(key, 0);
+    const call = losingTheResponse(
+      proxy,
+      () => config.set(key, 1),
+      async () => (await others.getVersion(key)) === 2,
+      () => others.set(key, 'by another'),
+    );
+    await expect(call).rejects.toMatchObject({ outcome: 'unknown' });
+    expect(await others.get(key)).toMatchObject({ value: 'by another', version: 3 });
+  });
+
   it('without versioning is reported as unknown', async () => {
     const key = t.key();
     const proxy = await t.proxy();
