@@ -101,7 +101,10 @@ export class InstanceRegistration implements Registration {
   async start(options: WaitOptions): Promise<void> {
     using wait = this.#wait(options, 'register');
     try {
-      await this.#establish(AbortSignal.any([wait.signal, this.#ended.signal]), { replace: true });
+      const signal = AbortSignal.any([wait.signal, this.#ended.signal]);
+      const established = this.#establish(signal, { replace: true });
+      this.#recovery = established.catch(() => undefined); // whoever needs the instance there waits for it
+      await established;
     } catch (error) {
       const deregisteredMeanwhile = this.#isOver;
       if (this.#claim.mayBeThere) this.#removal ??= this.#remove();

@@ -251,7 +251,7 @@ class EtcdRegistry implements ServiceRegistry {
     assertValid(checkWaitOptions(issues, options));
     this.#assertOpen();
     const key = this.#keys.instance(serviceName, instanceId);
-    const own = [...(this.#registrations.get(key) ?? [])].find(
+    const own = [...(this.#registrations.get(key) ?? [])].findLast(
       ({ state }) => state === 'registered' || state === 'recovering',
     );
     const startedAt = monotonicNow();

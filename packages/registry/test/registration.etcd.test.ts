@@ -362,6 +362,21 @@ describe('updateHealth', () => {
     await expect(registration.updateHealth('fine')).rejects.toBeInstanceOf(ValidationError);
   });
 
+  it('waits for a registration that is under way, and is for the newest of an id', async () => {
+    const registry = registryOf();
+    const name = unique();
+    await Promise.all([
+      registry.register(instance(name, 'a')),
+      registry.updateHealth(name, 'a', 'maintenance'),
+    ]);
+    expect(await registry.discover(name, { health: 'maintenance' })).toHaveLength(1);
+    await Promise.all([
+      registry.register(instance(name, 'a')),
+      registry.updateHealth(name, 'a', 'unhealthy'),
+    ]);
+    expect(await registry.discover(name, { health: 'unhealthy' })).toHaveLength(1);
+  });
+
   it('of many at once leaves the last one asked for', async () => {
     const registration = await registryOf().register(instance(unique(), 'a'));
     await Promise.all(
