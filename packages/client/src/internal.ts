@@ -3,6 +3,7 @@ export { type Backoff, backoffDelayMs, delay } from './backoff.js';
 export { monotonicNow } from './clock.js';
 export { type ClientInternals, internalsOf, type SessionRef } from './internals.js';
 export { type CoordLogger, createCoordLogger, type LogFields } from './logger.js';
+export { manyMayListen } from './many-may-listen.js';
 export { PushIterator } from './push-iterator.js';
 export { keyRange, prefixEnd } from './range.js';
 export {

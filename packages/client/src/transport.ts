@@ -16,6 +16,7 @@ import {
 } from './errors.js';
 import type { CallOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
+import { manyMayListen } from './many-may-listen.js';
 import type { ResolvedClientOptions } from './options.js';
 import { SERVICE_OF, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
 import { isPermissionDenied, type RpcFailure, translateRpcError } from './rpc-errors.js';
@@ -87,6 +88,7 @@ export class Transport {
   ): Promise<UnaryRpcs[M]['response']> {
     assertValid(checkWaitOptions([], options));
     const { signal } = options;
+    manyMayListen(signal);
     const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs;
     const expiresAt = monotonicNow() + timeoutMs;
     let reauthenticated = false;

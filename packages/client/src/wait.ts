@@ -1,6 +1,7 @@
 import { monotonicNow } from './clock.js';
 import { AbortedError, CoordError, TimeoutError } from './errors.js';
 import type { WaitOptions } from './kv.js';
+import { manyMayListen } from './many-may-listen.js';
 import { assertValid, checkWaitOptions } from './validation.js';
 
 /**
@@ -29,6 +30,7 @@ export class Wait implements Disposable {
     this.#what = what;
     this.#caller = options?.signal;
     if (this.#caller?.aborted) throw this.#abortedError();
+    manyMayListen(this.#caller);
     this.#caller?.addEventListener('abort', this.#onAbort, { once: true });
     const timeoutMs = options?.timeoutMs;
     this.#expiresAt = timeoutMs === undefined ? Number.POSITIVE_INFINITY : monotonicNow() + timeoutMs;

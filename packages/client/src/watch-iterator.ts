@@ -1,5 +1,6 @@
 import { AbortedError, ClosedError, type CoordError } from './errors.js';
 import { EtcdKeyValue, type KeyValue } from './key-value.js';
+import { manyMayListen } from './many-may-listen.js';
 import { PushIterator } from './push-iterator.js';
 import { keyRange, type Range } from './range.js';
 import { assertValid, type IssueList, show } from './validation.js';
@@ -123,6 +124,7 @@ export class WatchIterator implements Watch, WatchSink {
   #failOn(signal: AbortSignal): void {
     const onAbort = () =>
       this.failed(new AbortedError('watch: aborted by the caller', { cause: signal.reason }));
+    manyMayListen(signal);
     signal.addEventListener('abort', onAbort, { once: true });
     this.#stopListening = () => signal.removeEventListener('abort', onAbort);
   }
