@@ -1,5 +1,5 @@
 import { AbortedError, type CacheUpdate, type KeyValue, type Range, type WatchCache } from '@coord/client';
-import { backoffDelayMs, delay, raceAbort } from '@coord/client/internal';
+import { backoffDelayMs, delay, manyMayListen, raceAbort } from '@coord/client/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigChange, ConfigWatch } from './config-change.js';
 import type { ConfigStore } from './config-store.js';
@@ -44,6 +44,7 @@ export class ConfigWatcher implements ConfigWatch {
     this.#options = options;
     if (options.signal?.aborted) throw abortedBy(options.signal);
     this.#copy = store.client.cache(scope.range, { decode: (kv: KeyValue) => kv });
+    manyMayListen(options.signal);
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#started = this.#start();
     this.ready = this.#started.then(() => undefined);

@@ -216,3 +216,31 @@ describe('watchPrefix', () => {
     expect(await take(1)).toMatchObject([{ type: 'update', version: 2, previous: { value: 0 } }]);
   });
 });
+
+it('one signal ends any number of calls and watches, and many keys may change at once, without a warning of Node', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  try {
+    const prefix = t.key('many');
+    const { signal } = new AbortController();
+    const names = Array.from({ length: 16 }, (_, n) => `${prefix}/${n}`);
+    const watches = [
+      t.config.watchPrefix(prefix, { signal }),
+      ...names.map((key) => t.config.watch(key, { signal })),
+    ];
+    await Promise.all(watches.map(({ ready }) => ready));
+    const success = names.map((key) => ({ put: { key: rawKey(key), value: '1' } }));
+    await t.client.kv.txn({ success });
+    const [first] = watches;
+    expect(first && (await taker(first)(names.length))).toHaveLength(names.length);
+    await Promise.all(names.map((key) => t.config.get(key, { signal })));
+    await Promise.all(names.map((key) => t.client.kv.get(rawKey(key), { signal })));
+    const direct = names.map((key) => t.client.watch(rawKey(key), { signal }));
+    await Promise.all(direct.map(({ ready }) => ready));
+    await Promise.all([...watches, ...direct].map((watch) => watch.close()));
+    expect(warnings).toEqual([]);
+  } finally {
+    process.off('warning', onWarning);
+  }
+});
