@@ -160,7 +160,9 @@ export class CacheView<T> implements WatchCache<T> {
     try {
       return this.#decode(kv);
     } catch (error) {
-      this.#logger.warn('a value cannot be decoded and is left out', { key: kv.key, error });
+      // Only the name: messages such as JSON.parse's quote the value.
+      const reason = error instanceof Error ? error.name : typeof error;
+      this.#logger.warn('a value cannot be decoded and is left out', { key: kv.key, reason });
       return undefined;
     }
   }
