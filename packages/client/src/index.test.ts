@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import * as main from './index.js';
+import * as internal from './internal.js';
+
+it('@coord/client exports these names', () => {
+  expect(Object.keys(main).sort()).toEqual([
+    'AbortedError',
+    'AuthError',
+    'ClosedError',
+    'CompactedError',
+    'ConflictError',
+    'ConnectionError',
+    'CoordError',
+    'NotFoundError',
+    'PermissionError',
+    'ResourceExhaustedError',
+    'SessionLostError',
+    'TimeoutError',
+    'ValidationError',
+    'connect',
+    'createClient',
+  ]);
+});
+
+it('@coord/client/internal exports these names', () => {
+  expect(Object.keys(internal).sort()).toEqual([
+    'PushIterator',
+    'Wait',
+    'assertValid',
+    'backoffDelayMs',
+    'checkKeyPart',
+    'checkPositiveMs',
+    'checkTtlMs',
+    'checkWaitOptions',
+    'createCoordLogger',
+    'delay',
+    'internalsOf',
+    'keyRange',
+    'monotonicNow',
+    'prefixEnd',
+    'raceAbort',
+    'show',
+  ]);
+});

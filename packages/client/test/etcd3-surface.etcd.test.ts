@@ -1,0 +1,92 @@
+import { type EtcdServer, startEtcd } from '@coord/testkit';
+import { noop } from 'cockatiel';
+import { Etcd3, type Services } from 'etcd3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from '../src/index.js';
+import { SERVICE_OF, STREAM_SERVICE_OF } from '../src/rpc.js';
+
+let etcd: EtcdServer;
+let raw: Raw;
+
+/** What `Endpoint` does: a subclass, for the sake of the protected pool. */
+class Raw extends Etcd3 {
+  connection(service: keyof typeof Services) {
+    return this.pool.withConnection(service, ({ client, metadata }) => ({ client, metadata }));
+  }
+}
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  raw = new Raw({ hosts: etcd.endpoint, faultHandling: { host: () => noop, global: noop } });
+});
+afterAll(async () => {
+  raw?.close();
+  await etcd?.stop();
+});
+
+/** The surface of etcd3 that Coord rests on: a change of it must fail here, not in production. */
+describe('etcd3', () => {
+  it.each(Object.entries({ ...SERVICE_OF, ...STREAM_SERVICE_OF }))(
+    'has the method %s of %s',
+    async (method, service) => {
+      const { client, metadata } = await raw.connection(service);
+      expect(client).toHaveProperty(method);
+      expect(Object.getPrototypeOf(client)[method]).toBeTypeOf('function');
+      expect(metadata.clone().getMap()).toEqual({});
+    },
+  );
+
+  it('gives 64-bit numbers as decimal strings, enums as names, bytes as Buffers, absent messages as null', async () => {
+    const { revision } = await (await raw.put('/surface/a').value('x').exec()).header;
+    expect(revision).toMatch(/^\d+$/);
+    const { kvs, count, more } = await raw.kv.range({ key: Buffer.from('/surface/a') });
+    expect([count, more]).toEqual(['1', false]);
+    expect(kvs[0]).toEqual({
+      key: Buffer.from('/surface/a'),
+      value: Buffer.from('x'),
+      create_revision: revision,
+      mod_revision: revision,
+      version: '1',
+      lease: '0',
+    });
+    expect((await raw.kv.put({ key: Buffer.from('/surface/b') })).prev_kv).toBeNull();
+    expect((await raw.maintenance.status()).leader).toMatch(/^\d+$/);
+  });
+
+  it('gives watch events with enum names and ids as strings', async () => {
+    const { client, metadata } = await raw.connection('Watch');
+    type Stream = {
+      on(e: 'data', f: (r: Record<string, unknown>) => void): void;
+      on(e: 'error', f: () => void): void;
+      write(r: object): void;
+      cancel(): void;
+    };
+    const stream: Stream = Reflect.get(client, 'watch').call(client, metadata);
+    const responses: Record<string, unknown>[] = [];
+    const done = new Promise<void>((resolve) => {
+      stream.on('error', () => undefined);
+      stream.on('data', (response) => {
+        if (responses.push(response) === 2) resolve();
+      });
+    });
+    const start = (await raw.put('/surface/w').value('1').exec()).header.revision;
+    await raw.delete().key('/surface/w').exec();
+    stream.write({
+      create_request: { key: Buffer.from('/surface/w'), start_revision: start, fragment: true },
+    });
+    await done;
+    stream.cancel();
+    expect(responses).toMatchObject([
+      { created: true, canceled: false, watch_id: '0', compact_revision: '0', fragment: false, events: [] },
+      { created: false, events: [{ type: 'Put', prev_kv: null }, { type: 'Delete' }] },
+    ]);
+  });
+
+  it('answers a keepalive of an unknown lease with TTL 0', async () => {
+    const client = await connect(etcd.connectOptions);
+    const session = await client.session({ ttlMs: 30_000 });
+    await client.etcd3.leaseClient.leaseRevoke({ ID: session.leaseId.toString() });
+    await expect(session.keepAlive()).rejects.toThrow(/expired or revoked/);
+    await client.close();
+  });
+});
