@@ -284,7 +284,7 @@ describe('bad input', () => {
     ],
     [
       'an unknown target',
-      (kv) => kv.txn({ compare: [{ key: 'a', target: bad('toString'), is: '=', to: 0 }] }),
+      (kv) => kv.txn({ compare: [{ key: 'a', target: bad<'mod'>('toString'), is: '=', to: 0 }] }),
     ],
     [
       'a bad one among good ones',

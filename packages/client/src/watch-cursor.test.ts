@@ -1,0 +1,89 @@
+import type { IEvent } from 'etcd3';
+import { describe, expect, it } from 'vitest';
+import { TxnCodec } from './txn-codec.js';
+import { WatchCursor } from './watch-cursor.js';
+
+function put(revision: number, key = 'a'): IEvent {
+  const kv = {
+    key: Buffer.from(key),
+    value: Buffer.from(String(revision)),
+    mod_revision: String(revision),
+    create_revision: '1',
+    version: '1',
+    lease: '0',
+  };
+  return { type: 'Put', kv, prev_kv: kv };
+}
+
+const cursorAt = (next: bigint) => new WatchCursor(new TxnCodec(''), next);
+const revisionsOf = (cursor: WatchCursor, events: IEvent[], fragment = false) =>
+  cursor.take(events, fragment).map(({ revision }) => Number(revision));
+
+describe('WatchCursor', () => {
+  it('groups events by revision, and stands after the last one', () => {
+    const cursor = cursorAt(5n);
+    const batches = cursor.take([put(5, 'a'), put(5, 'b'), put(7)], false);
+    expect(batches.map(({ revision, events }) => [revision, events.length])).toEqual([
+      [5n, 2],
+      [7n, 1],
+    ]);
+    expect(cursor.next).toBe(8n);
+  });
+
+  it('drops what it has delivered already', () => {
+    const cursor = cursorAt(5n);
+    expect(revisionsOf(cursor, [put(4), put(5)])).toEqual([5]);
+    expect(revisionsOf(cursor, [put(5), put(6)])).toEqual([6]);
+    expect(revisionsOf(cursor, [put(6)])).toEqual([]);
+    expect(cursor.next).toBe(7n);
+  });
+
+  it('takes the header’s revision only for a watch from now on, at its first attach', () => {
+    const now = cursorAt(0n);
+    now.attached(100n);
+    expect(now.next).toBe(101n);
+    now.attached(200n); // attached again: what happened between is still to come
+    expect(now.next).toBe(101n);
+    const behind = cursorAt(5n);
+    behind.attached(100n);
+    expect(behind.next).toBe(5n);
+  });
+
+  it('holds fragments back until the last', () => {
+    const cursor = cursorAt(1n);
+    expect(revisionsOf(cursor, [put(3, 'a')], true)).toEqual([]);
+    expect(revisionsOf(cursor, [put(3, 'b')], true)).toEqual([]);
+    expect(cursor.next).toBe(1n);
+    const [batch] = cursor.take([put(3, 'c')], false);
+    expect(batch?.events.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+    expect(cursor.next).toBe(4n);
+  });
+
+  it.each(['detached', 'attached', 'skipTo'] as const)('forgets half a response: %s', (how) => {
+    const cursor = cursorAt(3n);
+    cursor.take([put(3, 'a')], true);
+    if (how === 'detached') cursor.detached();
+    else if (how === 'attached') cursor.attached(9n);
+    else cursor.skipTo(3n);
+    expect(cursor.next).toBe(3n);
+    const [batch] = cursor.take([put(3, 'a'), put(3, 'b')], false);
+    expect(batch?.events.map(({ key }) => key)).toEqual(['a', 'b']);
+  });
+
+  it('progress moves it on, never back, and not within a response', () => {
+    const cursor = cursorAt(5n);
+    expect(cursor.progress(4n)).toBe(false);
+    expect(cursor.progress(9n)).toBe(true);
+    expect(cursor.next).toBe(10n);
+    expect(cursor.progress(9n)).toBe(false);
+    cursor.take([put(12)], true);
+    expect(cursor.progress(20n)).toBe(false);
+    expect(revisionsOf(cursor, [put(13)])).toEqual([12, 13]);
+  });
+
+  it('skipTo goes anywhere, also back into a restored history', () => {
+    const cursor = cursorAt(50n);
+    cursor.skipTo(10n);
+    expect(revisionsOf(cursor, [put(9), put(10)])).toEqual([10]);
+  });
+});
