@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { AbortedError, ClosedError, ConflictError, type CoordError, SessionLostError } from './errors.js';
 import type { WaitOptions } from './kv.js';
+import { LeaseDeadline } from './lease-deadline.js';
 import { type KeptLease, type LeaseKeeper, type Moment, now } from './lease-keeper.js';
 import type { CoordLogger } from './logger.js';
 import type { Session, SessionOptions, SessionState } from './session.js';
@@ -10,9 +11,6 @@ import { assertValid, checkTtlMs, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
 
 const DEFAULT_TTL_MS = 10_000;
-/** The safety margin before the server's own expiry: a tenth of the TTL, at most a second. */
-const MARGIN_SHARE = 0.1;
-const MAX_MARGIN_MS = 1_000;
 const REVOKE_TIMEOUT_MS = 2_000;
 
 export interface SessionContext {
@@ -34,16 +32,14 @@ export class LeaseSession implements Session, KeptLease {
   readonly #context: SessionContext;
   readonly #controller = new AbortController();
   readonly #acknowledgements = new Set<(sentAt: Moment) => void>();
-  #ttlMs: number;
-  #sentAt: Moment;
+  readonly #deadline: LeaseDeadline;
   #state: SessionState = 'alive';
   #timer: NodeJS.Timeout | undefined;
   #revoking: Promise<void> | undefined;
 
   private constructor(leaseId: bigint, ttlMs: number, sentAt: Moment, context: SessionContext) {
     this.leaseId = leaseId;
-    this.#ttlMs = ttlMs;
-    this.#sentAt = sentAt;
+    this.#deadline = new LeaseDeadline(sentAt, ttlMs);
     this.#context = context;
     setMaxListeners(0, this.#controller.signal); // every lock and registration on the session listens
   }
@@ -83,7 +79,7 @@ export class LeaseSession implements Session, KeptLease {
   }
 
   get ttlMs(): number {
-    return this.#ttlMs;
+    return this.#deadline.ttlMs;
   }
 
   get signal(): AbortSignal {
@@ -92,14 +88,14 @@ export class LeaseSession implements Session, KeptLease {
 
   get state(): SessionState {
     // Timers do not fire in a stalled event loop: look at the clock at each question.
-    if (this.#state === 'alive' && this.#leftMs() <= 0) {
+    if (this.#state === 'alive' && this.#deadline.leftMs <= 0) {
       this.#lose('no keepalive was acknowledged in time');
     }
     return this.#state;
   }
 
   get remainingMs(): number {
-    return this.state === 'alive' ? this.#leftMs() : 0;
+    return this.state === 'alive' ? this.#deadline.leftMs : 0;
   }
 
   assertAlive(): void {
@@ -151,8 +147,7 @@ export class LeaseSession implements Session, KeptLease {
 
   acknowledged(sentAt: Moment, ttlMs: number): void {
     if (this.state !== 'alive') return;
-    this.#sentAt = sentAt;
-    this.#ttlMs = ttlMs;
+    this.#deadline.acknowledged(sentAt, ttlMs);
     for (const tell of [...this.#acknowledgements]) tell(sentAt);
   }
 
@@ -162,14 +157,6 @@ export class LeaseSession implements Session, KeptLease {
 
   get #hexId(): string {
     return this.leaseId.toString(16);
-  }
-
-  /** Milliseconds until the server might give the lease away, by whichever clock says less. */
-  #leftMs(): number {
-    const usable = this.#ttlMs - Math.min(MAX_MARGIN_MS, this.#ttlMs * MARGIN_SHARE);
-    const { monotonic, wall } = now();
-    const elapsed = Math.max(monotonic - this.#sentAt.monotonic, wall - this.#sentAt.wall);
-    return usable - elapsed;
   }
 
   #arm(): void {
@@ -200,12 +187,12 @@ export class LeaseSession implements Session, KeptLease {
 
   #lose(why: string): void {
     if (this.#state !== 'alive') return;
-    this.#context.logger.warn('session lost', { leaseId: this.#hexId, ttlMs: this.#ttlMs, why });
+    this.#context.logger.warn('session lost', { leaseId: this.#hexId, ttlMs: this.ttlMs, why });
     this.#end('lost', this.#lostError(why));
   }
 
   #lostError(why: string): SessionLostError {
-    const message = `session lost: lease ${this.#hexId} (TTL ${this.#ttlMs} ms): ${why}; start a new session`;
+    const message = `session lost: lease ${this.#hexId} (TTL ${this.ttlMs} ms): ${why}; start a new session`;
     return new SessionLostError(message, { leaseId: this.leaseId });
   }
 

@@ -1,5 +1,5 @@
 import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   AbortedError,
   ClosedError,
@@ -235,6 +235,21 @@ describe('outages', () => {
     expect(session.state).toBe('lost');
     expect(() => session.assertAlive()).toThrow(SessionLostError);
     expect(fired).toBe(1);
+  });
+
+  it('a machine that was suspended does not believe in its lease', async () => {
+    const session = await client.session({ ttlMs: 30_000 });
+    let fired = 0;
+    session.signal.addEventListener('abort', () => fired++);
+    const clock = vi.spyOn(Date, 'now');
+    try {
+      const present = Date.now();
+      clock.mockReturnValue(present + 30_000);
+      expect(() => session.assertAlive()).toThrow(SessionLostError);
+    } finally {
+      clock.mockRestore();
+    }
+    expect([session.state, fired]).toEqual(['lost', 1]);
   });
 
   it('a lost answer to the grant leaves one lease and no error', async () => {
