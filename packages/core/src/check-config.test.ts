@@ -65,6 +65,14 @@ describe('checkConfig', () => {
     expect(pathsOf(fromJson('[]'))).toEqual(['config']);
   });
 
+  it('returns a copy, which later changes do not reach', () => {
+    const given = { namespace: 'a', distributedLock: { defaultTtlMs: 5_000 } };
+    const checked = checkConfig(given);
+    given.namespace = 'b';
+    given.distributedLock.defaultTtlMs = -1;
+    expect(checked).toMatchObject({ namespace: 'a', distributedLock: { defaultTtlMs: 5_000 } });
+  });
+
   it('never shows a password', () => {
     const config = { username: 'root', password: 'hunter2', dialTimeoutMs: 0 };
     expect(() => checkConfig(config)).toThrow(expect.not.stringContaining('hunter2'));

@@ -37,9 +37,10 @@ const KNOWN = {
 
 /**
  * Lets each part check its own options. Does no I/O.
+ * @returns a copy: what the caller changes in his object later on has not been checked
  * @throws {ValidationError} with the problems of all parts, such as `distributedLock.defaultTtlMs`
  */
-export function checkConfig(config: CoordConfigInput): void {
+export function checkConfig(config: CoordConfigInput): CoordConfigInput {
   if (!isPlainObject(config)) {
     throw new ValidationError([{ path: 'config', message: `must be an object, got ${show(config)}` }]);
   }
@@ -53,6 +54,12 @@ export function checkConfig(config: CoordConfigInput): void {
   checkSection(issues, 'distributedLock', distributedLock, (options) => createLocks(standIn, options));
   checkSection(issues, 'configCenter', configCenter, (options) => createConfigCenter(standIn, options));
   assertValid(issues);
+  return {
+    ...client,
+    serviceRegistry: serviceRegistry && { ...serviceRegistry },
+    distributedLock: distributedLock && { ...distributedLock },
+    configCenter: configCenter && { ...configCenter },
+  };
 }
 
 function checkSection<T>(

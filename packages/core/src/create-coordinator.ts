@@ -33,15 +33,14 @@ export async function createCoordinator(
   config: CoordConfigInput = {},
   options: CoordinatorOptions & WaitOptions = {},
 ): Promise<Coordinator> {
-  checkConfig(config);
+  const checked = checkConfig(config);
   const { signal, timeoutMs } = options;
-  const client = await connect(clientOptions(config, options), { signal, timeoutMs });
-  return new WiredCoordinator(client, config);
+  const client = await connect(clientOptions(checked, options), { signal, timeoutMs });
+  return new WiredCoordinator(client, checked);
 }
 
-/** A coordinator that connects at its first use. @throws {ValidationError} naming every problem */
+/** A coordinator that connects at its first use. The configuration has been checked. */
 export function createLazyCoordinator(config: CoordConfigInput, options: CoordinatorOptions): Coordinator {
-  checkConfig(config);
   return new WiredCoordinator(createClient(clientOptions(config, options)), config);
 }
 

@@ -63,8 +63,7 @@ export function configure(config: CoordConfigInput, options: CoordinatorOptions 
       `configure: the shared coordinator is in use with its present configuration; ${remedy}`,
     );
   }
-  checkConfig(config);
-  settings = { config: { ...config }, options: { ...options } };
+  settings = { config: checkConfig(config), options: { ...options } };
 }
 
 /** Asks etcd whether it is there. @throws {ConnectionError} naming every endpoint tried */
