@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AbortedError,
   AuthError,
@@ -412,7 +413,7 @@ export class InstanceRegistration implements Registration {
           return;
         }
         this.#logger.warn('instance not deregistered yet', { key, attempt, error });
-        await delay(backoffDelayMs(attempt, RETRY));
+        await pauseRemoval(attempt);
       }
     }
   }
@@ -437,7 +438,7 @@ export class InstanceRegistration implements Registration {
           await this.#claim.withdraw();
         } catch (error) {
           if (error instanceof ClosedError) return;
-          await delay(backoffDelayMs(attempt, RETRY));
+          await pauseRemoval(attempt);
         }
       }
     };
@@ -455,6 +456,11 @@ export class InstanceRegistration implements Registration {
       }
     }
   }
+}
+
+/** Between two attempts in the background. It does not keep the process alive: the lease's end is the last resort. */
+function pauseRemoval(attempt: number): Promise<void> {
+  return sleep(backoffDelayMs(attempt, RETRY), undefined, { ref: false });
 }
 
 /** The key now belongs to somebody else, or somebody is taking us out. */

@@ -1,3 +1,6 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { type CoordClient, CoordError, connect } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -87,6 +90,22 @@ describe('an etcd that is away for longer than the TTL', () => {
     await etcd.restart();
     await eventually(() => expect(registration.state).toBe('deregistered'), { timeoutMs: 20_000 });
     expect(await other.kv.get(key)).toBeUndefined();
+  });
+
+  it('does not keep a process alive that has closed everything', async () => {
+    const script = fileURLToPath(new URL('leaving-process.ts', import.meta.url));
+    const child = fork(script, [etcd.endpoint], {
+      execArgv: ['--conditions=@coord/source', '--import', 'tsx'],
+    });
+    try {
+      expect(await once(child, 'message')).toMatchObject([{ registered: 20 }, undefined]);
+      await etcd.kill();
+      child.send('leave');
+      const [{ waitsFor }] = await once(child, 'message');
+      expect(waitsFor).not.toContain('Timeout');
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 
   it('fails a first registration in time, and leaves nothing behind', async () => {
