@@ -35,7 +35,7 @@ it('@coord/client/internal exports these names', () => {
     'createCoordLogger',
     'delay',
     'internalsOf',
-    'keyRange',
+    'manyMayListen',
     'monotonicNow',
     'prefixEnd',
     'raceAbort',

@@ -5,7 +5,7 @@ export { type ClientInternals, internalsOf, type SessionRef } from './internals.
 export { type CoordLogger, createCoordLogger, type LogFields } from './logger.js';
 export { manyMayListen } from './many-may-listen.js';
 export { PushIterator } from './push-iterator.js';
-export { keyRange, prefixEnd } from './range.js';
+export { prefixEnd } from './range.js';
 export {
   assertValid,
   checkKeyPart,

@@ -220,6 +220,9 @@ function includes(words: string): (details: string) => boolean {
   return (details) => details.includes(words);
 }
 
+/** grpc-js appends this also where it has nothing to note. */
+const EMPTY_NOTE = /\.? Resolution note: $/;
+
 /** grpc-js says with these words that a call never left the process. */
 function neverSent(details: string): boolean {
   return (
@@ -233,7 +236,7 @@ function neverSent(details: string): boolean {
 /** Translates what grpc-js reports into a Coord error and a verdict. */
 export function translateRpcError(cause: unknown, context: RpcContext): RpcFailure {
   if (!isGrpcError(cause)) return ownFailure(cause, context);
-  const details = cause.details.replace(/^etcdserver: /, '');
+  const details = cause.details.replace(/^etcdserver: /, '').replace(EMPTY_NOTE, '');
   const rule = RULES.find(({ code, says }) => code === cause.code && (says === undefined || says(details)));
   const { error, hint, remedy = 'none', lost = rule === undefined, endpointFault = false } = rule ?? {};
   const report: Report = {
