@@ -1,8 +1,7 @@
 import type { ILeaseKeepAliveResponse } from 'etcd3';
-import { backoffDelayMs } from './backoff.js';
-import { cancelCall } from './cancel-call.js';
 import { monotonicNow } from './clock.js';
 import type { CoordLogger } from './logger.js';
+import { ReconnectingStream, type StreamUser } from './reconnecting-stream.js';
 import type { OpenStream, Transport } from './transport.js';
 
 /** A moment on both clocks: the monotonic one measures, the wall clock notices a suspended machine. */
@@ -35,7 +34,7 @@ interface Kept {
   dueAt: number;
 }
 
-const RECONNECT = { initialDelayMs: 50, maxDelayMs: 1_000, multiplier: 2 };
+const BACKOFF = { initialDelayMs: 50, maxDelayMs: 1_000, multiplier: 2 };
 /** Keepalives a TTL. */
 const BEATS_PER_TTL = 3;
 /** A keepalive unanswered for this share of the TTL makes us try another endpoint, while there is time for two. */
@@ -45,24 +44,21 @@ const SUSPECT_SHARE_ALONE = 1 / 2;
 /** A timer this late tells of a busy event loop: the answer may be waiting unread. */
 const STALLED_MS = 50;
 const REREAD_MS = 50;
-/** A stream that lived this long was a good one: the next break is a new trouble, mended at once. */
-const STABLE_MS = 2_000;
 
 /** Keeps all leases of a client alive over one stream. */
-export class LeaseKeeper {
+export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
   readonly #transport: Transport;
-  readonly #logger: CoordLogger;
+  readonly #stream: ReconnectingStream<'leaseKeepAlive'>;
   readonly #leases = new Map<string, Kept>();
-  #live: OpenStream<'leaseKeepAlive'> | undefined;
-  #opening = false;
-  #openedAt = 0;
-  #failures = 0;
-  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(transport: Transport, logger: CoordLogger) {
     this.#transport = transport;
-    this.#logger = logger;
+    this.#stream = new ReconnectingStream('leaseKeepAlive', { transport, logger, backoff: BACKOFF }, this);
+  }
+
+  get needed(): number {
+    return this.#leases.size;
   }
 
   /** Keeps a lease alive until `remove`; the first keepalive goes out a third of its TTL after the grant. */
@@ -71,14 +67,14 @@ export class LeaseKeeper {
     const kept: Kept = { lease, id: lease.leaseId.toString(), sent: [], timer: undefined, dueAt: 0 };
     this.#leases.set(kept.id, kept);
     this.#schedule(kept, lease.ttlMs / BEATS_PER_TTL);
-    this.#open();
+    this.#stream.open();
   }
 
   remove(lease: KeptLease): void {
     const id = lease.leaseId.toString();
     clearTimeout(this.#leases.get(id)?.timer);
     this.#leases.delete(id);
-    if (this.#leases.size === 0) this.#end();
+    if (this.#leases.size === 0) this.#stream.end();
   }
 
   /** Sends a keepalive now. */
@@ -89,81 +85,19 @@ export class LeaseKeeper {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
     for (const { timer } of this.#leases.values()) clearTimeout(timer);
     this.#leases.clear();
-    this.#end();
+    this.#stream.close();
   }
 
-  #schedule(kept: Kept, ms: number): void {
-    clearTimeout(kept.timer);
-    kept.dueAt = monotonicNow() + ms;
-    kept.timer = setTimeout(() => this.#tick(kept), ms);
-  }
-
-  /** Each beat is followed by a look whether it was answered. */
-  #tick(kept: Kept): void {
-    const oldest = kept.sent[0];
-    if (oldest && this.#live) {
-      const late = monotonicNow() - kept.dueAt;
-      if (late > STALLED_MS) this.#schedule(kept, REREAD_MS);
-      else this.#suspect(this.#live, kept);
-      return;
-    }
-    this.#beat(kept);
-  }
-
-  #beat(kept: Kept): void {
-    const live = this.#live;
-    if (!live) {
-      this.#open(); // every lease gets its beat when the stream is there
-      return;
-    }
-    kept.sent.push(now());
-    live.stream.write({ ID: kept.id });
-    // Counted from the oldest: later ones, asked for by `keepAlive`, must not put off the suspicion.
-    if (kept.sent.length === 1) this.#schedule(kept, this.#suspectAfterMs(kept.lease.ttlMs));
-  }
-
-  #suspect(live: OpenStream<'leaseKeepAlive'>, kept: Kept): void {
-    const reason = `keepalive of lease ${kept.lease.leaseId.toString(16)} unanswered`;
-    this.#transport.pool.failed(live.endpoint, reason);
-    this.#drop(live, new Error(reason));
-  }
-
-  #open(): void {
-    if (this.#opening || this.#live || this.#timer || this.#closed || this.#leases.size === 0) return;
-    this.#opening = true;
-    this.#transport
-      .openStream('leaseKeepAlive')
-      .then((opened) => this.#opened(opened))
-      .catch((error) => this.#retryLater(error))
-      .finally(() => {
-        this.#opening = false;
-      });
-  }
-
-  #opened(opened: OpenStream<'leaseKeepAlive'>): void {
-    const { stream } = opened;
-    stream.on('data', (response) => {
-      if (this.#live === opened) this.#receive(opened, response);
-    });
-    stream.on('error', (error) => this.#drop(opened, error));
-    stream.on('end', () => this.#drop(opened, new Error('the server ended the stream')));
-    if (this.#closed || this.#leases.size === 0) {
-      cancelCall(stream);
-      return;
-    }
-    this.#live = opened;
-    this.#openedAt = monotonicNow();
+  opened(): void {
     for (const kept of this.#leases.values()) {
       kept.sent = [];
       this.#beat(kept);
     }
   }
 
-  #receive(live: OpenStream<'leaseKeepAlive'>, response: ILeaseKeepAliveResponse): void {
-    this.#transport.pool.succeeded(live.endpoint);
+  received(response: ILeaseKeepAliveResponse): void {
     const kept = this.#leases.get(response.ID);
     const sentAt = kept?.sent.shift();
     if (!kept || !sentAt) return;
@@ -181,34 +115,51 @@ export class LeaseKeeper {
     kept.lease.acknowledged(sentAt, ttlMs);
   }
 
-  #drop(live: OpenStream<'leaseKeepAlive'>, cause: unknown): void {
-    if (this.#live !== live) return;
-    this.#live = undefined;
-    cancelCall(live.stream);
-    if (monotonicNow() - this.#openedAt > STABLE_MS) this.#failures = 0;
-    const { error } = this.#transport.streamFailed('leaseKeepAlive', live, cause);
-    this.#retryLater(error);
+  /** The leases live on: their deadlines are their own, and the next stream begins with a beat for each. */
+  lost(): void {}
+
+  givesUp(): boolean {
+    return false;
   }
 
-  #retryLater(error: unknown): void {
-    if (this.#closed || this.#leases.size === 0 || this.#timer) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#logger.warn('keepalive stream lost, opening another', { leases: this.#leases.size, reason });
-    const delayMs = this.#failures === 0 ? 0 : backoffDelayMs(this.#failures, RECONNECT);
-    this.#failures++;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#open();
-    }, delayMs);
+  #schedule(kept: Kept, ms: number): void {
+    clearTimeout(kept.timer);
+    kept.dueAt = monotonicNow() + ms;
+    kept.timer = setTimeout(() => this.#tick(kept), ms);
+  }
+
+  /** Each beat is followed by a look whether it was answered. */
+  #tick(kept: Kept): void {
+    const oldest = kept.sent[0];
+    const { live } = this.#stream;
+    if (oldest && live) {
+      const late = monotonicNow() - kept.dueAt;
+      if (late > STALLED_MS) this.#schedule(kept, REREAD_MS);
+      else this.#suspect(live, kept);
+      return;
+    }
+    this.#beat(kept);
+  }
+
+  #beat(kept: Kept): void {
+    const { live } = this.#stream;
+    if (!live) {
+      this.#stream.open(); // every lease gets its beat when the stream is there
+      return;
+    }
+    kept.sent.push(now());
+    live.stream.write({ ID: kept.id });
+    // Counted from the oldest: later ones, asked for by `keepAlive`, must not put off the suspicion.
+    if (kept.sent.length === 1) this.#schedule(kept, this.#suspectAfterMs(kept.lease.ttlMs));
+  }
+
+  #suspect(live: OpenStream<'leaseKeepAlive'>, kept: Kept): void {
+    const reason = `keepalive of lease ${kept.lease.leaseId.toString(16)} unanswered`;
+    this.#transport.pool.failed(live.endpoint, reason);
+    this.#stream.replace(reason);
   }
 
   #suspectAfterMs(ttlMs: number): number {
     return ttlMs * (this.#transport.pool.size === 1 ? SUSPECT_SHARE_ALONE : SUSPECT_SHARE);
-  }
-
-  #end(): void {
-    const live = this.#live;
-    this.#live = undefined;
-    if (live) cancelCall(live.stream);
   }
 }

@@ -48,8 +48,12 @@ export const SERVICE_OF: { readonly [M in keyof UnaryRpcs]: UnaryRpcs[M]['servic
 
 /** The streaming calls that Coord makes. */
 export interface StreamRpcs {
-  watch: { service: 'Watch'; stream: RpcStream<IWatchRequest, IWatchResponse> };
-  leaseKeepAlive: { service: 'Lease'; stream: RpcStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse> };
+  watch: { service: 'Watch'; request: IWatchRequest; response: IWatchResponse };
+  leaseKeepAlive: {
+    service: 'Lease';
+    request: ILeaseKeepAliveRequest;
+    response: ILeaseKeepAliveResponse;
+  };
 }
 
 export const STREAM_SERVICE_OF: { readonly [M in keyof StreamRpcs]: StreamRpcs[M]['service'] } = {
@@ -57,7 +61,10 @@ export const STREAM_SERVICE_OF: { readonly [M in keyof StreamRpcs]: StreamRpcs[M
   leaseKeepAlive: 'Lease',
 };
 
-export type RpcStream<Request, Response> = IDuplexStream<Request, Response>;
+export type RpcStream<M extends keyof StreamRpcs> = IDuplexStream<
+  StreamRpcs[M]['request'],
+  StreamRpcs[M]['response']
+>;
 
 type UnaryMethods = {
   [M in keyof UnaryRpcs]: (
@@ -69,7 +76,7 @@ type UnaryMethods = {
 };
 
 type StreamMethods = {
-  [M in keyof StreamRpcs]: (metadata: grpc.Metadata) => StreamRpcs[M]['stream'];
+  [M in keyof StreamRpcs]: (metadata: grpc.Metadata) => RpcStream<M>;
 };
 
 /** A service client as etcd3 makes it from the protos: the base class and a method for each call. */

@@ -18,7 +18,7 @@ import type { CallOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
 import { manyMayListen } from './many-may-listen.js';
 import type { ResolvedClientOptions } from './options.js';
-import { SERVICE_OF, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
+import { type RpcStream, SERVICE_OF, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
 import { isPermissionDenied, type RpcFailure, translateRpcError } from './rpc-errors.js';
 import { assertValid, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
@@ -37,7 +37,7 @@ interface StreamOrigin {
 }
 
 export interface OpenStream<M extends keyof StreamRpcs> extends StreamOrigin {
-  readonly stream: StreamRpcs[M]['stream'];
+  readonly stream: RpcStream<M>;
 }
 
 interface AttemptOptions {

@@ -6,6 +6,7 @@ import {
   CompactedError,
   type CoordClient,
   connect,
+  createClient,
   ValidationError,
   type Watch,
   type WatchBatch,
@@ -336,5 +337,19 @@ describe('compaction before the watch caught up', () => {
     const batch = await next(far.watch({ prefix: '/w/start/' }, { startRevision: revision }));
     expect(batch).toMatchObject({ resync: true });
     expect(show(batch)).toEqual(['put a=2']);
+  });
+});
+
+describe('a watch that comes while the stream of an abandoned one is being opened', () => {
+  it('is attached, at whichever moment it comes', async () => {
+    // A stream takes some microtasks to open: the second watch comes after each number of them.
+    for (let turns = 0; turns < 40; turns++) {
+      await using fresh = createClient(etcd.connectOptions);
+      const abandoned = fresh.watch('nobody-waits');
+      await abandoned.close();
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await using late = fresh.watch('somebody-waits');
+      await expect(late.ready).resolves.toBeUndefined();
+    }
   });
 });
