@@ -225,7 +225,7 @@ function list<T>(items: readonly T[] | undefined, path: string): readonly T[] {
 }
 
 function assertObject(value: unknown, path: string): void {
-  if (typeof value === 'object' && value !== null) return;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return;
   throw new ValidationError([{ path, message: `must be an object, got ${show(value)}` }]);
 }
 

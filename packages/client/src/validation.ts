@@ -28,7 +28,7 @@ export function checkTtlMs(issues: IssueList, path: string, value: unknown): Iss
 
 export function checkWaitOptions(issues: IssueList, options: WaitOptions | undefined): IssueList {
   if (options === undefined) return issues;
-  if (typeof options !== 'object' || options === null) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
     return issues;
   }
