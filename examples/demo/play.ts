@@ -46,7 +46,8 @@ async function playOn(
   const stage = new Stage({ client, story, endpoints, namespace, signal });
   try {
     const { version, endpoint, latencyMs } = await client.ping({ signal });
-    const whose = server === undefined ? '' : `, started for this demo (pid ${server.pid})`;
+    const where = server?.pid === undefined ? 'in a container' : `pid ${server.pid}`;
+    const whose = server === undefined ? '' : `, started for this demo (${where})`;
     story.line(`etcd ${version} at ${endpoint} answers in ${ms(latencyMs)}${whose}`);
     await playActs(stage);
   } finally {
