@@ -1,7 +1,7 @@
 import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type Lock, LockExpiredError, LockNotHeldError } from '../src/index.js';
-import { aborted, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
+import { aborted, metric, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
 
 let etcd: EtcdServer;
 beforeAll(async () => {
@@ -41,9 +41,14 @@ describe('a held lock', () => {
   });
 
   it('is told also when it is deleted long after', async () => {
-    const { locks, client } = await open();
+    const own = await startEtcd(); // so that no other watch is counted
+    onTestFinished(() => own.stop());
+    const { locks, client } = await party(own.connectOptions);
     const lock = await locks.acquire(uniqueName());
-    await new Promise((resolve) => setTimeout(resolve, 600)); // the watch of its own key attaches after 250 ms
+    // The watch of its own key attaches when it has been held for a while.
+    await eventually(async () =>
+      expect(await metric(own.endpoint, 'etcd_debugging_mvcc_watcher_total')).toBe(1),
+    );
     expect(lock.signal.aborted).toBe(false);
     await client.kv.delete(lock.etcdKey);
     await aborted(lock.signal);

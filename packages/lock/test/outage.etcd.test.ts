@@ -2,7 +2,16 @@ import { AbortedError, CoordError, TimeoutError } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LockTimeoutError } from '../src/index.js';
-import { isSettled, type Party, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
+import {
+  isSettled,
+  metric,
+  type Party,
+  party,
+  queueKeys,
+  queueLength,
+  rejection,
+  uniqueName,
+} from './support.js';
 
 let etcd: EtcdServer;
 let proxy: Awaited<ReturnType<typeof startProxy>>;
@@ -30,8 +39,15 @@ beforeEach(async () => {
 
 const abortMarks = async () => (await direct.client.kv.range({ prefix: '/coord/locks/abort/' })).count;
 
-/** Long enough for the first attempt to be given up and the next one to be under way. */
-const untilRepeated = () => new Promise((resolve) => setTimeout(resolve, 1_300));
+/** Until the first attempt has been given up and its repetition has reached etcd, as one more raft proposal. */
+async function untilRepeated(): Promise<void> {
+  const proposals = () => metric(etcd.endpoint, 'etcd_server_proposals_applied_total');
+  const before = await proposals();
+  await eventually(async () => expect(await proposals()).toBeGreaterThan(before));
+}
+
+/** Until the first attempt has been given up, where nothing reaches etcd that could tell of it. */
+const untilGivenUp = () => new Promise((resolve) => setTimeout(resolve, 1_300));
 
 describe('a lost response', () => {
   it('to an enqueue: one key, one grant', async () => {
@@ -156,7 +172,7 @@ describe('an abort whose enqueue', () => {
     const acquiring = rejection(remote.locks.acquire(name, { signal: abort.signal }));
     setTimeout(() => abort.abort(), 100);
     expect(await acquiring).toBeInstanceOf(AbortedError);
-    await untilRepeated();
+    await untilGivenUp();
     proxy.heal();
     await remote.locks.close({ timeoutMs: 20_000 });
     expect(await queueKeys(direct.client, name)).toEqual([]);
@@ -173,7 +189,7 @@ describe('while etcd is away', () => {
   it('acquire waits until it is back', async () => {
     await cutOff();
     const acquiring = remote.locks.acquire(uniqueName());
-    await untilRepeated();
+    await untilGivenUp();
     expect(await isSettled(acquiring)).toBe(false);
     await proxy.accept();
     await (await acquiring).release();

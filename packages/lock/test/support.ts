@@ -78,3 +78,11 @@ export function aborted(signal: AbortSignal): Promise<unknown> {
     else signal.addEventListener('abort', () => resolve(signal.reason), { once: true });
   });
 }
+
+/** One of etcd's own counts, such as of its watchers: https://etcd.io/docs/v3.5/metrics/ */
+export async function metric(endpoint: string, name: string): Promise<number> {
+  const text = await (await fetch(`${endpoint}/metrics`)).text();
+  const value = new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1];
+  if (value === undefined) throw new Error(`etcd at ${endpoint} has no metric ${name}`);
+  return Number(value);
+}
