@@ -1,16 +1,15 @@
-import type * as grpc from '@grpc/grpc-js';
 import { AuthToken } from './auth-token.js';
 import { backoffDelayMs, delay } from './backoff.js';
-import { cancelCall } from './cancel-call.js';
+import { callMetadata } from './call-metadata.js';
 import { monotonicNow } from './clock.js';
-import type { Connection, Endpoint } from './endpoint.js';
+import type { Endpoint } from './endpoint.js';
 import { EndpointPool } from './endpoint-pool.js';
 import {
   AbortedError,
   AuthError,
   ClosedError,
   ConnectionError,
-  CoordError,
+  type CoordError,
   type EndpointFailure,
   type Outcome,
 } from './errors.js';
@@ -18,8 +17,9 @@ import type { CallOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
 import { manyMayListen } from './many-may-listen.js';
 import type { ResolvedClientOptions } from './options.js';
-import { type RpcStream, SERVICE_OF, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
+import { type RpcStream, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
 import { isPermissionDenied, type RpcFailure, translateRpcError } from './rpc-errors.js';
+import { closedError, UnaryCalls } from './unary-calls.js';
 import { assertValid, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
 
@@ -40,15 +40,6 @@ export interface OpenStream<M extends keyof StreamRpcs> extends StreamOrigin {
   readonly stream: RpcStream<M>;
 }
 
-interface AttemptOptions {
-  readonly token?: string | undefined;
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-  /** The outcome to report when it ends before it was sent, and after. */
-  readonly unsent: Outcome;
-  readonly lost: Outcome;
-}
-
 const HARMLESS = { unsent: 'not-applied', lost: 'not-applied' } as const;
 
 /** One attempt's share of a repeatable call's time, so that a frozen member leaves time for another. */
@@ -64,8 +55,9 @@ export class Transport {
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
   readonly #token: AuthToken;
-  /** How to end each call and pause that is under way. */
-  readonly #pending = new Set<() => void>();
+  readonly #calls = new UnaryCalls();
+  /** How to end each pause between attempts. */
+  readonly #pauses = new Set<() => void>();
   #closed = false;
 
   constructor(options: ResolvedClientOptions, logger: CoordLogger) {
@@ -96,7 +88,7 @@ export class Transport {
     let outcome: Outcome = 'not-applied';
 
     for (let attempt = 1; ; attempt++) {
-      this.#assertWanted(method, signal, outcome);
+      this.#calls.assertWanted(method, signal, outcome);
       const endpoint = this.pool.current;
       const attemptMs = this.#attemptMs(kind, attempt, timeoutMs, expiresAt);
       let failure: RpcFailure;
@@ -105,7 +97,7 @@ export class Transport {
       try {
         token = await this.#tokenFor(endpoint, attemptMs, signal, outcome);
         sent = true;
-        const response = await this.#attempt(method, request, endpoint, {
+        const response = await this.#calls.send(method, request, endpoint, {
           token,
           timeoutMs: Math.max(1, Math.min(attemptMs, expiresAt - monotonicNow())),
           signal,
@@ -142,7 +134,7 @@ export class Transport {
 
   /** Opens a stream on the endpoint in use. The caller reports what becomes of it to the pool. */
   async openStream<M extends keyof StreamRpcs>(method: M): Promise<OpenStream<M>> {
-    this.#assertWanted(method, undefined, 'not-applied');
+    this.#calls.assertWanted(method, undefined, 'not-applied');
     const endpoint = this.pool.current;
     let token: string | undefined;
     try {
@@ -151,7 +143,7 @@ export class Transport {
       throw this.streamFailed(method, { endpoint, token }, cause).error;
     }
     const connection = await endpoint.connection(STREAM_SERVICE_OF[method], method);
-    this.#assertWanted(method, undefined, 'not-applied');
+    this.#calls.assertWanted(method, undefined, 'not-applied');
     const stream = connection.client[method](callMetadata(connection, token, true));
     return { stream, endpoint, token };
   }
@@ -220,13 +212,13 @@ export class Transport {
     const expiresAt = monotonicNow() + timeoutMs;
     const options = () => ({ ...HARMLESS, signal, timeoutMs: Math.max(1, expiresAt - monotonicNow()) });
     const token = await this.#tokenFor(endpoint, timeoutMs, signal);
-    const status = await this.#attempt('status', {}, endpoint, { ...options(), token });
+    const status = await this.#calls.send('status', {}, endpoint, { ...options(), token });
     if (status.leader === '0') throw new ConnectionError('the member has no leader');
     if (this.#options.credentials) return;
     // Status needs no login: only a read tells that a user is required.
     const anyKey = { key: Buffer.of(0), keys_only: true, serializable: true };
     try {
-      await this.#attempt('range', anyKey, endpoint, options());
+      await this.#calls.send('range', anyKey, endpoint, options());
     } catch (cause) {
       if (!isPermissionDenied(cause)) throw cause; // a user by certificate may be allowed other keys
     }
@@ -236,54 +228,13 @@ export class Transport {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const end of [...this.#pending]) end();
+    this.#calls.close();
+    for (const end of [...this.#pauses]) end();
     this.pool.close();
   }
 
-  async #attempt<M extends keyof UnaryRpcs>(
-    method: M,
-    request: UnaryRpcs[M]['request'],
-    endpoint: Endpoint,
-    { token, timeoutMs, signal, unsent, lost }: AttemptOptions,
-  ): Promise<UnaryRpcs[M]['response']> {
-    const connection = await endpoint.connection(SERVICE_OF[method], method);
-    this.#assertWanted(method, signal, unsent);
-    // Reads that may be stale are also wanted from a member that has lost its leader.
-    const requireLeader = !('serializable' in request && request.serializable === true);
-    const metadata = callMetadata(connection, token, requireLeader);
-
-    return new Promise((resolve, reject) => {
-      const cancel = (error: CoordError) => {
-        settle();
-        cancelCall(call);
-        reject(error);
-      };
-      const onAbort = () => cancel(abortedError(method, signal, lost));
-      const onClose = () => cancel(this.closedError(method, lost));
-      const settle = () => {
-        signal?.removeEventListener('abort', onAbort);
-        this.#pending.delete(onClose);
-      };
-      const deadline = Date.now() + timeoutMs;
-      const call = connection.client[method](request, metadata, { deadline }, (error, response) => {
-        settle();
-        if (error || response === undefined)
-          reject(error ?? new CoordError('COORD_INTERNAL', `${method}: empty answer`, { outcome: lost }));
-        else resolve(response);
-      });
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#pending.add(onClose);
-    });
-  }
-
-  /** @throws {ClosedError} or {AbortedError} when nobody waits for the call any more */
-  #assertWanted(method: string, signal: AbortSignal | undefined, outcome: Outcome): void {
-    if (this.#closed) throw this.closedError(method, outcome);
-    if (signal?.aborted) throw abortedError(method, signal, outcome);
-  }
-
-  closedError(method: string, outcome: Outcome = 'not-applied'): ClosedError {
-    return new ClosedError(`${method}: the client is closed`, { outcome });
+  closedError(method: string): ClosedError {
+    return closedError(method);
   }
 
   /** The token, or undefined without credentials. */
@@ -299,7 +250,7 @@ export class Transport {
     try {
       return await wait.race(this.#token.fetch(endpoint));
     } catch (error) {
-      this.#assertWanted('log in', signal, outcome);
+      this.#calls.assertWanted('log in', signal, outcome);
       throw error;
     }
   }
@@ -310,7 +261,7 @@ export class Transport {
     const request = { name: credentials.username, password: credentials.password };
     try {
       const options = { ...HARMLESS, timeoutMs: requestTimeoutMs };
-      const { token } = await this.#attempt('authenticate', request, endpoint, options);
+      const { token } = await this.#calls.send('authenticate', request, endpoint, options);
       return token;
     } catch (cause) {
       if (cause instanceof Error && cause.message.includes('authentication is not enabled')) {
@@ -337,29 +288,17 @@ export class Transport {
     return round < 1 ? 0 : backoffDelayMs(round, this.#options.retry);
   }
 
-  /** Ends early when the caller aborts or the client closes; whoever goes on then asks `#assertWanted`. */
+  /** Ends early when the caller aborts or the client closes; whoever goes on then asks `assertWanted`. */
   async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
     if (ms === 0) return;
     const ended = new AbortController();
     const end = () => ended.abort();
     signal?.addEventListener('abort', end, { once: true });
-    this.#pending.add(end);
+    this.#pauses.add(end);
     await delay(ms, ended.signal).catch(end);
     signal?.removeEventListener('abort', end);
-    this.#pending.delete(end);
+    this.#pauses.delete(end);
   }
-}
-
-function callMetadata(
-  connection: Connection,
-  token: string | undefined,
-  requireLeader: boolean,
-): grpc.Metadata {
-  const metadata = connection.metadata.clone();
-  // A member without a leader then fails at once instead of hanging: etcd's `WithRequireLeader`.
-  if (requireLeader) metadata.set('hasleader', 'true');
-  if (token !== undefined) metadata.set('token', token);
-  return metadata;
 }
 
 function describeFailure({ endpoint, reason }: EndpointFailure): string {
@@ -371,8 +310,4 @@ function describeFailure({ endpoint, reason }: EndpointFailure): string {
 function reasonOf(error: CoordError): string {
   const own = error instanceof ConnectionError ? error.endpoints[0]?.reason : undefined;
   return own ?? error.message;
-}
-
-function abortedError(method: string, signal: AbortSignal | undefined, outcome: Outcome): AbortedError {
-  return new AbortedError(`${method}: aborted by the caller`, { cause: signal?.reason, outcome });
 }
