@@ -1,5 +1,5 @@
 import type * as grpc from '@grpc/grpc-js';
-import type { Connection } from './endpoint.js';
+import type { Connection } from './etcd-channel.js';
 
 /** What goes along with a call. The connection's own metadata is shared, so this is a copy. */
 export function callMetadata(

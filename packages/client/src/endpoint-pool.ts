@@ -66,6 +66,7 @@ export class EndpointPool implements Health {
 
   /** This endpoint answered: it is healthy, and in use if the present one is not. */
   succeeded(endpoint: Endpoint): void {
+    endpoint.heard();
     const member = this.#memberOf(endpoint);
     if (member.state === 'healthy') return;
     member.state = 'healthy';
@@ -92,6 +93,18 @@ export class EndpointPool implements Health {
       }
     }
     if (!known) this.#changed();
+  }
+
+  /**
+   * This endpoint's line is silent: a deadline passed without an answer, or a watchdog found nothing.
+   * It has failed, and what is opened on it next gets a new connection, with a single endpoint as
+   * well; what still runs on the old one may finish.
+   * @param silentSince when the silence began, on the monotonic clock: an endpoint that has answered
+   * since, or whose connection is newer, keeps its connection
+   */
+  unresponsive(endpoint: Endpoint, reason: string, silentSince = monotonicNow()): void {
+    this.failed(endpoint, reason);
+    if (!this.#closed) endpoint.renew(silentSince);
   }
 
   get state(): Health['state'] {

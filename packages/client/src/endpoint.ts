@@ -1,73 +1,63 @@
-import type * as grpc from '@grpc/grpc-js';
-import { noop } from 'cockatiel';
-import { Etcd3, type IOptions, type Services } from 'etcd3';
-import { CoordError } from './errors.js';
+import { monotonicNow } from './clock.js';
+import { EndpointSockets } from './endpoint-sockets.js';
+import { type Connection, EtcdChannel, type ServiceName } from './etcd-channel.js';
 import type { ResolvedClientOptions } from './options.js';
-import { hasMethod, type ServiceClient, type StreamRpcs, type UnaryRpcs } from './rpc.js';
-import { readCredentials } from './tls.js';
+import type { StreamRpcs, UnaryRpcs } from './rpc.js';
 
-type ServiceName = keyof typeof Services;
+/** How long a new connection may take to show life before it is suspected in its turn: at first, and at most. */
+const MIN_TRIAL_MS = 1_000;
+const MAX_TRIAL_MS = 30_000;
 
-/** A service client of one endpoint, and metadata that its grpc-js accepts. */
-export interface Connection {
-  readonly client: ServiceClient;
-  /** Shared: clone before changing. */
-  readonly metadata: grpc.Metadata;
-}
-
-/**
- * How every etcd3 instance is made. The fault policies are no-ops, because etcd3's retry applies
- * writes twice and its circuit breaker refuses every call for five seconds after harmless errors.
- * @throws {ValidationError} when a TLS file cannot be read
- */
-export function etcd3Options(hosts: string | string[], options: ResolvedClientOptions): IOptions {
-  const credentials = readCredentials(options.tls);
-  return {
-    hosts,
-    ...(credentials ? { credentials } : {}),
-    faultHandling: { host: () => noop, global: noop },
-    grpcOptions: {
-      'grpc.max_receive_message_length': -1,
-      'grpc.max_send_message_length': -1,
-      'grpc.keepalive_time_ms': options.keepAliveTimeMs,
-      'grpc.keepalive_timeout_ms': options.keepAliveTimeoutMs,
-      'grpc.initial_reconnect_backoff_ms': 200,
-      'grpc.min_reconnect_backoff_ms': 200,
-      'grpc.max_reconnect_backoff_ms': 2_000,
-      'grpc.enable_http_proxy': 0, // grpc-js would send etcd calls to a web proxy named in the environment
-      ...(options.tls?.serverName ? { 'grpc.ssl_target_name_override': options.tls.serverName } : {}),
-    },
-  };
-}
-
-/**
- * One etcd member, through etcd3: protos, codecs, TLS and channel are etcd3's, every policy is ours.
- */
-export class Endpoint extends Etcd3 {
+/** One member of the cluster, and the connection to it. */
+export class Endpoint {
   readonly url: string;
-  readonly #connections = new Map<ServiceName, Promise<Connection>>();
+  readonly #options: ResolvedClientOptions;
+  readonly #sockets: EndpointSockets;
+  #channel: EtcdChannel;
+  #openedAt = monotonicNow();
+  #heardAt = Number.NEGATIVE_INFINITY;
+  #trialMs = MIN_TRIAL_MS;
 
   /** @throws {ValidationError} when a TLS file cannot be read */
   constructor(url: string, options: ResolvedClientOptions) {
-    super(etcd3Options(url, options));
     this.url = url;
+    this.#options = options;
+    this.#sockets = new EndpointSockets(options.dialTimeoutMs);
+    this.#channel = new EtcdChannel(url, options, this.#sockets);
   }
 
-  /** The connection for a call; made once for each service. */
+  /** The service client for a call. */
   connection(service: ServiceName, method: keyof (UnaryRpcs & StreamRpcs)): Promise<Connection> {
-    let connection = this.#connections.get(service);
-    if (connection === undefined) {
-      connection = this.pool.withConnection(service, ({ client, metadata }) => {
-        if (!hasMethod(client, method)) {
-          throw new CoordError(
-            'COORD_INCOMPATIBLE',
-            `etcd3 has no ${service}.${method}; install etcd3 1.1.2`,
-          );
-        }
-        return { client, metadata };
-      });
-      this.#connections.set(service, connection);
+    return this.#channel.connection(service, method);
+  }
+
+  /** It has just answered something. */
+  heard(): void {
+    this.#heardAt = monotonicNow();
+    this.#trialMs = MIN_TRIAL_MS;
+  }
+
+  /**
+   * Nothing has been heard since that moment: whatever is opened next gets a new connection, and
+   * what runs on the old one may finish. A line that dies without a reset is otherwise used for as
+   * long as HTTP/2 pings take to notice. A connection that is younger than that, or still on trial, stays.
+   */
+  renew(silentSince: number): void {
+    const now = monotonicNow();
+    if (this.#heardAt > silentSince || this.#openedAt > silentSince) return;
+    if (this.#openedAt > this.#heardAt) {
+      if (now < this.#openedAt + this.#trialMs) return;
+      this.#trialMs = Math.min(this.#trialMs * 2, MAX_TRIAL_MS);
     }
-    return connection;
+    const old = this.#channel;
+    this.#channel = new EtcdChannel(this.url, this.#options, this.#sockets);
+    this.#openedAt = now;
+    old.retire();
+  }
+
+  /** Disconnects at once. */
+  close(): void {
+    this.#channel.close();
+    this.#sockets.close();
   }
 }

@@ -3,7 +3,7 @@ import type { CacheOptions, WatchCache } from './cache.js';
 import { CacheView } from './cache-view.js';
 import type { CoordClient, PingResult } from './client.js';
 import { monotonicNow } from './clock.js';
-import { etcd3Options } from './endpoint.js';
+import { etcd3Options } from './etcd-channel.js';
 import type { Health } from './health.js';
 import { type ClientInternals, INTERNALS, type SessionRef } from './internals.js';
 import type { KV, WaitOptions } from './kv.js';

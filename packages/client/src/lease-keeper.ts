@@ -155,7 +155,7 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
 
   #suspect(live: OpenStream<'leaseKeepAlive'>, kept: Kept): void {
     const reason = `keepalive of lease ${kept.lease.leaseId.toString(16)} unanswered`;
-    this.#transport.pool.failed(live.endpoint, reason);
+    this.#transport.pool.unresponsive(live.endpoint, reason);
     this.#stream.replace(reason);
   }
 

@@ -90,6 +90,7 @@ describe('translateRpcError', () => {
       error: closed,
       remedy: 'none',
       endpointFault: false,
+      silent: false,
     });
     expect(translateRpcError('what', context).error).toMatchObject({ code: 'COORD_INTERNAL', cause: 'what' });
   });

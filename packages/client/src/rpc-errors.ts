@@ -46,6 +46,8 @@ export interface RpcFailure {
   readonly remedy: Remedy;
   /** The endpoint is to blame: choose another one. */
   readonly endpointFault: boolean;
+  /** There was no answer at all: its line may be dead. */
+  readonly silent: boolean;
 }
 
 /** What was being done, for the message and the verdict. */
@@ -99,6 +101,8 @@ interface Rule {
   readonly lost?: boolean;
   /** @default false */
   readonly endpointFault?: boolean;
+  /** @default false */
+  readonly silent?: boolean;
 }
 
 const auth: Rule['error'] = ({ message, options }) => new AuthError(message, options);
@@ -192,6 +196,7 @@ const RULES: readonly Rule[] = [
     error: timeout,
     remedy: 'retry',
     endpointFault: true,
+    silent: true,
   },
   {
     code: Status.DEADLINE_EXCEEDED,
@@ -199,6 +204,7 @@ const RULES: readonly Rule[] = [
     remedy: 'retry-if-repeatable',
     lost: true,
     endpointFault: true,
+    silent: true,
   },
   {
     code: Status.UNAVAILABLE,
@@ -228,6 +234,7 @@ function neverSent(details: string): boolean {
   return (
     details.startsWith('No connection established') ||
     details.startsWith('Name resolution failed') ||
+    details.startsWith('Channel closed before call started') ||
     details.includes('waiting for name resolution') ||
     (details.includes('Waiting for LB pick') && !details.includes('previous attempts'))
   );
@@ -238,14 +245,21 @@ export function translateRpcError(cause: unknown, context: RpcContext): RpcFailu
   if (!isGrpcError(cause)) return ownFailure(cause, context);
   const details = cause.details.replace(/^etcdserver: /, '').replace(EMPTY_NOTE, '');
   const rule = RULES.find(({ code, says }) => code === cause.code && (says === undefined || says(details)));
-  const { error, hint, remedy = 'none', lost = rule === undefined, endpointFault = false } = rule ?? {};
+  const {
+    error,
+    hint,
+    remedy = 'none',
+    lost = rule === undefined,
+    endpointFault = false,
+    silent = false,
+  } = rule ?? {};
   const report: Report = {
     message: `${context.method} on ${context.endpoint}: ${details}${hint === undefined ? '' : `; ${hint}`}`,
     details,
     context,
     options: { cause, outcome: lost ? context.lost : context.refused },
   };
-  return { error: (error ?? server)(report), remedy, endpointFault };
+  return { error: (error ?? server)(report), remedy, endpointFault, silent };
 }
 
 /** What did not come from gRPC. */
@@ -254,7 +268,7 @@ function ownFailure(cause: unknown, context: RpcContext): RpcFailure {
     // The login took too long: the call itself was never sent, and another endpoint may be faster.
     const { message, timeoutMs } = cause;
     const error = new TimeoutError(message, { cause, timeoutMs, outcome: context.refused });
-    return { error, remedy: 'retry', endpointFault: true };
+    return { error, remedy: 'retry', endpointFault: true, silent: false };
   }
   const error = CoordError.is(cause)
     ? cause
@@ -262,5 +276,5 @@ function ownFailure(cause: unknown, context: RpcContext): RpcFailure {
         cause,
         outcome: context.lost,
       });
-  return { error, remedy: 'none', endpointFault: false };
+  return { error, remedy: 'none', endpointFault: false, silent: false };
 }

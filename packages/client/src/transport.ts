@@ -42,8 +42,12 @@ export interface OpenStream<M extends keyof StreamRpcs> extends StreamOrigin {
 
 const HARMLESS = { unsent: 'not-applied', lost: 'not-applied' } as const;
 
-/** One attempt's share of a repeatable call's time, so that a frozen member leaves time for another. */
-const ATTEMPTS_IN_TIMEOUT = 3;
+/**
+ * A repeatable call tries twice for a share of its time, so that a frozen member or a dead line
+ * leaves time for another, and then for all that is left, so that what is merely slow gets done.
+ */
+const SHORT_ATTEMPTS = 2;
+const SHORT_ATTEMPT_SHARE = 1 / 4;
 const MIN_ATTEMPT_MS = 500;
 
 /**
@@ -90,6 +94,7 @@ export class Transport {
     for (let attempt = 1; ; attempt++) {
       this.#calls.assertWanted(method, signal, outcome);
       const endpoint = this.pool.current;
+      const startedAt = monotonicNow();
       const attemptMs = this.#attemptMs(kind, attempt, timeoutMs, expiresAt);
       let failure: RpcFailure;
       let token: string | undefined;
@@ -118,7 +123,8 @@ export class Transport {
 
       const { error, remedy } = failure;
       outcome = error.outcome;
-      if (failure.endpointFault) this.pool.failed(endpoint, reasonOf(error));
+      if (failure.silent) this.pool.unresponsive(endpoint, reasonOf(error), startedAt);
+      else if (failure.endpointFault) this.pool.failed(endpoint, reasonOf(error));
       if (remedy === 'reauthenticate' && this.#options.credentials && !reauthenticated) {
         reauthenticated = true;
         this.#token.invalidate(token);
@@ -274,8 +280,9 @@ export class Transport {
 
   #attemptMs(kind: CallKind, attempt: number, timeoutMs: number, expiresAt: number): number {
     const left = Math.max(1, expiresAt - monotonicNow());
-    if (kind === 'write' || this.pool.size === 1 || attempt >= this.#maxAttempts()) return left;
-    return Math.min(left, Math.max(MIN_ATTEMPT_MS, timeoutMs / ATTEMPTS_IN_TIMEOUT));
+    const short = Math.min(SHORT_ATTEMPTS, this.pool.size, this.#maxAttempts() - 1);
+    if (kind === 'write' || attempt > short) return left;
+    return Math.min(left, Math.max(MIN_ATTEMPT_MS, timeoutMs * SHORT_ATTEMPT_SHARE));
   }
 
   #maxAttempts(): number {

@@ -127,6 +127,25 @@ describe('startProxy', () => {
     },
   );
 
+  it('holds back what goes over the connections that are open now, and lets new ones work', async () => {
+    await using proxy = await startProxy({ target });
+    const before = await dial(proxy.address);
+    before.socket.write('1');
+    await eventually(() => before.received === '1');
+    proxy.blackholeOpen();
+    before.socket.write('2');
+    const after = await dial(proxy.address);
+    after.socket.write('3');
+    await eventually(() => after.received === '3');
+    expect(before.received).toBe('1');
+    proxy.blackholeOpen('toClient'); // the second time: only what is open now and was not cut off yet
+    const last = await dial(proxy.address);
+    last.socket.write('4');
+    await eventually(() => last.received === '4');
+    proxy.heal();
+    await eventually(() => before.received === '12');
+  });
+
   it('hides the death of the server in a black hole until it heals', async () => {
     await using proxy = await startProxy({ target: '127.0.0.1:1' });
     proxy.blackhole();

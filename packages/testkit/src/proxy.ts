@@ -33,6 +33,8 @@ export interface Proxy extends AsyncDisposable {
   accept(): Promise<void>;
   /** Lets no byte and no end of connection through. Connections stay open; new ones are accepted and stay silent. @default 'both' */
   blackhole(direction?: ProxyDirection): void;
+  /** The same for the connections that are open now. New ones work, as after a router has forgotten the old ones. @default 'both' */
+  blackholeOpen(direction?: ProxyDirection): void;
   /** Ends a black hole, and delivers what was held back. @default 'both' */
   heal(direction?: ProxyDirection): void;
   /** Delays each byte by `ms` milliseconds from now on; 0 ends it. @default 'both' */
@@ -78,6 +80,11 @@ interface Target {
   readonly port: number;
 }
 
+interface Directions {
+  readonly toServer: Direction;
+  readonly toClient: Direction;
+}
+
 class TcpProxy implements Proxy {
   readonly address: string;
   readonly endpoint: string;
@@ -85,10 +92,13 @@ class TcpProxy implements Proxy {
   readonly #target: Target;
   readonly #port: number;
   readonly #links = new Set<ProxyLink>();
-  readonly #directions: { readonly toServer: Direction; readonly toClient: Direction } = {
+  /** What new connections obey. */
+  #directions: Directions = {
     toServer: { held: false, delayMs: 0 },
     toClient: { held: false, delayMs: 0 },
   };
+  /** What older connections obey, since they have been cut off from new ones. */
+  readonly #abandoned: Directions[] = [];
   #listener: Server | undefined;
   #closed = false;
 
@@ -153,6 +163,15 @@ class TcpProxy implements Proxy {
     });
   }
 
+  blackholeOpen(direction: ProxyDirection = 'both'): void {
+    const { toServer, toClient } = this.#directions;
+    this.#abandoned.push(this.#directions);
+    this.#directions = { toServer: { ...toServer }, toClient: { ...toClient } };
+    if (direction !== 'toClient') toServer.held = true;
+    if (direction !== 'toServer') toClient.held = true;
+    for (const link of this.#links) link.update();
+  }
+
   heal(direction: ProxyDirection = 'both'): void {
     this.#change(direction, (part) => {
       part.held = false;
@@ -185,8 +204,10 @@ class TcpProxy implements Proxy {
   }
 
   #change(direction: ProxyDirection, apply: (part: Direction) => void): void {
-    if (direction !== 'toClient') apply(this.#directions.toServer);
-    if (direction !== 'toServer') apply(this.#directions.toClient);
+    for (const { toServer, toClient } of [this.#directions, ...this.#abandoned]) {
+      if (direction !== 'toClient') apply(toServer);
+      if (direction !== 'toServer') apply(toClient);
+    }
     for (const link of this.#links) link.update();
   }
 }
