@@ -2,14 +2,15 @@ import { execFile } from 'node:child_process';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { ensureEtcd } from './ensure-etcd.js';
 import { abortedError, EtcdNotFoundError, EtcdStartError, TestkitError, throwIfAborted } from './errors.js';
-import { etcdArgs } from './etcd-args.js';
-import type { EtcdNode } from './etcd-node.js';
+import { alone, type ClusterPlace, etcdArgs } from './etcd-args.js';
+import type { EtcdNode, NodeStart } from './etcd-node.js';
 import { EtcdProcess } from './etcd-process.js';
 import type { EtcdBinary } from './find-etcd.js';
 import { freePorts } from './free-port.js';
 import type { NodeSettings } from './options.js';
-import { waitUntilHealthy } from './readiness.js';
+import { waitUntilHealthy, waitUntilListening } from './readiness.js';
 import { etcdEnvironment } from './version.js';
 import type { Workspace } from './workspace.js';
 
@@ -22,19 +23,37 @@ interface Ports {
   readonly peer: number;
 }
 
+/** What a member of a cluster is told, because others have to know it too. @internal */
+export interface MemberPlace {
+  readonly clientPort: number;
+  readonly peerPort: number;
+  readonly cluster: ClusterPlace;
+  /** Where clients are told to find the member, if not at `endpoint`. */
+  readonly advertiseUrl?: string | undefined;
+  readonly environment?: NodeJS.ProcessEnv | undefined;
+}
+
 /** etcd as a process of this machine. @internal */
 export class BinaryNode implements EtcdNode {
   readonly backend = 'binary';
-  readonly #binary: EtcdBinary;
+  #binary: EtcdBinary;
   readonly #workspace: Workspace;
   readonly #settings: NodeSettings;
+  readonly #place: MemberPlace | undefined;
   #ports: Ports | undefined;
   #process: EtcdProcess | undefined;
 
-  constructor(binary: EtcdBinary, workspace: Workspace, settings: NodeSettings) {
+  /** @param place without it the node is alone and chooses its ports itself */
+  constructor(binary: EtcdBinary, workspace: Workspace, settings: NodeSettings, place?: MemberPlace) {
     this.#binary = binary;
     this.#workspace = workspace;
     this.#settings = settings;
+    this.#place = place;
+    if (place) this.#ports = { client: place.clientPort, peer: place.peerPort };
+  }
+
+  get binary(): EtcdBinary {
+    return this.#binary;
   }
 
   get version(): string {
@@ -54,24 +73,25 @@ export class BinaryNode implements EtcdNode {
     return this.#process?.running ?? false;
   }
 
-  async start(options: {
-    readonly timeoutMs: number;
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<void> {
+  async use(version: string, onProgress: (line: string) => void): Promise<void> {
+    this.#binary = await ensureEtcd({ version, onProgress });
+  }
+
+  async start(options: NodeStart): Promise<void> {
     const fixed = this.#ports;
     const deadline = AbortSignal.timeout(options.timeoutMs);
     const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
     for (let tries = 1; ; tries++) {
       throwIfAborted(options.signal);
-      const ports = fixed ?? (await newPorts());
-      this.#ports = ports;
+      this.#ports = fixed ?? (await newPorts());
       await mkdir(join(this.#workspace.folder, 'data'), { recursive: true, mode: 0o700 });
-      const process = new EtcdProcess(this.#binary.etcdFile, this.#args(ports), {
+      const process = new EtcdProcess(this.#binary.etcdFile, this.#args(), {
         folder: this.#workspace.folder,
         logFile: this.#logFile,
+        environment: this.#place?.environment,
       });
       this.#process = process;
-      const problem = await this.#firstAnswer(process, signal);
+      const problem = await this.#firstAnswer(process, signal, options.ready ?? 'serving');
       if (problem === undefined) return;
       await process.kill();
       if (options.signal?.aborted) throw abortedError(options.signal);
@@ -147,24 +167,33 @@ export class BinaryNode implements EtcdNode {
   }
 
   /** Undefined when etcd answers, else what happened instead. */
-  async #firstAnswer(process: EtcdProcess, signal: AbortSignal): Promise<string | undefined> {
+  async #firstAnswer(
+    process: EtcdProcess,
+    signal: AbortSignal,
+    ready: 'serving' | 'listening',
+  ): Promise<string | undefined> {
     const gone = new AbortController();
     void process.ended.then((end) => gone.abort(`ended with ${end}`));
     try {
       const options = { tls: this.#workspace.tls?.call, signal: AbortSignal.any([signal, gone.signal]) };
-      await waitUntilHealthy(this.endpoint, options);
+      if (ready === 'listening') await waitUntilListening(this.#peerListenUrl, options);
+      else await waitUntilHealthy(this.endpoint, options);
       return process.running ? undefined : 'ended at once';
     } catch {
       return gone.signal.aborted ? String(gone.signal.reason) : 'was not healthy in time';
     }
   }
 
-  #args(ports: Ports): string[] {
+  get #peerListenUrl(): string {
+    return `http://127.0.0.1:${this.#ports?.peer ?? 0}`;
+  }
+
+  #args(): string[] {
     return etcdArgs(this.#settings, {
       dataDir: `${this.#workspace.folder}/data`, // the reaper knows etcd by this
       listenUrl: this.endpoint,
-      advertiseUrl: this.endpoint,
-      peerUrl: `http://127.0.0.1:${ports.peer}`,
+      advertiseUrl: this.#place?.advertiseUrl ?? this.endpoint,
+      cluster: this.#place?.cluster ?? alone(this.#peerListenUrl),
       version: this.version,
       tlsArgs: this.#workspace.tls?.serverArgs ?? [],
       logLevel: 'warn',

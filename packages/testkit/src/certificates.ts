@@ -11,7 +11,7 @@ import type { CallTls } from './http.js';
 export interface TlsMaterial {
   /** For clients. */
   readonly files: EtcdTlsFiles;
-  /** The same, read. */
+  /** For calls to etcd's JSON gateway, which refuses a client certificate with a common name. */
   readonly call: CallTls;
   /** etcd's flags. */
   readonly serverArgs: readonly string[];
@@ -24,7 +24,8 @@ const DAY_MS = 86_400_000;
 const VALID_DAYS = 30;
 
 interface Identity {
-  readonly name: string;
+  /** The common name. */
+  readonly name: string | undefined;
   readonly keys: forge.pki.rsa.KeyPair;
   readonly keyPem: string;
 }
@@ -59,7 +60,11 @@ export async function createTlsFiles(
   const path = (name: keyof typeof pem) => join(folder, name);
   return {
     files: { caFile: path('ca.pem'), certFile: path('client.pem'), keyFile: path('client-key.pem') },
-    call: { ca: pem['ca.pem'], cert: pem['client.pem'], key: pem['client-key.pem'] },
+    call: {
+      ca: pem['ca.pem'],
+      cert: certificate({ ...client, name: undefined }, ca, hosts),
+      key: pem['client-key.pem'],
+    },
     serverArgs: serverArgs(folder, options.clientCertAuth),
     folder,
     clientCertAuth: options.clientCertAuth,
@@ -92,11 +97,16 @@ function certificate(subject: Identity, issuer: Identity, hosts: readonly string
   made.serialNumber = `01${randomBytes(15).toString('hex')}`;
   made.validity.notBefore = new Date(Date.now() - DAY_MS / 24); // the clock of a container may be behind
   made.validity.notAfter = new Date(Date.now() + VALID_DAYS * DAY_MS);
-  made.setSubject([{ name: 'commonName', value: subject.name }]);
-  made.setIssuer([{ name: 'commonName', value: issuer.name }]);
+  made.setSubject(nameOf(subject));
+  made.setIssuer(nameOf(issuer));
   made.setExtensions(subject === issuer ? CA_EXTENSIONS : leafExtensions(hosts));
   made.sign(issuer.keys.privateKey, forge.md.sha256.create());
   return forge.pki.certificateToPem(made);
+}
+
+function nameOf({ name }: Identity): { name: string; value: string }[] {
+  const organization = { name: 'organizationName', value: 'coord testkit' };
+  return name === undefined ? [organization] : [organization, { name: 'commonName', value: name }];
 }
 
 const CA_EXTENSIONS = [

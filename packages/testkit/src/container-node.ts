@@ -3,7 +3,7 @@ import { serverArgs } from './certificates.js';
 import { type ContainerImage, containerImage } from './container-image.js';
 import type { ContainerRuntime } from './container-runtime.js';
 import { abortedError, EtcdNotFoundError, EtcdStartError, TestkitError } from './errors.js';
-import { etcdArgs } from './etcd-args.js';
+import { alone, etcdArgs } from './etcd-args.js';
 import type { EtcdNode } from './etcd-node.js';
 import { freePorts } from './free-port.js';
 import { call } from './http.js';
@@ -98,6 +98,14 @@ export class ContainerNode implements EtcdNode {
     }
   }
 
+  async use(): Promise<void> {
+    throw new TestkitError(
+      'COORD_TESTKIT_UNSUPPORTED',
+      'a container cannot go on with another version of etcd',
+      "use the backend 'binary'",
+    );
+  }
+
   async terminate(timeoutMs: number): Promise<void> {
     await this.#unlessDone((container) => container.stop({ t: Math.ceil(timeoutMs / 1000) }));
     this.#running = false;
@@ -166,7 +174,7 @@ export class ContainerNode implements EtcdNode {
         dataDir: '/coord-data',
         listenUrl: `${scheme}://0.0.0.0:${CLIENT_PORT}`,
         advertiseUrl: this.endpoint,
-        peerUrl: 'http://127.0.0.1:2380',
+        cluster: alone('http://127.0.0.1:2380'),
         version: this.#image.version,
         tlsArgs: tls ? serverArgs(TLS_FOLDER, tls.clientCertAuth) : [],
         logLevel: 'info', // says when it is ready

@@ -9,7 +9,8 @@ export type TestkitErrorCode =
   | 'COORD_TESTKIT_INVALID_ARGUMENT'
   | 'COORD_TESTKIT_INVALID_STATE'
   | 'COORD_TESTKIT_START_FAILED'
-  | 'COORD_TESTKIT_TIMEOUT';
+  | 'COORD_TESTKIT_TIMEOUT'
+  | 'COORD_TESTKIT_UNSUPPORTED';
 
 const BRAND = Symbol.for('@coord/testkit/error');
 

@@ -1,5 +1,13 @@
 import type { EtcdBackend } from './etcd-server.js';
 
+/** How to start a node. @internal */
+export interface NodeStart {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** `serving`: etcd says that it is healthy, so it knows a leader. `listening`: it takes part, whether there is a leader or not. @default 'serving' */
+  readonly ready?: 'serving' | 'listening' | undefined;
+}
+
 /** What a backend has to offer; `ServerHandle` makes an `EtcdServer` of it. @internal */
 export interface EtcdNode {
   readonly backend: EtcdBackend;
@@ -9,8 +17,10 @@ export interface EtcdNode {
   readonly pid: number | undefined;
   /** Whether etcd runs; false too after it ended by itself. */
   readonly running: boolean;
-  /** Resolves when etcd answers that it is healthy. After a rejection it does not run. */
-  start(options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Resolves when etcd is ready. After a rejection it does not run. */
+  start(options: NodeStart): Promise<void>;
+  /** Has the next start run another version. */
+  use(version: string, onProgress: (line: string) => void): Promise<void>;
   /** Asks etcd to end, and makes it end after the timeout. */
   terminate(timeoutMs: number): Promise<void>;
   kill(): Promise<void>;

@@ -17,13 +17,17 @@ export class EtcdProcess {
   readonly ended: Promise<string>;
   #end: string | undefined;
 
-  constructor(etcdFile: string, args: readonly string[], options: { folder: string; logFile: string }) {
+  constructor(
+    etcdFile: string,
+    args: readonly string[],
+    options: { folder: string; logFile: string; environment?: NodeJS.ProcessEnv | undefined },
+  ) {
     const log = openSync(options.logFile, 'a');
     try {
       this.#child = spawn(etcdFile, args, {
         cwd: options.folder,
         detached: true,
-        env: etcdEnvironment(),
+        env: { ...etcdEnvironment(), ...options.environment },
         stdio: ['ignore', log, log],
       });
     } finally {

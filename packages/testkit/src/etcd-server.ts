@@ -26,6 +26,35 @@ export interface StopOptions {
   readonly keepData?: boolean | undefined;
 }
 
+export interface RestartOptions {
+  /**
+   * Goes on with another version of etcd, as `'3.5'`: an upgrade. etcd itself refuses the data of a newer minor version.
+   * @default the version that it is
+   */
+  readonly version?: string | undefined;
+  /**
+   * `serving`: resolves when etcd says that it is healthy, for which it has to know a leader. `listening`: as soon as it talks to
+   * the other members.
+   * @default 'serving'; 'listening' where the members that run are no majority
+   */
+  readonly ready?: 'serving' | 'listening' | undefined;
+}
+
+/** What one member knows. */
+export interface EtcdStatus {
+  readonly memberId: bigint;
+  /** The leader that it follows, or itself; undefined if it knows none. */
+  readonly leaderId: bigint | undefined;
+  /** Whether it takes itself for the leader. One that has been cut off does so for up to `electionMs`. */
+  readonly isLeader: boolean;
+  /** Rises with every election. */
+  readonly raftTerm: bigint;
+  readonly revision: bigint;
+  /** With what a defragmentation would free. */
+  readonly dbSizeBytes: number;
+  readonly version: string;
+}
+
 /**
  * A real etcd with one member. The calls that change its state are queued: each begins when the one before has
  * ended. All of them may be repeated.
@@ -62,10 +91,11 @@ export interface EtcdServer extends AsyncDisposable {
   /**
    * Ends etcd if it runs (as `stop` does), and starts it again on the same ports with its data; ready when it answers.
    *
-   * @throws {TestkitError} `COORD_TESTKIT_INVALID_STATE` after `stop()`.
+   * @throws {TestkitError} `COORD_TESTKIT_INVALID_STATE` after `stop()`; `COORD_TESTKIT_UNSUPPORTED` for another version in a container.
+   * @throws {EtcdNotFoundError} if there is no etcd of that version.
    * @throws {EtcdStartError} if it does not start. It is `down` then, and `restart()` may be tried again.
    */
-  restart(): Promise<void>;
+  restart(options?: RestartOptions): Promise<void>;
   /**
    * Runs etcdctl against this server, with its certificates and user, and resolves to what it printed.
    *
@@ -74,4 +104,31 @@ export interface EtcdServer extends AsyncDisposable {
   etcdctl(args: readonly string[]): Promise<string>;
   /** The last 64 KiB of what etcd logged. */
   log(): Promise<string>;
+  /**
+   * Asks etcd how it is. It answers without a leader too.
+   *
+   * @throws {TestkitError} `COORD_TESTKIT_COMMAND_FAILED` if it does not answer, as this and the calls below do.
+   */
+  status(options?: {
+    readonly timeoutMs?: number | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<EtcdStatus>;
+  /**
+   * Has etcd forget what was before a revision, and resolves to that revision when it is forgotten. A watch that wants more is told so.
+   *
+   * @param revision the default is the current one
+   */
+  compact(revision?: bigint): Promise<bigint>;
+  /** Returns free room of the database to the disk. etcd does nothing else meanwhile. */
+  defrag(): Promise<void>;
+  /** Ends the NOSPACE alarm. It comes back with the next write if there still is no room. */
+  disarm(): Promise<void>;
+  /**
+   * Writes the key `coord-testkit/fill` until the database has reached `quotaBytes` and etcd refuses writes: the NOSPACE alarm.
+   *
+   * @throws {TestkitError} `COORD_TESTKIT_INVALID_STATE` without the option `quotaBytes`.
+   */
+  fillQuota(): Promise<void>;
+  /** The way out of NOSPACE: removes what `fillQuota()` wrote, compacts, defragments and disarms. */
+  freeSpace(): Promise<void>;
 }

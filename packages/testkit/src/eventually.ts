@@ -23,7 +23,10 @@ export interface EventuallyOptions {
  * await eventually(() => Date.now() - startedAt > 50, { timeoutMs: 1_000 });
  * ```
  */
-export async function eventually<T>(fn: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
+export async function eventually<T>(
+  fn: () => T | Promise<T>,
+  options: EventuallyOptions = {},
+): Promise<Exclude<T, false>> {
   const { timeoutMs = 5_000, intervalMs = 20, signal } = options;
   throwIfAborted(signal);
   const deadline = performance.now() + timeoutMs;
@@ -31,13 +34,17 @@ export async function eventually<T>(fn: () => T | Promise<T>, options: Eventuall
   let failure: unknown;
   for (;;) {
     const outcome = await attempt(fn, remaining(), signal);
-    if (outcome.type === 'value' && outcome.value !== false) return outcome.value;
+    if (outcome.type === 'value' && isDone(outcome.value)) return outcome.value;
     if (outcome.type === 'error') failure = outcome.error;
     else if (outcome.type === 'value' || failure === undefined)
       failure = timeoutError(timeoutMs, outcome.type);
     if (remaining() === 0) throw failure;
     await pause(Math.min(intervalMs, remaining()), signal);
   }
+}
+
+function isDone<T>(value: T): value is Exclude<T, false> {
+  return value !== false;
 }
 
 type Attempt<T> = { type: 'value'; value: T } | { type: 'error'; error: unknown } | { type: 'unfinished' };

@@ -13,6 +13,8 @@ export interface CallOptions {
   /** Sent as JSON. */
   readonly body?: unknown;
   readonly tls?: CallTls | undefined;
+  /** Of a login to etcd. */
+  readonly token?: string | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,10 +26,13 @@ export interface CallAnswer {
 
 /** One HTTP call on a connection of its own. Rejects if there is no complete answer in time. @internal */
 export function call(url: string, options: CallOptions): Promise<CallAnswer> {
-  const { method = 'GET', body, tls, timeoutMs, signal } = options;
+  const { method = 'GET', body, tls, token, timeoutMs, signal } = options;
   const limit = AbortSignal.timeout(timeoutMs);
   const payload = body === undefined ? undefined : JSON.stringify(body);
-  const headers = payload === undefined ? {} : { 'content-type': 'application/json' };
+  const headers = {
+    ...(payload !== undefined && { 'content-type': 'application/json' }),
+    ...(token !== undefined && { authorization: token }),
+  };
   return new Promise((resolve, reject) => {
     const onAnswer = (response: IncomingMessage) => {
       let text = '';

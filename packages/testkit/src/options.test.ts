@@ -15,6 +15,7 @@ it('exports what it promises', () => {
     'TestkitError',
     'ensureEtcd',
     'eventually',
+    'startCluster',
     'startEtcd',
     'startProxy',
   ]);

@@ -26,6 +26,17 @@ export interface StartEtcdOptions {
   readonly tls?: boolean | { readonly clientCertAuth?: boolean | undefined } | undefined;
   /** Flushes each write to the disk, as in production. Without it etcd 3.5 and later start and write faster. @default false */
   readonly durable?: boolean | undefined;
+  /** How often the leader reports to the other members, in whole milliseconds: etcd's `--heartbeat-interval`. @default 100, etcd's own */
+  readonly heartbeatMs?: number | undefined;
+  /**
+   * How long a member waits in vain for the leader before it stands for election itself, in whole milliseconds: etcd's
+   * `--election-timeout`, five times `heartbeatMs` or more. It also sets the shortest lease: 1.5 times as long, rounded up to
+   * whole seconds. Small values make quick tests and, on a busy machine, elections that nobody asked for.
+   * @default 1_000, etcd's own
+   */
+  readonly electionMs?: number | undefined;
+  /** The size of the database at which etcd refuses writes (NOSPACE): etcd's `--quota-backend-bytes`. `fillQuota()` needs it. @default etcd's own, 2 GiB */
+  readonly quotaBytes?: number | undefined;
   /** Further flags for etcd, as `['--max-txn-ops=64']`. They come last, so they win. @default [] */
   readonly args?: readonly string[] | undefined;
   /** How long a start or restart may take, in milliseconds. Downloads are not counted. @default 20_000 (binary), 120_000 (testcontainers) */
@@ -42,6 +53,9 @@ export interface StartEtcdOptions {
 export interface NodeSettings {
   readonly durable: boolean;
   readonly authTokenTtlSeconds: number | undefined;
+  readonly heartbeatMs: number | undefined;
+  readonly electionMs: number | undefined;
+  readonly quotaBytes: number | undefined;
   readonly args: readonly string[];
 }
 
@@ -59,6 +73,9 @@ export interface ResolvedStartOptions extends NodeSettings {
 }
 
 const DEFAULT_STOP_TIMEOUT_MS = 2_000;
+/** etcd's own. */
+const DEFAULT_HEARTBEAT_MS = 100;
+const DEFAULT_ELECTION_MS = 1_000;
 const DEFAULT_CREDENTIALS: EtcdCredentials = { username: 'root', password: 'root' };
 
 /** @internal */
@@ -83,6 +100,8 @@ export function resolveStartOptions(options: StartEtcdOptions): ResolvedStartOpt
     tls: tls ? { clientCertAuth: tls !== true && tls.clientCertAuth === true } : undefined,
     durable: options.durable ?? false,
     authTokenTtlSeconds: ttl,
+    ...resolveElection(options),
+    quotaBytes: options.quotaBytes === undefined ? undefined : whole('quotaBytes', options.quotaBytes),
     args: [...(options.args ?? [])],
     startTimeoutMs:
       options.startTimeoutMs === undefined ? undefined : positive('startTimeoutMs', options.startTimeoutMs),
@@ -92,11 +111,29 @@ export function resolveStartOptions(options: StartEtcdOptions): ResolvedStartOpt
   };
 }
 
+function resolveElection({ heartbeatMs, electionMs }: StartEtcdOptions) {
+  if (heartbeatMs !== undefined) whole('heartbeatMs', heartbeatMs);
+  if (electionMs !== undefined) whole('electionMs', electionMs);
+  if ((electionMs ?? DEFAULT_ELECTION_MS) < 5 * (heartbeatMs ?? DEFAULT_HEARTBEAT_MS)) {
+    throw invalid(
+      `electionMs ${electionMs} with heartbeatMs ${heartbeatMs}`,
+      'give five times heartbeatMs or more',
+    );
+  }
+  return { heartbeatMs, electionMs };
+}
+
+function whole(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw invalid(`${name} ${value}`, 'give a whole number, 1 or more');
+}
+
 function positive(name: string, value: number): number {
   if (value > 0 && value < 2 ** 31) return value;
   throw invalid(`${name} ${value}`, 'give milliseconds, more than 0');
 }
 
-function invalid(what: string, remedy: string): TestkitError {
+/** @internal */
+export function invalid(what: string, remedy: string): TestkitError {
   return new TestkitError('COORD_TESTKIT_INVALID_ARGUMENT', `${what} is not valid`, remedy);
 }

@@ -1,35 +1,54 @@
+import type { TlsMaterial } from './certificates.js';
 import { TestkitError } from './errors.js';
-import type { EtcdNode } from './etcd-node.js';
+import type { EtcdNode, NodeStart } from './etcd-node.js';
 import type {
   EtcdBackend,
   EtcdConnectOptions,
   EtcdCredentials,
   EtcdServer,
+  EtcdStatus,
   EtcdTlsFiles,
+  RestartOptions,
   StopOptions,
 } from './etcd-server.js';
+import { Gateway, type GatewayCallOptions } from './gateway.js';
+import { compactTo, currentRevision, defragment, disarmNospace, statusOf } from './maintenance.js';
+import { fillQuota, removeFilling } from './quota.js';
 
-interface ServerSettings {
+/** @internal */
+export interface ServerSettings {
   readonly auth: EtcdCredentials | undefined;
-  readonly tls: EtcdTlsFiles | undefined;
+  readonly tls: TlsMaterial | undefined;
+  readonly quotaBytes: number | undefined;
   readonly startTimeoutMs: number;
   readonly stopTimeoutMs: number;
+  readonly onProgress: (line: string) => void;
+  /** When a restart is over, if nobody says. @default 'serving' */
+  readonly ready?: (() => NodeStart['ready']) | undefined;
 }
 
 /** The state of a server, over what its backend can do. @internal */
 export class ServerHandle implements EtcdServer {
   readonly auth: EtcdCredentials | undefined;
   readonly tls: EtcdTlsFiles | undefined;
+  /** What etcdctl could do, past any proxy. @internal */
+  readonly gateway: Gateway;
   readonly #node: EtcdNode;
   readonly #settings: ServerSettings;
   #state: 'running' | 'paused' | 'down' | 'stopped' = 'running';
+  #restarts = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(node: EtcdNode, settings: ServerSettings) {
     this.#node = node;
     this.#settings = settings;
     this.auth = settings.auth;
-    this.tls = settings.tls;
+    this.tls = settings.tls?.files;
+    this.gateway = new Gateway({
+      endpoint: () => node.endpoint,
+      tls: settings.tls?.call,
+      auth: settings.auth,
+    });
   }
 
   get endpoint(): string {
@@ -69,6 +88,20 @@ export class ServerHandle implements EtcdServer {
     return alive && !this.#node.running ? 'down' : this.#state;
   }
 
+  /** Whether it runs, or is about to. @internal */
+  get up(): boolean {
+    return this.#restarts > 0 || this.state === 'running';
+  }
+
+  /** Ends etcd and removes all that it left, without asking it. @internal */
+  discard(): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.state === 'stopped') return;
+      await this.#node.remove();
+      this.#state = 'stopped';
+    });
+  }
+
   stop(options: StopOptions = {}): Promise<void> {
     return this.#enqueue(async () => {
       if (this.state === 'stopped') return;
@@ -105,14 +138,50 @@ export class ServerHandle implements EtcdServer {
     });
   }
 
-  restart(): Promise<void> {
+  restart(options: RestartOptions = {}): Promise<void> {
+    const { version } = options;
+    const { onProgress, startTimeoutMs } = this.#settings;
+    this.#restarts += 1;
     return this.#enqueue(async () => {
       if (this.state === 'stopped')
         throw this.#wrongState('restart', 'use stop({ keepData: true }) or kill()');
+      if (version !== undefined) await this.#node.use(version, onProgress);
       await this.#end();
-      await this.#node.start({ timeoutMs: this.#settings.startTimeoutMs });
+      const ready = options.ready ?? this.#settings.ready?.();
+      await this.#node.start({ timeoutMs: startTimeoutMs, ready });
       this.#state = 'running';
+    }).finally(() => {
+      this.#restarts -= 1;
     });
+  }
+
+  status(options?: GatewayCallOptions): Promise<EtcdStatus> {
+    return statusOf(this.gateway, options);
+  }
+
+  async compact(revision?: bigint): Promise<bigint> {
+    const at = revision ?? (await currentRevision(this.gateway));
+    await compactTo(this.gateway, at);
+    return at;
+  }
+
+  defrag(): Promise<void> {
+    return defragment(this.gateway);
+  }
+
+  disarm(): Promise<void> {
+    return disarmNospace(this.gateway);
+  }
+
+  fillQuota(): Promise<void> {
+    return fillQuota(this.gateway, this.#settings.quotaBytes);
+  }
+
+  async freeSpace(): Promise<void> {
+    await removeFilling(this.gateway);
+    await this.compact();
+    await this.defrag();
+    await this.disarm();
   }
 
   async etcdctl(args: readonly string[]): Promise<string> {

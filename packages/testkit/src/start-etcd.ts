@@ -80,7 +80,7 @@ async function bringUp(
   settings: ResolvedStartOptions,
   startTimeoutMs: number,
 ): Promise<EtcdServer> {
-  const { auth, signal, stopTimeoutMs } = settings;
+  const { auth, signal, stopTimeoutMs, quotaBytes, onProgress } = settings;
   const tls = workspace.tls;
   try {
     await node.start({ timeoutMs: startTimeoutMs, signal });
@@ -90,5 +90,5 @@ async function bringUp(
     await node.remove();
     throw signal?.aborted ? abortedError(signal) : error;
   }
-  return new ServerHandle(node, { auth, tls: tls?.files, startTimeoutMs, stopTimeoutMs });
+  return new ServerHandle(node, { auth, tls, quotaBytes, startTimeoutMs, stopTimeoutMs, onProgress });
 }

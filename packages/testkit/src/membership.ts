@@ -1,0 +1,154 @@
+import { BinaryNode } from './binary-node.js';
+import type { ResolvedClusterOptions } from './cluster-options.js';
+import { TestkitError } from './errors.js';
+import type { NodeStart } from './etcd-node.js';
+import { eventually } from './eventually.js';
+import type { EtcdBinary } from './find-etcd.js';
+import { freePorts } from './free-port.js';
+import { textAt } from './gateway.js';
+import { findLeader, majorityOf } from './leader.js';
+import { MemberHandle, type Seat } from './member-handle.js';
+import { createWorkspace, type Workspace } from './workspace.js';
+
+/** The members of a cluster: makes them, and knows which there are. @internal */
+export class Membership {
+  readonly #settings: ResolvedClusterOptions & { readonly startTimeoutMs: number };
+  /** Of the cluster as a whole; each member has another one. */
+  readonly #workspace: Workspace;
+  #members: readonly MemberHandle[] = [];
+  #named = 0;
+
+  constructor(settings: ResolvedClusterOptions & { readonly startTimeoutMs: number }, workspace: Workspace) {
+    this.#settings = settings;
+    this.#workspace = workspace;
+  }
+
+  get members(): readonly MemberHandle[] {
+    return this.#members;
+  }
+
+  /** Starts a new cluster with a member for each binary; resolves when all of them serve. */
+  async found(binaries: readonly EtcdBinary[]): Promise<void> {
+    const ports = await freePorts(2 * binaries.length);
+    const founders = binaries.map((binary, index) => ({
+      binary,
+      seat: this.#newSeat(ports.slice(2 * index)),
+    }));
+    const initialCluster = listOf(founders.map(({ seat }) => seat));
+    const making = founders.map(({ binary, seat }) => this.#make(binary, seat, initialCluster, 'new'));
+    const made = await Promise.allSettled(making);
+    this.#members = made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    await Promise.all(making);
+    await this.#startTogether();
+  }
+
+  /**
+   * Takes `old` out and puts a new member into its place.
+   *
+   * @throws {TestkitError} `COORD_TESTKIT_INVALID_STATE` if a majority would be missing.
+   */
+  async replace(old: MemberHandle): Promise<MemberHandle> {
+    const size = this.#members.length;
+    const index = this.#members.indexOf(old);
+    const others = this.#members.toSpliced(index, 1);
+    const [helper, ...running] = others.filter(({ state }) => state === 'running');
+    // The new one counts from the moment it is added, and it cannot vote before it runs.
+    if (!helper || running.length + 1 < majorityOf(size)) throw unsafe(old, size);
+    const { gateway } = helper;
+    await this.#waitForLeader();
+    await gateway.post('cluster/member/remove', { ID: String(old.id) });
+    this.#members = others;
+    await old.discard();
+    await this.#waitForLeader();
+    const seat = this.#newSeat(await freePorts(2));
+    const added = await gateway.post('cluster/member/add', { peerURLs: [seat.peerUrl] });
+    const initialCluster = listOf([...others.map((member) => member.seat), seat]);
+    const member = await this.#make(old.node.binary, seat, initialCluster, 'existing');
+    try {
+      await member.node.start({ timeoutMs: this.#settings.startTimeoutMs });
+      await member.identify();
+    } catch (error) {
+      await member.discard();
+      await gateway.post('cluster/member/remove', { ID: textAt(added, 'member', 'ID') });
+      throw error;
+    }
+    this.#members = others.toSpliced(index, 0, member);
+    return member;
+  }
+
+  /** Ends all members, and removes everything they left. */
+  async remove(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.discard()));
+    await this.#workspace.remove();
+  }
+
+  /** If one fails, the others need not try on: it rejects with the first failure when all have ended their start. */
+  async #startTogether(): Promise<void> {
+    const { startTimeoutMs, signal } = this.#settings;
+    const failed = new AbortController();
+    const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+    const starts = this.#members.map(async (member) => {
+      try {
+        await member.node.start({ timeoutMs: startTimeoutMs, signal: either });
+        await member.identify();
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    });
+    await Promise.allSettled(starts);
+    failed.signal.throwIfAborted();
+  }
+
+  async #waitForLeader(): Promise<void> {
+    const timeoutMs = this.#settings.startTimeoutMs;
+    const members = this.#members;
+    await eventually(async () => (await findLeader(members, majorityOf(members.length))) ?? false, {
+      timeoutMs,
+    });
+  }
+
+  #newSeat([clientPort = 0, peerPort = 0]: readonly number[]): Seat {
+    this.#named += 1;
+    return { name: `m${this.#named}`, clientPort, peerPort, peerUrl: `http://127.0.0.1:${peerPort}` };
+  }
+
+  async #make(
+    binary: EtcdBinary,
+    seat: Seat,
+    initialCluster: string,
+    state: 'new' | 'existing',
+  ): Promise<MemberHandle> {
+    const { tls, id: token } = this.#workspace;
+    const workspace = { ...(await createWorkspace({ tls: undefined })), tls };
+    const { name, peerUrl, clientPort, peerPort } = seat;
+    const cluster = {
+      name,
+      peerUrl,
+      peerListenUrl: `http://127.0.0.1:${peerPort}`,
+      initialCluster,
+      token,
+      state,
+    };
+    const node = new BinaryNode(binary, workspace, this.#settings, { clientPort, peerPort, cluster });
+    return new MemberHandle(seat, node, { ...this.#settings, tls, ready: () => this.#readiness() });
+  }
+
+  /** Without a majority no member can say that it is healthy. */
+  #readiness(): NodeStart['ready'] {
+    const up = this.#members.filter((member) => member.up);
+    return up.length >= majorityOf(this.#members.length) ? 'serving' : 'listening';
+  }
+}
+
+function unsafe(member: MemberHandle, size: number): TestkitError {
+  return new TestkitError(
+    'COORD_TESTKIT_INVALID_STATE',
+    `replacing ${member.name} would leave fewer than ${majorityOf(size)} of ${size} members running, and no majority`,
+    'restart() or resume() the others first',
+  );
+}
+
+function listOf(seats: readonly Seat[]): string {
+  return seats.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(',');
+}
