@@ -3,7 +3,9 @@ import { Endpoint } from './endpoint.js';
 import type { EndpointFailure } from './errors.js';
 import type { EndpointHealth, Health } from './health.js';
 import type { CoordLogger } from './logger.js';
-import type { ResolvedClientOptions } from './options.js';
+import { hasIdentity, type ResolvedClientOptions } from './options.js';
+import { capabilitiesOf, type ServerCapabilities } from './server-capabilities.js';
+import { lowestVersion } from './server-version.js';
 
 interface Member {
   readonly url: string;
@@ -25,10 +27,17 @@ export class EndpointPool implements Health {
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
   readonly #subscribers = new Set<(health: Health) => void>();
+  readonly #onAnswer: (endpoint: Endpoint) => void;
   #current: Member;
   #closed = false;
 
-  constructor(options: ResolvedClientOptions, logger: CoordLogger) {
+  /** @param onAnswer is told of each answer of an endpoint whose identity is not known */
+  constructor(
+    options: ResolvedClientOptions,
+    logger: CoordLogger,
+    onAnswer: (endpoint: Endpoint) => void = () => undefined,
+  ) {
+    this.#onAnswer = onAnswer;
     this.#options = options;
     this.#logger = logger;
     this.#members = options.endpoints.map((url) => ({
@@ -67,6 +76,7 @@ export class EndpointPool implements Health {
   /** This endpoint answered: it is healthy, and in use if the present one is not. */
   succeeded(endpoint: Endpoint): void {
     endpoint.heard();
+    if (endpoint.identity === undefined) this.#onAnswer(endpoint);
     const member = this.#memberOf(endpoint);
     if (member.state === 'healthy') return;
     member.state = 'healthy';
@@ -105,6 +115,16 @@ export class EndpointPool implements Health {
   unresponsive(endpoint: Endpoint, reason: string, silentSince = monotonicNow()): void {
     this.failed(endpoint, reason);
     if (!this.#closed) endpoint.renew(silentSince);
+  }
+
+  /**
+   * What the server behind an endpoint can do. All members apply what one of them accepts, so the
+   * lowest version that is known counts; but a member that has not been heard of does not.
+   */
+  capabilities(endpoint: Endpoint): ServerCapabilities {
+    const own = endpoint.identity?.version;
+    const known = this.#members.flatMap((member) => member.endpoint?.identity?.version ?? []);
+    return capabilitiesOf(own && lowestVersion(known), hasIdentity(this.#options));
   }
 
   get state(): Health['state'] {

@@ -15,9 +15,15 @@ export class EndpointSockets {
   readonly #open = new Set<Socket>();
   readonly #handshakeTimeoutMs: number;
   #closed = false;
+  #made = 0;
 
   constructor(handshakeTimeoutMs: number) {
     this.#handshakeTimeoutMs = handshakeTimeoutMs;
+  }
+
+  /** How many connections have been made so far. */
+  get made(): number {
+    return this.#made;
   }
 
   /** Credentials that do what these do, on sockets that are ours to destroy. */
@@ -30,6 +36,7 @@ export class EndpointSockets {
     socket: Socket,
     connector: grpc.experimental.SecureConnector,
   ): Promise<grpc.experimental.SecureConnectResult> {
+    this.#made++;
     this.#own(socket);
     if (this.#closed) socket.destroy();
     const silent = setTimeout(() => {

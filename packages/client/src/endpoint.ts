@@ -8,6 +8,13 @@ import type { StreamRpcs, UnaryRpcs } from './rpc.js';
 const MIN_TRIAL_MS = 1_000;
 const MAX_TRIAL_MS = 30_000;
 
+/** What a member says of itself. */
+export interface ServerIdentity {
+  /** Such as `3.5.16`. */
+  readonly version: string;
+  readonly clusterId: string;
+}
+
 /** One member of the cluster, and the connection to it. */
 export class Endpoint {
   readonly url: string;
@@ -17,6 +24,9 @@ export class Endpoint {
   #openedAt = monotonicNow();
   #heardAt = Number.NEGATIVE_INFINITY;
   #trialMs = MIN_TRIAL_MS;
+  #identity: ServerIdentity | undefined;
+  /** The number of connections at the time of the last {@link identify}. */
+  #identifiedAt = -1;
 
   /** @throws {ValidationError} when a TLS file cannot be read */
   constructor(url: string, options: ResolvedClientOptions) {
@@ -29,6 +39,22 @@ export class Endpoint {
   /** The service client for a call. */
   connection(service: ServiceName, method: keyof (UnaryRpcs & StreamRpcs)): Promise<Connection> {
     return this.#channel.connection(service, method);
+  }
+
+  /** What it said of itself, unless it has been connected anew since: it may have been replaced. */
+  get identity(): ServerIdentity | undefined {
+    return this.#identifiedAt === this.#sockets.made ? this.#identity : undefined;
+  }
+
+  /** How many connections have been made to it so far. */
+  get connections(): number {
+    return this.#sockets.made;
+  }
+
+  /** @param connections how many there were when it was asked */
+  identify(identity: ServerIdentity, connections: number): void {
+    this.#identity = identity;
+    this.#identifiedAt = connections;
   }
 
   /** It has just answered something. */

@@ -63,6 +63,11 @@ export interface ResolvedClientOptions {
   readonly logLevel: LogLevel;
 }
 
+/** Whether etcd can tell who this client is: by password or by certificate. */
+export function hasIdentity({ credentials, tls }: ResolvedClientOptions): boolean {
+  return credentials !== undefined || tls?.cert !== undefined || tls?.certFile !== undefined;
+}
+
 const DEFAULT_RETRY = { maxAttempts: 5, initialDelayMs: 200, maxDelayMs: 5_000, multiplier: 2 } as const;
 const LOG_LEVELS: readonly LogLevel[] = ['silent', 'error', 'warn', 'info', 'debug'];
 const MIN_KEEPALIVE_TIME_MS = 10_000;

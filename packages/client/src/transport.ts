@@ -1,3 +1,4 @@
+import type { IStatusResponse } from 'etcd3';
 import { AuthToken } from './auth-token.js';
 import { backoffDelayMs, delay } from './backoff.js';
 import { callMetadata } from './call-metadata.js';
@@ -19,6 +20,7 @@ import { manyMayListen } from './many-may-listen.js';
 import type { ResolvedClientOptions } from './options.js';
 import { type RpcStream, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
 import { isPermissionDenied, type RpcFailure, translateRpcError } from './rpc-errors.js';
+import { ServerIdentities } from './server-identities.js';
 import { closedError, UnaryCalls } from './unary-calls.js';
 import { assertValid, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
@@ -59,6 +61,7 @@ export class Transport {
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
   readonly #token: AuthToken;
+  readonly #identities: ServerIdentities;
   readonly #calls = new UnaryCalls();
   /** How to end each pause between attempts. */
   readonly #pauses = new Set<() => void>();
@@ -67,7 +70,8 @@ export class Transport {
   constructor(options: ResolvedClientOptions, logger: CoordLogger) {
     this.#options = options;
     this.#logger = logger;
-    this.pool = new EndpointPool(options, logger);
+    this.#identities = new ServerIdentities(options, logger, (endpoint) => this.#status(endpoint));
+    this.pool = new EndpointPool(options, logger, (endpoint) => this.#identities.ask(endpoint));
     this.#token = new AuthToken((endpoint) => this.#logIn(endpoint));
   }
 
@@ -218,7 +222,10 @@ export class Transport {
     const expiresAt = monotonicNow() + timeoutMs;
     const options = () => ({ ...HARMLESS, signal, timeoutMs: Math.max(1, expiresAt - monotonicNow()) });
     const token = await this.#tokenFor(endpoint, timeoutMs, signal);
+    const { connections } = endpoint;
     const status = await this.#calls.send('status', {}, endpoint, { ...options(), token });
+    // The first call makes the connection.
+    this.#identities.note(endpoint, status, Math.max(connections, 1));
     if (status.leader === '0') throw new ConnectionError('the member has no leader');
     if (this.#options.credentials) return;
     // Status needs no login: only a read tells that a user is required.
@@ -228,6 +235,12 @@ export class Transport {
     } catch (cause) {
       if (!isPermissionDenied(cause)) throw cause; // a user by certificate may be allowed other keys
     }
+  }
+
+  async #status(endpoint: Endpoint): Promise<IStatusResponse> {
+    const timeoutMs = this.#options.requestTimeoutMs;
+    const token = await this.#tokenFor(endpoint, timeoutMs);
+    return await this.#calls.send('status', {}, endpoint, { ...HARMLESS, timeoutMs, token });
   }
 
   /** Rejects every pending call and disconnects. */

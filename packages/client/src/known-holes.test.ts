@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { holesOf } from './known-holes.js';
+import { capabilitiesOf } from './server-capabilities.js';
+
+const NESTED = /Txn within a Txn/;
+const PUT = /put in a Txn/;
+const WATCH = /watch every key/;
+const STALE = /stale/;
+const LEASE = /revoked lease/;
+
+describe('known holes', () => {
+  it.each([
+    ['3.4.23', [NESTED, PUT, WATCH, STALE, LEASE]],
+    ['3.4.38', [NESTED, PUT, WATCH, STALE]],
+    ['3.4.45', [WATCH]], // the last 3.4
+    ['3.5.16', [NESTED, PUT, WATCH, STALE, LEASE]],
+    ['3.5.23', [NESTED, PUT, WATCH, STALE]],
+    ['3.5.28', [PUT, WATCH]],
+    ['3.5.30', [WATCH]],
+    ['3.5.33', []],
+    ['3.6.4', [NESTED, PUT, WATCH, STALE, LEASE]],
+    ['3.6.9', [PUT, WATCH]],
+    ['3.6.14', []],
+    ['3.7.0', [WATCH]],
+    ['3.7.1', []],
+    ['3.8.0', []],
+  ])('of %s', (version, expected) => {
+    const holes = holesOf(version, true);
+    expect(holes.map(({ what }) => what)).toEqual(expected.map((what) => expect.stringMatching(what)));
+  });
+
+  it('permissions are no concern of a client without an identity', () => {
+    expect(holesOf('3.4.23', false).map(({ what }) => what)).toEqual([
+      expect.stringMatching(STALE),
+      expect.stringMatching(LEASE),
+    ]);
+  });
+});
+
+describe('server capabilities', () => {
+  it.each([
+    [undefined, false, { nestedTxnSafe: true, nestedTxnQuota: false, progressInOrder: false }],
+    [undefined, true, { nestedTxnSafe: false, nestedTxnQuota: false, progressInOrder: false }],
+    ['3.4.23', true, { nestedTxnSafe: false, nestedTxnQuota: false, progressInOrder: false }],
+    ['3.4.25', true, { nestedTxnSafe: false, nestedTxnQuota: false, progressInOrder: true }],
+    ['3.5.16', false, { nestedTxnSafe: true, nestedTxnQuota: false, progressInOrder: true }],
+    ['3.5.28', true, { nestedTxnSafe: true, nestedTxnQuota: false, progressInOrder: true }],
+    ['3.6.14', true, { nestedTxnSafe: true, nestedTxnQuota: true, progressInOrder: true }],
+  ])('of %s, with an identity: %s', (version, hasIdentity, expected) => {
+    expect(capabilitiesOf(version, hasIdentity)).toEqual({ version, ...expected });
+  });
+});
