@@ -18,6 +18,8 @@ export function now(): Moment {
 export interface KeptLease {
   readonly leaseId: bigint;
   readonly ttlMs: number;
+  /** Whether it is still ours by its own clock. It removes itself when it is not. */
+  readonly alive: boolean;
   /** A keepalive that was sent at this moment has been acknowledged with this TTL. */
   acknowledged(sentAt: Moment, ttlMs: number): void;
   /** etcd says that the lease does not exist. */
@@ -37,10 +39,11 @@ interface Kept {
 const BACKOFF = { initialDelayMs: 50, maxDelayMs: 1_000, multiplier: 2 };
 /** Keepalives a TTL. */
 const BEATS_PER_TTL = 3;
-/** A keepalive unanswered for this share of the TTL makes us try another endpoint, while there is time for two. */
+/**
+ * A keepalive unanswered for this share of the TTL makes us try another line: with beats at a third, there is
+ * time for two tries before the deadline.
+ */
 const SUSPECT_SHARE = 1 / 4;
-/** With one endpoint a new stream takes the same connection: it is the last resort, not the first. */
-const SUSPECT_SHARE_ALONE = 1 / 2;
 /** A timer this late tells of a busy event loop: the answer may be waiting unread. */
 const STALLED_MS = 50;
 const REREAD_MS = 50;
@@ -91,7 +94,7 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
   }
 
   opened(): void {
-    for (const kept of this.#leases.values()) {
+    for (const kept of [...this.#leases.values()]) {
       kept.sent = [];
       this.#beat(kept);
     }
@@ -109,7 +112,7 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
     }
     const oldest = kept.sent[0];
     const dueAt = oldest
-      ? oldest.monotonic + this.#suspectAfterMs(ttlMs)
+      ? oldest.monotonic + ttlMs * SUSPECT_SHARE
       : sentAt.monotonic + ttlMs / BEATS_PER_TTL;
     this.#schedule(kept, Math.max(0, dueAt - monotonicNow()));
     kept.lease.acknowledged(sentAt, ttlMs);
@@ -135,13 +138,14 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
     if (oldest && live) {
       const late = monotonicNow() - kept.dueAt;
       if (late > STALLED_MS) this.#schedule(kept, REREAD_MS);
-      else this.#suspect(live, kept);
+      else this.#suspect(live, kept, oldest);
       return;
     }
     this.#beat(kept);
   }
 
   #beat(kept: Kept): void {
+    if (!kept.lease.alive) return; // after a suspend its time is up, and a keepalive must not revive it
     const { live } = this.#stream;
     if (!live) {
       this.#stream.open(); // every lease gets its beat when the stream is there
@@ -150,16 +154,12 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
     kept.sent.push(now());
     live.stream.write({ ID: kept.id });
     // Counted from the oldest: later ones, asked for by `keepAlive`, must not put off the suspicion.
-    if (kept.sent.length === 1) this.#schedule(kept, this.#suspectAfterMs(kept.lease.ttlMs));
+    if (kept.sent.length === 1) this.#schedule(kept, kept.lease.ttlMs * SUSPECT_SHARE);
   }
 
-  #suspect(live: OpenStream<'leaseKeepAlive'>, kept: Kept): void {
+  #suspect(live: OpenStream<'leaseKeepAlive'>, kept: Kept, oldest: Moment): void {
     const reason = `keepalive of lease ${kept.lease.leaseId.toString(16)} unanswered`;
-    this.#transport.pool.unresponsive(live.endpoint, reason);
+    this.#transport.pool.unresponsive(live.endpoint, reason, oldest.monotonic);
     this.#stream.replace(reason);
-  }
-
-  #suspectAfterMs(ttlMs: number): number {
-    return ttlMs * (this.#transport.pool.size === 1 ? SUSPECT_SHARE_ALONE : SUSPECT_SHARE);
   }
 }

@@ -12,6 +12,8 @@ import { Wait } from './wait.js';
 
 const DEFAULT_TTL_MS = 10_000;
 const REVOKE_TIMEOUT_MS = 2_000;
+/** Timers stand still while the machine is suspended: so often the clock is looked at. */
+const CLOCK_CHECK_MS = 1_000;
 
 export interface SessionContext {
   readonly transport: Transport;
@@ -94,6 +96,10 @@ export class LeaseSession implements Session, KeptLease {
     return this.#state;
   }
 
+  get alive(): boolean {
+    return this.state === 'alive';
+  }
+
   get remainingMs(): number {
     return this.state === 'alive' ? this.#deadline.leftMs : 0;
   }
@@ -163,7 +169,7 @@ export class LeaseSession implements Session, KeptLease {
     clearTimeout(this.#timer);
     const left = this.remainingMs;
     if (this.#state !== 'alive') return;
-    this.#timer = setTimeout(() => this.#arm(), Math.ceil(left));
+    this.#timer = setTimeout(() => this.#arm(), Math.min(Math.ceil(left), CLOCK_CHECK_MS));
   }
 
   #acknowledgedAfter(askedAt: Moment): { promise: Promise<void>; stop: () => void } {

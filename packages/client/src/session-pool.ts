@@ -29,15 +29,18 @@ export class SessionPool {
     assertValid(checkTtlMs([], 'ttlMs', ttlMs));
     using wait = new Wait(options, `session for ${kind}`);
     const key = `${kind}:${wholeSeconds(ttlMs)}`;
-    const shared = this.#sharedFor(key, ttlMs);
-    shared.references++;
-    clearTimeout(shared.idle);
-    try {
-      const session = await wait.race(shared.opening);
-      return this.#reference(key, shared, session);
-    } catch (error) {
-      this.#giveBack(key, shared);
-      throw error;
+    for (;;) {
+      const shared = this.#sharedFor(key, ttlMs);
+      shared.references++;
+      clearTimeout(shared.idle);
+      try {
+        const session = await wait.race(shared.opening);
+        if (session.state === 'alive') return this.#reference(key, shared, session);
+      } catch (error) {
+        this.#giveBack(key, shared);
+        throw error;
+      }
+      this.#giveBack(key, shared); // lost between the grant and here
     }
   }
 

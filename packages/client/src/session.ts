@@ -11,7 +11,11 @@ export interface SessionOptions extends WaitOptions {
  * A lease that is kept alive, and an honest clock over it.
  *
  * The session is lost as soon as the server *could* have given the lease away: at the send time of
- * the last acknowledged keepalive + TTL − margin, whether or not etcd has said so.
+ * the last acknowledged keepalive + TTL − margin (a tenth of the TTL, at most 1 s), whether or not
+ * etcd has said so. Time is measured on the monotonic clock. That one stands still while the machine
+ * or its virtual machine is suspended, so a forward jump of the wall clock counts as time that has
+ * passed: setting the clock forward by more than the TTL loses the session too, since the two cannot
+ * be told apart. Setting it back changes nothing.
  */
 export interface Session extends AsyncDisposable {
   readonly leaseId: bigint;
@@ -27,7 +31,11 @@ export interface Session extends AsyncDisposable {
   assertAlive(): void;
   /** Sends a keepalive now and resolves when it is acknowledged. @throws {SessionLostError} */
   keepAlive(options?: WaitOptions): Promise<void>;
-  /** Stops the keepalives and revokes the lease: its keys go at once. Never throws for what is already gone. */
+  /**
+   * Stops the keepalives and revokes the lease: its keys go at once. Within `timeoutMs` (2,000); past it, or
+   * without etcd, they go when the TTL has passed. Never throws for what is already gone.
+   * @throws {AbortedError} when `signal` fires; the keepalives have stopped then, too
+   */
   close(options?: WaitOptions): Promise<void>;
   /** Stops the keepalives and leaves the lease to expire by itself. */
   orphan(): void;

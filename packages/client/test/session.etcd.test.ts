@@ -9,7 +9,6 @@ import {
   SessionLostError,
   ValidationError,
 } from '../src/index.js';
-import { internalsOf } from '../src/internal.js';
 
 let etcd: EtcdServer;
 let client: CoordClient;
@@ -101,6 +100,25 @@ describe('a session', () => {
     expect(() => session.assertAlive()).toThrow(SessionLostError);
     expect(await failure(session.keepAlive())).toBeInstanceOf(SessionLostError);
     await session.close();
+  });
+
+  it('close ends in time without etcd, and the keys go when the TTL has passed', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    const session = await own.session({ ttlMs: 2_000 });
+    await own.kv.put('/s/unrevoked', '', { session });
+    proxy.blackhole();
+    const startedAt = performance.now();
+    await session.close({ timeoutMs: 300 });
+    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    expect(session.state).toBe('closed');
+    proxy.cut(); // the revoke is gone for good
+    proxy.heal();
+    const { revision } = await client.kv.put('/s/unrevoked/other', '');
+    expect((await client.kv.get('/s/unrevoked', { revision }))?.leaseId).toBe(session.leaseId);
+    await eventually(async () => expect(await client.kv.get('/s/unrevoked')).toBeUndefined(), {
+      timeoutMs: 10_000,
+    });
   });
 
   it('orphan leaves the lease to expire', async () => {
@@ -286,59 +304,5 @@ describe('outages', () => {
     await eventually(async () => expect(await newLeases(before)).toEqual([]), { timeoutMs: 10_000 });
     proxy.heal();
     expect(await opening).toBeInstanceOf(SessionLostError);
-  });
-});
-
-describe('borrowed sessions', () => {
-  it('are shared by kind and whole seconds, and closed one TTL after the last reference', async () => {
-    const own = await connect(etcd.connectOptions);
-    const { borrowSession } = internalsOf(own);
-    const [a, b] = await Promise.all([borrowSession('lock', 1_500), borrowSession('lock', 2_000)]);
-    const other = await borrowSession('registry', 2_000);
-    expect(a.session).toBe(b.session);
-    expect(other.session).not.toBe(a.session);
-    a.release();
-    a.release(); // counts once
-    const again = await borrowSession('lock', 2_000);
-    expect(again.session).toBe(b.session);
-    b.release();
-    expect(b.session.state).toBe('alive');
-    again.release();
-    const releasedAt = performance.now();
-    await eventually(() => b.session.state === 'closed', { timeoutMs: 5_000 });
-    expect(performance.now() - releasedAt).toBeGreaterThan(1_500);
-    const fresh = await borrowSession('lock', 2_000);
-    expect(fresh.session).not.toBe(b.session);
-    expect(await failure(borrowSession('lock', -1))).toBeInstanceOf(ValidationError);
-    await own.close();
-    expect(fresh.session.state).toBe('closed');
-    expect(await failure(borrowSession('lock', 2_000))).toBeInstanceOf(ClosedError);
-  });
-
-  it('are never lent when lost', async () => {
-    const { borrowSession } = internalsOf(client);
-    const first = await borrowSession('never-lost', 30_000);
-    await client.etcd3.leaseClient.leaseRevoke({ ID: first.session.leaseId.toString() });
-    await failure(first.session.keepAlive());
-    const second = await borrowSession('never-lost', 30_000);
-    expect(second.session.state).toBe('alive');
-    first.release();
-    expect(second.session.state).toBe('alive');
-    second.release();
-  });
-
-  it('an aborted borrow leaves no reference, and no lease', async () => {
-    const proxy = await proxied();
-    const own = await behind(proxy);
-    const { borrowSession } = internalsOf(own);
-    const before = await leases();
-    proxy.blackhole('toClient');
-    const controller = new AbortController();
-    const borrowing = failure(borrowSession('lock', 60_000, { signal: controller.signal }));
-    await eventually(async () => expect(await newLeases(before)).toHaveLength(1));
-    controller.abort();
-    expect(await borrowing).toBeInstanceOf(AbortedError);
-    proxy.heal();
-    await eventually(async () => expect(await newLeases(before)).toEqual([]));
   });
 });
