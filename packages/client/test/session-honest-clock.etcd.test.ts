@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type CoordClient, connect, SessionLostError } from '../src/index.js';
+import { type CoordClient, connect, type Session, SessionLostError } from '../src/index.js';
 import type { Command, Held } from './session-process.js';
 
 let etcd: EtcdServer;
@@ -139,7 +139,7 @@ describe('a line that goes dead without a reset, with a single endpoint', () => 
     const proxy = await proxied();
     const own = await connect({ endpoints: [proxy.endpoint] });
     closing.push(own);
-    const sessions = [];
+    const sessions: Session[] = [];
     for (const ttlMs of [3_000, 5_000]) {
       const session = await own.session({ ttlMs });
       await session.keepAlive();
