@@ -29,10 +29,13 @@ async function proxied(): Promise<TcpProxy> {
 }
 
 class Holder {
-  constructor(
-    readonly child: ChildProcess,
-    readonly proxy: TcpProxy,
-  ) {}
+  readonly child: ChildProcess;
+  readonly proxy: TcpProxy;
+
+  constructor(child: ChildProcess, proxy: TcpProxy) {
+    this.child = child;
+    this.proxy = proxy;
+  }
 
   send(command: Command): void {
     this.child.send(command);
