@@ -1,45 +1,48 @@
 import type { CallOptions, Compare, KV, Op, TxnRequest, TxnResult } from '@coord/client';
+import type { Hold } from './hold.js';
+
+interface Branches {
+  readonly compare: readonly Compare[];
+  readonly success: readonly Op[];
+  readonly failure: readonly Op[];
+}
 
 /**
- * Runs a transaction only while the guard holds, both branches alike.
- * @param guard compares the create revision of `key`
- * @returns undefined when the guard failed and nothing was applied
+ * Runs a transaction only while the hold is there, both branches alike.
+ * @returns undefined when it is not, and nothing was applied
  */
 export async function guardedTxn(
   kv: KV,
-  key: string,
-  guard: Compare,
+  hold: Pick<Hold, 'isOwn'>,
   request: TxnRequest,
   options?: CallOptions,
 ): Promise<TxnResult | undefined> {
   const { compare = [], success = [], failure = [] } = request;
-  const guarded = compare.length > 0 && failure.some(isWrite);
-  return guarded
-    ? nested(kv, guard, { compare, success, failure }, options)
-    : flat(kv, key, guard, { compare, success, failure }, options);
+  const run = compare.length > 0 && failure.some(isWrite) ? nested : flat;
+  return run(kv, hold.isOwn(), { compare, success, failure }, options);
 }
 
 /**
- * The guard is one more compare, and one more read in the failure branch tells which compare failed.
- * Not for a failure branch that writes: that would be applied when only the guard failed.
+ * The guard is more compares, and more reads in the failure branch tell which compare failed. Not for a failure branch that writes: that would be applied when only the guard failed.
  */
 async function flat(
   kv: KV,
-  key: string,
-  guard: Compare,
-  { compare, success, failure }: Required<TxnRequest>,
+  guard: readonly Compare[],
+  { compare, success, failure }: Branches,
   options?: CallOptions,
 ): Promise<TxnResult | undefined> {
   // Without compares of his own, the caller's failure branch can never be reached.
-  const reads = compare?.length === 0 ? [] : (failure ?? []);
+  const reads = compare.length === 0 ? [] : failure;
+  const looks = guard.map(({ key }) => ({ get: key, options: { keysOnly: true } }));
   const result = await kv.txn(
-    { compare: [guard, ...(compare ?? [])], success, failure: [...reads, { get: key }] },
+    { compare: [...guard, ...compare], success, failure: [...reads, ...looks] },
     options,
   );
   if (result.succeeded) return result;
-  const own = result.responses.at(-1);
-  const isHeld = own?.type === 'get' && own.kvs[0]?.createRevision === guard.to;
-  return isHeld ? { ...result, responses: result.responses.slice(0, -1) } : undefined;
+  const isHeld = result.responses
+    .slice(reads.length)
+    .every((own, i) => own.type === 'get' && own.kvs[0]?.createRevision === guard[i]?.to);
+  return isHeld ? { ...result, responses: result.responses.slice(0, reads.length) } : undefined;
 }
 
 /**
@@ -48,11 +51,11 @@ async function flat(
  */
 async function nested(
   kv: KV,
-  guard: Compare,
-  request: TxnRequest,
+  guard: readonly Compare[],
+  request: Branches,
   options?: CallOptions,
 ): Promise<TxnResult | undefined> {
-  const result = await kv.txn({ compare: [guard], success: [{ txn: request }] }, options);
+  const result = await kv.txn({ compare: guard, success: [{ txn: request }] }, options);
   const inner = result.responses[0];
   if (!result.succeeded || inner?.type !== 'txn') return undefined;
   return { succeeded: inner.succeeded, revision: result.revision, responses: inner.responses };

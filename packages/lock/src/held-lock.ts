@@ -8,16 +8,14 @@ import {
   type WaitOptions,
 } from '@coord/client';
 import { assertValid, checkTtlMs, checkWaitOptions, monotonicNow, Wait } from '@coord/client/internal';
-import type { Grant } from './acquisition.js';
 import type { Left } from './background.js';
 import { LockExpiredError, LockNotHeldError } from './errors.js';
 import { guardedTxn } from './guarded-txn.js';
+import type { Grant, Hold } from './hold.js';
 import { KeyGuard } from './key-guard.js';
-import type { Turn } from './local-queue.js';
 import type { Lock } from './lock.js';
 import { LockLease } from './lock-lease.js';
 import type { LockSupport } from './lock-support.js';
-import type { MutexContender } from './mutex-queue.js';
 import { persist } from './persist.js';
 
 type State =
@@ -31,10 +29,10 @@ export class HeldLock implements Lock {
   readonly etcdKey: string;
   readonly fencingToken: bigint;
   readonly #support: LockSupport;
-  readonly #contender: MutexContender;
+  readonly #hold: Hold;
   readonly #lease: LockLease;
   readonly #guard: KeyGuard;
-  readonly #turn: Turn;
+  readonly #onLeft: (() => void) | undefined;
   readonly #held: Set<HeldLock>;
   readonly #heldSince = monotonicNow();
   #state: State = { type: 'held' };
@@ -46,22 +44,19 @@ export class HeldLock implements Lock {
   /** Renewals take turns. */
   #renewal: Promise<unknown> = Promise.resolve();
 
-  /**
-   * @param turn passed on when the lock has been left
-   * @param held the lock is in this set for as long as it is held
-   */
-  constructor(support: LockSupport, grant: Grant, turn: Turn, held: Set<HeldLock>) {
+  /** @param held the lock is in this set for as long as it is held */
+  constructor(support: LockSupport, { hold, ref, onLeft }: Grant, held: Set<HeldLock>) {
     this.#support = support;
-    this.#contender = grant.contender;
-    this.#turn = turn;
+    this.#hold = hold;
+    this.#onLeft = onLeft;
     this.#held = held;
     held.add(this);
-    this.key = grant.contender.key.name;
-    this.etcdKey = grant.contender.key.etcdKey;
-    this.fencingToken = grant.token;
-    this.#guard = new KeyGuard(support, grant.contender, () => this.#lose('its key was deleted'));
+    this.key = hold.name;
+    this.etcdKey = hold.etcdKeys[0];
+    this.fencingToken = hold.token;
+    this.#guard = new KeyGuard(support, hold, () => this.#lose('its key was deleted'));
     this.#lease = new LockLease(() => this.#lose('its session ended'));
-    this.#lease.add(grant.ref); // which may have ended this very moment
+    this.#lease.add(ref); // which may have ended this very moment
   }
 
   get signal(): AbortSignal {
@@ -114,7 +109,7 @@ export class HeldLock implements Lock {
   async isHeld(options?: WaitOptions): Promise<boolean> {
     assertValid(checkWaitOptions([], options));
     if (!this.#checkClock()) return false;
-    const present = await this.#contender.isPresent(options);
+    const present = await this.#hold.isPresent(options);
     if (!present) this.#lose('its key was deleted');
     return this.#checkClock();
   }
@@ -135,13 +130,7 @@ export class HeldLock implements Lock {
 
   async txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult> {
     if (!this.#checkClock()) throw this.#notHeldError();
-    const result = await guardedTxn(
-      this.#support.client.kv,
-      this.etcdKey,
-      this.#contender.isOwn(),
-      request,
-      options,
-    );
+    const result = await guardedTxn(this.#support.client.kv, this.#hold, request, options);
     if (result !== undefined) return result;
     this.#lose('its key was deleted');
     throw this.#notHeldError();
@@ -194,11 +183,11 @@ export class HeldLock implements Lock {
   #leave(): Promise<Left> {
     const left = this.#support.background.remove({
       name: this.key,
-      leave: () => this.#contender.leave(),
+      leave: () => this.#hold.leave(),
       isMoot: () => this.#lease.isGone,
     });
     void left.then(() => {
-      this.#turn.leave();
+      this.#onLeft?.();
       this.#lease.drop();
     });
     return left;
@@ -234,7 +223,7 @@ export class HeldLock implements Lock {
     let outcomeLost = false;
     try {
       // Not the caller's signal: until etcd has said which lease it is, both must be kept.
-      const moved = await persist(() => this.#contender.moveTo(ref.session), {
+      const moved = await persist(() => this.#hold.moveTo(ref.session), {
         signal: this.#ended.signal,
         backoff: this.#support.backoff,
         onFailure: () => {

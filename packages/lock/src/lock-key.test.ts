@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { checkKeyPrefix, checkLockName, escapeName, newQueueKey } from './lock-key.js';
+import { checkKeyPrefix, checkLockName, escapeName, mutexPlace } from './lock-key.js';
 
-describe('newQueueKey', () => {
+describe('mutexPlace', () => {
   it('lays keys out as Go does, with the lease first', () => {
-    const key = newQueueKey('/locks', 'jobs/a', 0x1fn);
-    expect(key.prefix).toBe('/locks/jobs%2Fa/');
-    expect(key.etcdKey).toMatch(/^\/locks\/jobs%2Fa\/1f-[0-9a-f-]{36}$/);
-    expect(key.abortKey).toBe(`/coord/locks/abort/${key.etcdKey.slice('/locks/jobs%2Fa/1f-'.length)}`);
+    const { etcdKeys, lanes, abortKey } = mutexPlace('/locks', 'jobs/a', 0x1fn);
+    expect(lanes).toEqual(['/locks/jobs%2Fa/']);
+    expect(etcdKeys).toHaveLength(1);
+    expect(etcdKeys[0]).toMatch(/^\/locks\/jobs%2Fa\/1f-[0-9a-f-]{36}$/);
+    expect(abortKey).toBe(`/coord/locks/abort/${etcdKeys[0].slice('/locks/jobs%2Fa/1f-'.length)}`);
   });
 
   it('never repeats', () => {
-    const keys = Array.from({ length: 100 }, () => newQueueKey('/locks', 'a', 1n).etcdKey);
+    const keys = Array.from({ length: 100 }, () => mutexPlace('/locks', 'a', 1n).etcdKeys[0]);
     expect(new Set(keys).size).toBe(100);
   });
 });

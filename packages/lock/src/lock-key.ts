@@ -4,31 +4,38 @@ import { checkKeyPart, type IssueList, show } from '@coord/client/internal';
 /** Abort marks live apart from the queues, so that nobody ever waits for one. */
 const ABORT_PREFIX = '/coord/locks/abort';
 
-/** One contender's own keys: unique to this attempt, so none is ever created twice on purpose. */
-export interface QueueKey {
+/** The keys that one contender writes: unique to this attempt, so none is ever created twice on purpose. */
+export interface EntryKeys {
   /** The lock's name, as the user gave it. */
   readonly name: string;
-  /** The prefix that all contenders of this name share, with its trailing slash. */
-  readonly prefix: string;
-  /** The contender's place in the queue: `<keyPrefix>/<escaped name>/<lease id hex>-<nonce>`. */
-  readonly etcdKey: string;
+  /** Written in one transaction, so at one revision. The first stands for the lock where one must. */
+  readonly etcdKeys: readonly [string, ...string[]];
   /** Once this key exists, a late enqueue of the contender fails. */
   readonly abortKey: string;
+}
+
+/** A contender's keys, and whom it waits for. */
+export interface Place extends EntryKeys {
+  /** It waits for the newest older key under each of these prefixes, and for nobody else. */
+  readonly lanes: readonly [string, ...string[]];
+  /** The prefix whose oldest key certainly holds the lock, if there is such a one. */
+  readonly holderLane?: string;
 }
 
 /**
  * The layout of Go's `concurrency.Mutex` and of `etcdctl lock <keyPrefix>/<name>`: every key under
  * the prefix is a contender, and the lowest create revision holds the lock.
  */
-export function newQueueKey(keyPrefix: string, name: string, leaseId: bigint): QueueKey {
-  const nonce = randomUUID();
+export function mutexPlace(keyPrefix: string, name: string, leaseId: bigint): Place {
+  const { id, abortKey } = newEntryId(leaseId);
   const prefix = queuePrefix(keyPrefix, name);
-  return {
-    name,
-    prefix,
-    etcdKey: `${prefix}${leaseId.toString(16)}-${nonce}`,
-    abortKey: `${ABORT_PREFIX}/${nonce}`,
-  };
+  return { name, etcdKeys: [`${prefix}${id}`], abortKey, lanes: [prefix], holderLane: prefix };
+}
+
+/** `<lease id hex>-<nonce>`, the last part of a contender's keys, and the abort mark that goes with it. */
+export function newEntryId(leaseId: bigint): { id: string; abortKey: string } {
+  const nonce = randomUUID();
+  return { id: `${leaseId.toString(16)}-${nonce}`, abortKey: `${ABORT_PREFIX}/${nonce}` };
 }
 
 /** The prefix of all contenders of a name, with its trailing slash. */

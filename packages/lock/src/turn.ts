@@ -1,6 +1,6 @@
 import { CompactedError, type CoordClient, type KeyValue, type Watch } from '@coord/client';
 import { type Backoff, raceAbort } from '@coord/client/internal';
-import type { MutexContender, Standing } from './mutex-queue.js';
+import type { Contender, Standing } from './contender.js';
 import { persist } from './persist.js';
 
 export interface TurnOptions {
@@ -20,7 +20,7 @@ export interface TurnOptions {
  */
 export async function waitForTurn(
   client: CoordClient,
-  contender: MutexContender,
+  contender: Contender,
   predecessor: KeyValue,
   options: TurnOptions,
 ): Promise<boolean> {
@@ -36,7 +36,7 @@ export async function waitForTurn(
 /** Waits until `key` is no longer the contender's predecessor, and returns how it then stands. */
 async function waitForDelete(
   client: CoordClient,
-  contender: MutexContender,
+  contender: Contender,
   key: string,
   options: TurnOptions,
 ): Promise<Standing> {

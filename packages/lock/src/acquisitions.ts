@@ -1,0 +1,90 @@
+import { ClosedError, CoordError, TimeoutError, type WaitOptions } from '@coord/client';
+import { monotonicNow, Wait } from '@coord/client/internal';
+import { forwardAbort } from './forward-abort.js';
+import { HeldLock } from './held-lock.js';
+import type { Grant } from './hold.js';
+import type { LockSupport } from './lock-support.js';
+
+/** Wins a lock of some kind. @param signal ends the attempt with its reason */
+type Win = (signal: AbortSignal) => Promise<Grant>;
+
+/** What is under way and what is held, of every kind, by one `createLocks`: until it is closed. */
+export class Acquisitions {
+  readonly #support: LockSupport;
+  readonly #acquiring = new Set<AbortController>();
+  readonly #held = new Set<HeldLock>();
+  #closing: Promise<void> | undefined;
+
+  constructor(support: LockSupport) {
+    this.#support = support;
+  }
+
+  /**
+   * One acquisition, which `close` ends and waits for.
+   * @param wait the caller's; disposed at the end
+   */
+  run(name: string, wait: Wait, win: Win): Promise<HeldLock> {
+    return this.#support.background.own(this.#run(name, wait, win));
+  }
+
+  async close(options?: WaitOptions): Promise<void> {
+    const timeoutMs = options?.timeoutMs ?? this.#support.requestTimeoutMs;
+    using wait = new Wait({ ...options, timeoutMs }, 'close of the locks');
+    this.#closing ??= this.#closeAll();
+    try {
+      await wait.race(this.#closing);
+    } catch (error) {
+      // Past the deadline the rest goes on by itself, and at the latest until the leases end.
+      if (!(error instanceof TimeoutError)) throw error;
+      this.#support.logger.warn('locks closed before etcd confirmed every release', { error });
+    }
+  }
+
+  async #closeAll(): Promise<void> {
+    // Not before `#closing` is set: a holder may try to acquire again the moment it is told.
+    await Promise.resolve();
+    const closed = closedError();
+    for (const stop of this.#acquiring) stop.abort(closed);
+    for (const lock of [...this.#held]) lock.interrupt(closed);
+    await this.#support.background.settled();
+  }
+
+  async #run(name: string, wait: Wait, win: Win): Promise<HeldLock> {
+    const startedAt = monotonicNow();
+    const stop = new AbortController();
+    const stopForwarding = forwardAbort(wait.signal, stop);
+    this.#acquiring.add(stop);
+    try {
+      if (this.#closing !== undefined) throw closedError();
+      const grant = await win(stop.signal);
+      const lock = new HeldLock(this.#support, grant, this.#held);
+      if (stop.signal.aborted) {
+        // Won in the very moment in which it was given up.
+        void lock[Symbol.asyncDispose]();
+        throw stop.signal.reason;
+      }
+      this.#log(name, startedAt, 'acquired', lock.fencingToken);
+      return lock;
+    } catch (error) {
+      this.#log(name, startedAt, CoordError.is(error) ? error.name : 'failed');
+      throw error;
+    } finally {
+      this.#acquiring.delete(stop);
+      stopForwarding();
+      wait[Symbol.dispose]();
+    }
+  }
+
+  #log(key: string, startedAt: number, outcome: string, token?: bigint): void {
+    this.#support.logger.debug('lock acquire', {
+      key,
+      outcome,
+      durationMs: Math.round(monotonicNow() - startedAt),
+      ...(token !== undefined && { fencingToken: token.toString() }),
+    });
+  }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('the locks are closed: create new ones with createLocks(client)');
+}

@@ -1,0 +1,306 @@
+import {
+  type Compare,
+  CoordError,
+  type KV,
+  NotFoundError,
+  type Op,
+  type OpResult,
+  type Session,
+  SessionLostError,
+  TimeoutError,
+  type TxnRequest,
+  type TxnResult,
+  type WaitOptions,
+} from '@coord/client';
+import type { Hold } from './hold.js';
+import type { EntryKeys } from './lock-key.js';
+import type { LockSupport } from './lock-support.js';
+import { isUnreachable } from './persist.js';
+
+type GetResult = Extract<OpResult, { type: 'get' }>;
+
+/** One of our keys, as far as we know it. */
+interface OwnKey {
+  readonly etcdKey: string;
+  readonly createRevision: bigint;
+  /** Guards moves to another lease against late repetitions. */
+  readonly modRevision: bigint;
+}
+
+export interface Enqueue {
+  /** What must hold besides, or nothing is written. */
+  readonly conditions?: readonly Compare[];
+  /** Read together with the write. One of them must show the entry's first key. */
+  readonly reads: readonly Op[];
+  /** Read when the conditions do not hold. */
+  readonly elseReads?: readonly Op[];
+}
+
+export interface Enqueued {
+  readonly entered: boolean;
+  /** The answers to `reads` if entered, otherwise to `elseReads`; none if an earlier attempt had entered. */
+  readonly answers?: readonly GetResult[];
+}
+
+/** Whether an attempt to send something may have been applied, or may yet be, without our knowing. */
+interface Sending {
+  outcomeLost: boolean;
+}
+
+/**
+ * How long the first, unrepeated attempt may take. Its failure costs nothing but a second write, so
+ * it must not use up the time that a repetition over another endpoint needs.
+ */
+const FIRST_ATTEMPT_MS = 1_000;
+
+/**
+ * A contender's keys in one queue or several: one transaction writes them, another removes them.
+ *
+ * Queues are ordered by create revision, which is also the fencing token. All it does is safe to
+ * repeat. It remembers whether an enqueue of it may still be under way somewhere (a lost response, a
+ * frozen member). If so, leaving also sets the abort mark, which makes that enqueue fail.
+ */
+export class QueueEntry implements Hold {
+  readonly keys: EntryKeys;
+  readonly #kv: KV;
+  readonly #firstAttemptMs: number;
+  readonly #session: Session;
+  readonly #description: string;
+  /** Our keys, once they are known to be in etcd. */
+  #own: readonly OwnKey[] | undefined;
+  readonly #enqueues: Sending = { outcomeLost: false };
+  readonly #removals: Sending = { outcomeLost: false };
+  #enqueueing: Promise<unknown> | undefined;
+
+  /** @param description the value of our keys */
+  constructor(
+    { client, requestTimeoutMs }: LockSupport,
+    keys: EntryKeys,
+    session: Session,
+    description: string,
+  ) {
+    this.#kv = client.kv;
+    this.#firstAttemptMs = Math.min(FIRST_ATTEMPT_MS, requestTimeoutMs);
+    this.keys = keys;
+    this.#session = session;
+    this.#description = description;
+  }
+
+  get name(): string {
+    return this.keys.name;
+  }
+
+  get etcdKeys(): readonly [string, ...string[]] {
+    return this.keys.etcdKeys;
+  }
+
+  /** The create revision of its keys: its place in the queue; undefined while it has none. */
+  get revision(): bigint | undefined {
+    return this.#own?.[0]?.createRevision;
+  }
+
+  get token(): bigint {
+    const { revision } = this;
+    if (revision === undefined) throw new TypeError(`${this.keys.etcdKeys[0]} has not joined its queue`);
+    return revision;
+  }
+
+  /** Writes its keys, all or none. */
+  enqueue(request: Enqueue): Promise<Enqueued> {
+    const enqueueing = this.#enqueue(request);
+    this.#enqueueing = enqueueing;
+    return enqueueing;
+  }
+
+  async isPresent(options?: WaitOptions): Promise<boolean> {
+    const own = this.#joined();
+    if (own.length === 1) {
+      const kv = await this.#kv.get(this.etcdKeys[0], { keysOnly: true, ...options });
+      return kv?.createRevision === this.token;
+    }
+    const { responses } = await this.#kv.txn(
+      { success: this.etcdKeys.map((key) => ({ get: key, options: { keysOnly: true } })) },
+      options,
+    );
+    return this.isShownBy(responses);
+  }
+
+  /** Whether the answers to one read for each of its keys show that they are all there. */
+  isShownBy(answers: readonly OpResult[]): boolean {
+    const own = this.#joined();
+    return own.every(({ createRevision }, i) => {
+      const answer = answers[i];
+      return answer?.type === 'get' && answer.kvs[0]?.createRevision === createRevision;
+    });
+  }
+
+  /**
+   * Leaves the queue or gives the lock up. Never touches a successor's key, and when it has
+   * resolved, no enqueue of this entry can succeed any more.
+   * @returns false when a key was certainly gone before
+   */
+  async leave(): Promise<boolean> {
+    // Only its outcome can say what there is to remove.
+    await this.#enqueueing?.catch(() => undefined);
+    const withAbortMark = this.#enqueues.outcomeLost;
+    try {
+      return await this.#remove({ withAbortMark });
+    } catch (error) {
+      if (!withAbortMark || isUnreachable(error)) throw error;
+      // The mark was refused, for want of space for one. The keys at least must not block others.
+      const removed = await this.#remove({ withAbortMark: false });
+      if (!isLeaseGone(error)) throw error;
+      // The lease that a stray enqueue needs is gone, so it cannot succeed: no mark is needed.
+      return removed;
+    }
+  }
+
+  async moveTo(session: Session): Promise<boolean> {
+    for (;;) {
+      const own = this.#joined();
+      const { succeeded, responses, revision } = await this.#kv.txn(
+        {
+          compare: own.map(({ etcdKey, modRevision }) => {
+            return { key: etcdKey, target: 'mod', is: '=', to: modRevision };
+          }),
+          success: own.map(({ etcdKey }) => {
+            return { put: { key: etcdKey, value: '', ignoreValue: true, session } };
+          }),
+          failure: own.map(({ etcdKey }) => ({ get: etcdKey })),
+        },
+        { idempotent: true },
+      );
+      if (succeeded) {
+        this.#own = own.map((key) => ({ ...key, modRevision: revision }));
+        return true;
+      }
+      if (!this.isShownBy(responses)) return false;
+      // An earlier attempt of ours, or somebody wrote to our keys.
+      const present = responses.map((response) => (response.type === 'get' ? response.kvs[0] : undefined));
+      this.#own = own.map((key, i) => ({ ...key, modRevision: present[i]?.modRevision ?? key.modRevision }));
+      if (present.every((kv) => kv?.leaseId === session.leaseId)) return true;
+    }
+  }
+
+  isOwn(): readonly [Compare, ...Compare[]] {
+    const [first, ...others] = this.#joined().map((key) => isAt(key.etcdKey, key.createRevision));
+    if (first === undefined) throw new TypeError('an entry without keys');
+    return [first, ...others];
+  }
+
+  async #enqueue({ conditions = [], reads, elseReads = [] }: Enqueue): Promise<Enqueued> {
+    const { etcdKeys, abortKey } = this.keys;
+    const puts = etcdKeys.map((key) => {
+      return { put: { key, value: this.#description, session: this.#session } };
+    });
+    const { succeeded, responses } = await this.#send(
+      {
+        compare: [isAt(etcdKeys[0], 0n), isAt(abortKey, 0n), ...conditions],
+        success: [...puts, ...reads],
+        failure: [{ get: etcdKeys[0] }, ...elseReads],
+      },
+      this.#enqueues,
+    );
+    const answers = responses.filter((response) => response.type === 'get');
+    if (succeeded) {
+      this.#found(answers);
+      return { entered: true, answers };
+    }
+    const [own, ...others] = answers;
+    // Our own key means that an earlier attempt had entered.
+    if (own === undefined || own.kvs.length === 0) return { entered: false, answers: others };
+    this.#found([own]);
+    return { entered: true };
+  }
+
+  async #remove({ withAbortMark }: { withAbortMark: boolean }): Promise<boolean> {
+    const mark: Op[] = withAbortMark ? [this.#abortMark()] : [];
+    const remove: Op[] = this.etcdKeys.map((key) => ({ delete: key }));
+    if (this.#own === undefined) {
+      // Nothing of ours can be in etcd, unless the answer to an enqueue was lost.
+      if (!this.#enqueues.outcomeLost) return true;
+      await this.#kv.txn({ success: [...remove, ...mark] }, { idempotent: true });
+      return true;
+    }
+    const looks = this.etcdKeys.map((key) => ({ get: key, options: { keysOnly: true } }));
+    const { succeeded, responses } = await this.#send(
+      { compare: this.isOwn(), success: [...remove, ...mark], failure: [...looks, ...mark] },
+      this.#removals,
+    );
+    if (!succeeded) await this.#removeRest(responses);
+    // Not there: removed by an earlier attempt of ours whose answer was lost, or by somebody else.
+    return succeeded || this.#removals.outcomeLost;
+  }
+
+  /** Somebody has removed one of our keys: those that are left must not block others. */
+  async #removeRest(looks: readonly OpResult[]): Promise<void> {
+    const left = this.#joined().filter(({ createRevision }, i) => {
+      const look = looks[i];
+      return look?.type === 'get' && look.kvs[0]?.createRevision === createRevision;
+    });
+    for (const { etcdKey, createRevision } of left) {
+      const request = { compare: [isAt(etcdKey, createRevision)], success: [{ delete: etcdKey }] };
+      await this.#kv.txn(request, { idempotent: true });
+    }
+  }
+
+  /**
+   * Sends a transaction once; only when its outcome is lost, again and repeatably. So we know
+   * whether another attempt may have been applied, or may yet be.
+   */
+  async #send(request: TxnRequest, sending: Sending): Promise<TxnResult> {
+    if (!sending.outcomeLost) {
+      try {
+        return await this.#kv.txn(request, { timeoutMs: this.#firstAttemptMs });
+      } catch (error) {
+        const outcomeLost = !CoordError.is(error) || error.outcome === 'unknown';
+        if (!outcomeLost && !(error instanceof TimeoutError)) throw error;
+      }
+      // From here on the client itself repeats it.
+      sending.outcomeLost = true;
+    }
+    return this.#kv.txn(request, { idempotent: true });
+  }
+
+  /** Takes note of our own keys, all written at the revision at which the first was. */
+  #found(answers: readonly GetResult[]): void {
+    const [first] = this.etcdKeys;
+    for (const { kvs } of answers) {
+      const revision = kvs.find((kv) => kv.key === first)?.createRevision;
+      if (revision === undefined) continue;
+      this.#own = this.etcdKeys.map((etcdKey) => {
+        return { etcdKey, createRevision: revision, modRevision: revision };
+      });
+      return;
+    }
+    throw new NotFoundError(`key ${first} is missing though etcd accepted it`, {
+      key: first,
+      outcome: 'unknown',
+    });
+  }
+
+  #joined(): readonly OwnKey[] {
+    if (this.#own === undefined) throw new TypeError(`${this.etcdKeys[0]} has not joined its queue`);
+    return this.#own;
+  }
+
+  /**
+   * The mark shares the lease of the enqueue that it forbids: a shorter-lived one could go before
+   * the enqueue arrives, and once this lease is gone the enqueue fails by itself.
+   */
+  #abortMark(): Op {
+    return { put: { key: this.keys.abortKey, value: '', leaseId: this.#session.leaseId } };
+  }
+}
+
+/** The compare that holds while the key was created at this revision; 0n = while it is not there. */
+export function isAt(key: string, createRevision: bigint): Compare {
+  return { key, target: 'create', is: '=', to: createRevision };
+}
+
+/** Whether etcd refused a put because its lease is gone: then nothing of the transaction was applied. */
+export function isLeaseGone(error: unknown): boolean {
+  return (
+    error instanceof SessionLostError || (error instanceof NotFoundError && error.outcome === 'not-applied')
+  );
+}

@@ -1,0 +1,94 @@
+import type { Session } from '@coord/client';
+import { backoffDelayMs, delay, type SessionRef } from '@coord/client/internal';
+import { LockExpiredError } from './errors.js';
+import { forwardAbort } from './forward-abort.js';
+import type { Grant } from './hold.js';
+import type { LockSupport } from './lock-support.js';
+import { isLeaseGone, type QueueEntry } from './queue-entry.js';
+import { onSessionEnd } from './session-end.js';
+
+/** What every acquisition needs. */
+export interface Attempt {
+  readonly name: string;
+  readonly ttlMs: number;
+  /** Ends the acquisition with its reason. */
+  readonly signal: AbortSignal;
+}
+
+export interface Strategy<E extends QueueEntry> {
+  borrow(): Promise<SessionRef>;
+  /** A new entry, which has not written anything yet. */
+  enter(session: Session): E;
+  /** Resolves when the entry holds the lock. @param ended aborts when there is no point in going on */
+  win(entry: E, session: Session, ended: AbortController): Promise<void>;
+}
+
+/** A session that ends before the entry has a place costs nothing but a fresh start. */
+export async function untilSessionHolds<E extends QueueEntry>(
+  support: LockSupport,
+  request: Attempt,
+  strategy: Strategy<E>,
+): Promise<Grant> {
+  for (let attempt = 1; ; attempt++) {
+    const ref = await strategy.borrow().catch((error: unknown) => {
+      throw request.signal.aborted ? request.signal.reason : error;
+    });
+    const grant = await tryWith(ref, support, request, strategy);
+    if (grant !== undefined) return grant;
+    await delay(backoffDelayMs(attempt, support.backoff), request.signal).catch(() => undefined);
+    request.signal.throwIfAborted();
+  }
+}
+
+/** @returns undefined when the session ended before the entry had a place */
+async function tryWith<E extends QueueEntry>(
+  ref: SessionRef,
+  support: LockSupport,
+  request: Attempt,
+  strategy: Strategy<E>,
+): Promise<Grant | undefined> {
+  const { session } = ref;
+  const entry = strategy.enter(session);
+  const ended = new AbortController();
+  const stopForwarding = forwardAbort(request.signal, ended);
+  const stopListening = onSessionEnd(session, () => ended.abort(session.signal.reason));
+  try {
+    await strategy.win(entry, session, ended);
+    ended.signal.throwIfAborted();
+    return { hold: entry, ref };
+  } catch (error) {
+    abandon(entry, ref, support);
+    request.signal.throwIfAborted();
+    if (session.state === 'alive' && !isLeaseGone(error)) throw error;
+    if (entry.revision !== undefined) {
+      throw new LockExpiredError(request.name, 'its session ended while it waited in the queue', {
+        cause: error,
+      });
+    }
+    // etcd may know before the session does; a keepalive tells it, so that it is not lent again.
+    await session.keepAlive({ signal: request.signal }).catch(() => undefined);
+    return undefined;
+  } finally {
+    stopForwarding();
+    stopListening();
+  }
+}
+
+export function lostItsPlace(name: string): LockExpiredError {
+  return new LockExpiredError(name, 'its key was deleted while it waited in the queue');
+}
+
+/** Leaves no key and no reference behind; nobody waits for it. */
+function abandon(entry: QueueEntry, ref: SessionRef, support: LockSupport): void {
+  const left = support.background.remove({
+    name: entry.name,
+    leave: () => entry.leave(),
+    isMoot: () => ref.session.state !== 'alive',
+  });
+  void left.then(() => ref.release());
+}
+
+/** A lock is not handed out on a lease that is about to end. */
+export async function ensureFresh(session: Session, keepAlive: () => Promise<void>): Promise<void> {
+  if (session.remainingMs < session.ttlMs / 3) await keepAlive();
+}
