@@ -16,23 +16,22 @@ export interface KeyValue {
   readonly leaseId: bigint;
 }
 
-/** A key-value pair as etcd3 decodes it: 64-bit numbers are decimal strings. */
+/** A key-value pair as it comes from the wire. Where etcd3 decodes, 64-bit numbers are decimal strings. */
 export interface WireKeyValue {
   readonly key: Buffer;
   readonly value: Buffer;
-  readonly version: string;
-  readonly create_revision: string;
-  readonly mod_revision: string;
-  readonly lease: string;
+  readonly version: bigint | string;
+  readonly create_revision: bigint | string;
+  readonly mod_revision: bigint | string;
+  readonly lease: bigint | string;
 }
 
-/** Buffers of the wire are slices of a large one; small ones are copied, so that they do not hold it. */
-const COPY_BELOW_BYTES = 4096;
-
+/**
+ * Bytes from the wire are views of a whole response: whoever keeps one small value would keep megabytes.
+ * So they are copied, unless they are at least half of what they hold on to.
+ */
 function detached(bytes: Buffer): Buffer {
-  return bytes.length < COPY_BELOW_BYTES && bytes.buffer.byteLength > bytes.length
-    ? Buffer.from(bytes)
-    : bytes;
+  return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
 }
 
 export class EtcdKeyValue implements KeyValue {

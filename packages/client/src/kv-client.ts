@@ -18,7 +18,7 @@ import type {
 } from './kv.js';
 import type { Key, KeyRange, Range } from './range.js';
 import type { CallKind, Transport } from './transport.js';
-import { type TxnCodec, wireRange } from './txn-codec.js';
+import { deleteRequest, type TxnCodec } from './txn-codec.js';
 import { assertValid, checkWaitOptions, show } from './validation.js';
 
 /** Called with each range that this client has changed, and the revision of the change. */
@@ -50,7 +50,7 @@ export class KvClient implements KV {
     assertValid(checkWaitOptions([], options));
     const request = this.#codec.rangeRequest(this.#codec.range(range), options);
     const response = await this.#transport.unary('range', request, 'read', options);
-    return this.#codec.rangeResult(response, BigInt(response.header.revision));
+    return this.#codec.rangeResult(response, response.header.revision);
   }
 
   list(range: Range, options: ListOptions = {}): AsyncIterable<KeyValue> {
@@ -80,7 +80,7 @@ export class KvClient implements KV {
       const request = this.#codec.rangeRequest(rest, { ...options, revision });
       const response = await this.#transport.unary('range', request, 'read', call);
       // Later pages answer with the store's newest revision; what they show is the pinned one.
-      revision ??= BigInt(response.header.revision);
+      revision ??= response.header.revision;
       yield this.#codec.rangeResult(response, revision);
       const last = response.kvs.at(-1);
       rest = response.more && last && range.end ? { key: keyAfter(last.key), end: range.end } : undefined;
@@ -94,17 +94,17 @@ export class KvClient implements KV {
       () => this.#transport.unary('put', request, kindOf(options), options),
       options,
     );
-    const revision = BigInt(response.header.revision);
-    if (request.key) this.#onWrite({ key: request.key }, revision);
+    const revision = response.header.revision;
+    this.#onWrite({ key: request.key }, revision);
     return this.#codec.putResult(response, revision);
   }
 
   async delete(range: Range, options: DeleteOptions = {}): Promise<DeleteResult> {
     assertValid(checkWaitOptions([], options));
     const target = this.#codec.range(range);
-    const request = { ...wireRange(target), ...(options.previous ? { prev_kv: true } : {}) };
+    const request = deleteRequest(target, options.previous);
     const response = await this.#transport.unary('deleteRange', request, kindOf(options), options);
-    const result = this.#codec.deleteResult(response, BigInt(response.header.revision));
+    const result = this.#codec.deleteResult(response, response.header.revision);
     if (result.deleted > 0) this.#onWrite(target, result.revision);
     return result;
   }
@@ -114,7 +114,7 @@ export class KvClient implements KV {
     const wire = this.#codec.txnRequest(request);
     const kind = isReadOnly(request) ? 'read' : kindOf(options);
     const response = await this.#transport.unary('txn', wire, kind, options);
-    const result = this.#codec.txnResult(response, BigInt(response.header.revision));
+    const result = this.#codec.txnResult(response, response.header.revision);
     this.#reportWrites(request, result);
     return result;
   }

@@ -2,8 +2,6 @@ import type * as grpc from '@grpc/grpc-js';
 import type {
   IAuthenticateRequest,
   IAuthenticateResponse,
-  IDeleteRangeRequest,
-  IDeleteRangeResponse,
   IDuplexStream,
   ILeaseGrantRequest,
   ILeaseGrantResponse,
@@ -11,28 +9,43 @@ import type {
   ILeaseKeepAliveResponse,
   ILeaseRevokeRequest,
   ILeaseRevokeResponse,
-  IPutRequest,
-  IPutResponse,
-  IRangeRequest,
-  IRangeResponse,
   IStatusRequest,
   IStatusResponse,
-  ITxnRequest,
-  ITxnResponse,
   IWatchRequest,
   IWatchResponse,
 } from 'etcd3';
+import {
+  decodeDeleteRangeResponse,
+  decodePutResponse,
+  decodeRangeResponse,
+  decodeTxnResponse,
+} from './decode-response.js';
+import { encodeDeleteRange, encodePut, encodeRange, encodeTxn } from './encode-request.js';
+import type {
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequestMessage,
+  TxnResponse,
+} from './kv-messages.js';
 
 /** The unary calls that Coord makes: service, request and response of each. */
-export interface UnaryRpcs {
-  range: { service: 'KV'; request: IRangeRequest; response: IRangeResponse };
-  put: { service: 'KV'; request: IPutRequest; response: IPutResponse };
-  deleteRange: { service: 'KV'; request: IDeleteRangeRequest; response: IDeleteRangeResponse };
-  txn: { service: 'KV'; request: ITxnRequest; response: ITxnResponse };
+export interface UnaryRpcs extends KvRpcs {
   leaseGrant: { service: 'Lease'; request: ILeaseGrantRequest; response: ILeaseGrantResponse };
   leaseRevoke: { service: 'Lease'; request: ILeaseRevokeRequest; response: ILeaseRevokeResponse };
   status: { service: 'Maintenance'; request: IStatusRequest; response: IStatusResponse };
   authenticate: { service: 'Auth'; request: IAuthenticateRequest; response: IAuthenticateResponse };
+}
+
+/** The calls whose messages have a codec of ours, since there are many of them: etcd3's costs several times as much. */
+interface KvRpcs {
+  range: { service: 'KV'; request: RangeRequest; response: RangeResponse };
+  put: { service: 'KV'; request: PutRequest; response: PutResponse };
+  deleteRange: { service: 'KV'; request: DeleteRangeRequest; response: DeleteRangeResponse };
+  txn: { service: 'KV'; request: TxnRequestMessage; response: TxnResponse };
 }
 
 export const SERVICE_OF: { readonly [M in keyof UnaryRpcs]: UnaryRpcs[M]['service'] } = {
@@ -66,12 +79,18 @@ export type RpcStream<M extends keyof StreamRpcs> = IDuplexStream<
   StreamRpcs[M]['response']
 >;
 
+type Callback<M extends keyof UnaryRpcs> = (
+  error: grpc.ServiceError | null,
+  response?: UnaryRpcs[M]['response'],
+) => void;
+
+/** The calls that go through etcd3's codec, as methods of its clients. */
 type UnaryMethods = {
-  [M in keyof UnaryRpcs]: (
+  [M in Exclude<keyof UnaryRpcs, keyof KvRpcs>]: (
     request: UnaryRpcs[M]['request'],
     metadata: grpc.Metadata,
     options: grpc.CallOptions,
-    callback: (error: grpc.ServiceError | null, response?: UnaryRpcs[M]['response']) => void,
+    callback: Callback<M>,
   ) => grpc.ClientUnaryCall;
 };
 
@@ -88,4 +107,33 @@ export function hasMethod(
   method: keyof (UnaryRpcs & StreamRpcs),
 ): client is ServiceClient {
   return method in client && typeof client[method as keyof grpc.Client] === 'function';
+}
+
+type StartUnary<M extends keyof UnaryRpcs> = (
+  client: ServiceClient,
+  request: UnaryRpcs[M]['request'],
+  metadata: grpc.Metadata,
+  options: grpc.CallOptions,
+  callback: Callback<M>,
+) => grpc.ClientUnaryCall;
+
+/** Starts each of the unary calls on a client of its service. */
+export const START_UNARY: { readonly [M in keyof UnaryRpcs]: StartUnary<M> } = {
+  range: withCodec('/etcdserverpb.KV/Range', encodeRange, decodeRangeResponse),
+  put: withCodec('/etcdserverpb.KV/Put', encodePut, decodePutResponse),
+  deleteRange: withCodec('/etcdserverpb.KV/DeleteRange', encodeDeleteRange, decodeDeleteRangeResponse),
+  txn: withCodec('/etcdserverpb.KV/Txn', encodeTxn, decodeTxnResponse),
+  leaseGrant: (client, ...call) => client.leaseGrant(...call),
+  leaseRevoke: (client, ...call) => client.leaseRevoke(...call),
+  status: (client, ...call) => client.status(...call),
+  authenticate: (client, ...call) => client.authenticate(...call),
+};
+
+function withCodec<M extends keyof KvRpcs>(
+  path: string,
+  encode: (request: KvRpcs[M]['request']) => Buffer,
+  decode: (message: Buffer) => KvRpcs[M]['response'],
+): StartUnary<M> {
+  return (client, request, metadata, options, callback) =>
+    client.makeUnaryRequest(path, encode, decode, request, metadata, options, callback);
 }

@@ -1,15 +1,3 @@
-import type {
-  ICompare,
-  IDeleteRangeResponse,
-  IPutRequest,
-  IPutResponse,
-  IRangeRequest,
-  IRangeResponse,
-  IRequestOp,
-  IResponseOp,
-  ITxnRequest,
-  ITxnResponse,
-} from 'etcd3';
 import { ValidationError } from './errors.js';
 import { EtcdKeyValue, type KeyValue, type WireKeyValue } from './key-value.js';
 import type {
@@ -21,10 +9,26 @@ import type {
   PutResult,
   RangeOptions,
   RangeResult,
-  Sort,
   TxnRequest,
   TxnResult,
 } from './kv.js';
+import {
+  type CompareMessage,
+  CompareResult,
+  CompareTarget,
+  type DeleteRangeRequest,
+  type DeleteRangeResponse,
+  type PutRequest,
+  type PutResponse,
+  type RangeRequest,
+  type RangeResponse,
+  type RequestOp,
+  type ResponseOp,
+  SortOrder,
+  SortTarget,
+  type TxnRequestMessage,
+  type TxnResponse,
+} from './kv-messages.js';
 import {
   inNamespace,
   type Key,
@@ -37,27 +41,28 @@ import {
 import type { Session } from './session.js';
 import { show } from './validation.js';
 
-const OPERATORS = { '=': 'Equal', '!=': 'NotEqual', '<': 'Less', '>': 'Greater' } as const;
+const OPERATORS = {
+  '=': CompareResult.Equal,
+  '!=': CompareResult.NotEqual,
+  '<': CompareResult.Less,
+  '>': CompareResult.Greater,
+} as const;
 const TARGETS = {
-  version: ['Version', 'version'],
-  create: ['Create', 'create_revision'],
-  mod: ['Mod', 'mod_revision'],
-  lease: ['Lease', 'lease'],
+  version: { target: CompareTarget.Version, operand: 'version' },
+  create: { target: CompareTarget.Create, operand: 'create_revision' },
+  mod: { target: CompareTarget.Mod, operand: 'mod_revision' },
+  lease: { target: CompareTarget.Lease, operand: 'lease' },
 } as const;
 const SORT_TARGETS = {
-  key: 'Key',
-  version: 'Version',
-  create: 'Create',
-  mod: 'Mod',
-  value: 'Value',
+  key: SortTarget.Key,
+  version: SortTarget.Version,
+  create: SortTarget.Create,
+  mod: SortTarget.Mod,
+  value: SortTarget.Value,
 } as const;
-const SORT_ORDERS = { ascend: 'Ascend', descend: 'Descend' } as const;
+const SORT_ORDERS = { ascend: SortOrder.Ascend, descend: SortOrder.Descend } as const;
 
-/**
- * Turns requests into etcd's wire form and answers back, under the client's namespace.
- *
- * 64-bit numbers travel as decimal strings: JavaScript numbers lose the low digits of lease ids.
- */
+/** Turns requests into etcd's messages and answers back, under the client's namespace. */
 export class TxnCodec {
   readonly #namespace: Buffer;
 
@@ -79,23 +84,26 @@ export class TxnCodec {
     return this.#namespace.length === 0 ? bytes : Buffer.concat([this.#namespace, bytes]);
   }
 
-  rangeRequest(range: KeyRange, options: RangeOptions = {}): IRangeRequest {
+  rangeRequest(range: KeyRange, options: RangeOptions = {}): RangeRequest {
+    const { sort } = options;
     return {
-      ...wireRange(range),
-      ...(options.limit === undefined ? {} : { limit: count(options.limit, 'limit') }),
-      ...int64Field('revision', options.revision, 'revision'),
-      ...int64Field('min_mod_revision', options.minModRevision, 'minModRevision'),
-      ...int64Field('max_mod_revision', options.maxModRevision, 'maxModRevision'),
-      ...int64Field('min_create_revision', options.minCreateRevision, 'minCreateRevision'),
-      ...int64Field('max_create_revision', options.maxCreateRevision, 'maxCreateRevision'),
-      ...(options.serializable ? { serializable: true } : {}),
-      ...(options.keysOnly ? { keys_only: true } : {}),
-      ...(options.countOnly ? { count_only: true } : {}),
-      ...(options.sort === undefined ? {} : sortFields(options.sort)),
+      key: range.key,
+      range_end: range.end,
+      limit: count(options.limit, 'limit'),
+      revision: int64(options.revision, 'revision'),
+      sort_order: sort && SORT_ORDERS[oneOf(SORT_ORDERS, sort.order, 'sort.order')],
+      sort_target: sort && SORT_TARGETS[oneOf(SORT_TARGETS, sort.by, 'sort.by')],
+      serializable: options.serializable,
+      keys_only: options.keysOnly,
+      count_only: options.countOnly,
+      min_mod_revision: int64(options.minModRevision, 'minModRevision'),
+      max_mod_revision: int64(options.maxModRevision, 'maxModRevision'),
+      min_create_revision: int64(options.minCreateRevision, 'minCreateRevision'),
+      max_create_revision: int64(options.maxCreateRevision, 'maxCreateRevision'),
     };
   }
 
-  putRequest(key: Key, value: string | Uint8Array, fields: PutFields, path = 'put'): IPutRequest {
+  putRequest(key: Key, value: string | Uint8Array, fields: PutFields, path = 'put'): PutRequest {
     if (fields.session !== undefined && fields.leaseId !== undefined) {
       throw new ValidationError([
         { path: `${path}.leaseId`, message: 'give either session or leaseId, not both' },
@@ -107,14 +115,14 @@ export class TxnCodec {
     return {
       key: this.key(key, `${path}.key`),
       value: textOrBytes(value, `${path}.value`),
-      ...int64Field('lease', lease, `${path}.leaseId`),
-      ...(fields.previous ? { prev_kv: true } : {}),
-      ...(fields.ignoreValue ? { ignore_value: true } : {}),
-      ...(fields.ignoreLease ? { ignore_lease: true } : {}),
+      lease: int64(lease, `${path}.leaseId`),
+      prev_kv: fields.previous,
+      ignore_value: fields.ignoreValue,
+      ignore_lease: fields.ignoreLease,
     };
   }
 
-  txnRequest(request: TxnRequest, path = 'txn'): ITxnRequest {
+  txnRequest(request: TxnRequest, path = 'txn'): TxnRequestMessage {
     assertObject(request, path);
     const { compare, success, failure } = request;
     return {
@@ -126,28 +134,29 @@ export class TxnCodec {
     };
   }
 
-  #compare(compare: Compare, path: string): ICompare {
+  #compare(compare: Compare, path: string): CompareMessage {
     assertObject(compare, path);
+    const { key, end } = this.range(compare.key, `${path}.key`);
     const result = OPERATORS[oneOf(OPERATORS, compare.is, `${path}.is`)];
-    const base = { ...wireRange(this.range(compare.key, `${path}.key`)), result };
-    if (compare.target === 'value')
-      return { ...base, target: 'Value', value: textOrBytes(compare.to, `${path}.to`) };
-    const target = TARGETS[oneOf(TARGETS, compare.target, `${path}.target`)];
-    return { ...base, target: target[0], [target[1]]: int64(compare.to, `${path}.to`) };
+    const base = { key, range_end: end, result };
+    if (compare.target === 'value') {
+      return { ...base, target: CompareTarget.Value, value: textOrBytes(compare.to, `${path}.to`) };
+    }
+    const { target, operand } = TARGETS[oneOf(TARGETS, compare.target, `${path}.target`)];
+    return { ...base, target, [operand]: requiredInt64(compare.to, `${path}.to`) };
   }
 
-  #op(op: Op, path: string): IRequestOp {
+  #op(op: Op, path: string): RequestOp {
     assertObject(op, path);
-    if ('get' in op)
+    if ('get' in op) {
       return { request_range: this.rangeRequest(this.range(op.get, `${path}.get`), op.options) };
+    }
     if ('put' in op) {
       assertObject(op.put, `${path}.put`);
-      const { key, value, ...fields } = op.put;
-      return { request_put: this.putRequest(key, value, fields, `${path}.put`) };
+      return { request_put: this.putRequest(op.put.key, op.put.value, op.put, `${path}.put`) };
     }
     if ('delete' in op) {
-      const range = wireRange(this.range(op.delete, `${path}.delete`));
-      return { request_delete_range: { ...range, ...(op.previous ? { prev_kv: true } : {}) } };
+      return { request_delete_range: deleteRequest(this.range(op.delete, `${path}.delete`), op.previous) };
     }
     if ('txn' in op) return { request_txn: this.txnRequest(op.txn, `${path}.txn`) };
     throw new ValidationError([{ path, message: 'must be one of get, put, delete, txn' }]);
@@ -157,31 +166,26 @@ export class TxnCodec {
     return new EtcdKeyValue(wire, this.#namespace.length);
   }
 
-  rangeResult(response: IRangeResponse, revision: bigint): RangeResult {
+  rangeResult(response: RangeResponse, revision: bigint): RangeResult {
     return {
       kvs: response.kvs.map((kv) => this.keyValue(kv)),
-      count: Number(response.count),
+      count: response.count,
       more: response.more,
       revision,
     };
   }
 
-  putResult(response: IPutResponse, revision: bigint): PutResult {
-    // etcd3 types absent messages as present; a put without a predecessor has none.
-    const previous: WireKeyValue | null = response.prev_kv;
-    return { revision, ...(previous ? { previous: this.keyValue(previous) } : {}) };
+  putResult({ prev_kv }: PutResponse, revision: bigint): PutResult {
+    return prev_kv === undefined ? { revision } : { revision, previous: this.keyValue(prev_kv) };
   }
 
-  deleteResult(response: IDeleteRangeResponse, revision: bigint): DeleteResult {
-    return {
-      deleted: Number(response.deleted),
-      revision,
-      ...(response.prev_kvs.length > 0 ? { previous: response.prev_kvs.map((kv) => this.keyValue(kv)) } : {}),
-    };
+  deleteResult({ deleted, prev_kvs }: DeleteRangeResponse, revision: bigint): DeleteResult {
+    if (prev_kvs.length === 0) return { deleted, revision };
+    return { deleted, revision, previous: prev_kvs.map((kv) => this.keyValue(kv)) };
   }
 
   /** The answers inside a transaction have no header of their own on all servers: the outer revision holds. */
-  txnResult(response: ITxnResponse, revision: bigint): TxnResult {
+  txnResult(response: TxnResponse, revision: bigint): TxnResult {
     return {
       succeeded: response.succeeded,
       revision,
@@ -189,27 +193,28 @@ export class TxnCodec {
     };
   }
 
-  #opResult(response: IResponseOp, revision: bigint): OpResult {
-    if (response.response_range)
+  #opResult(response: ResponseOp, revision: bigint): OpResult {
+    if ('response_range' in response) {
       return { type: 'get', ...this.rangeResult(response.response_range, revision) };
-    if (response.response_put) return { type: 'put', ...this.putResult(response.response_put, revision) };
-    if (response.response_delete_range) {
+    }
+    if ('response_put' in response) {
+      return { type: 'put', ...this.putResult(response.response_put, revision) };
+    }
+    if ('response_delete_range' in response) {
       return { type: 'delete', ...this.deleteResult(response.response_delete_range, revision) };
     }
     return { type: 'txn', ...this.txnResult(response.response_txn, revision) };
   }
 }
 
+/** The request to delete a range, as the server knows the range. */
+export function deleteRequest(range: KeyRange, previous: boolean | undefined): DeleteRangeRequest {
+  return { key: range.key, range_end: range.end, prev_kv: previous };
+}
+
 /** A single key has no end: etcd 3.4 takes an empty one for "from this key on". */
 export function wireRange(range: KeyRange): { key: Buffer; range_end?: Buffer } {
   return range.end === undefined ? { key: range.key } : { key: range.key, range_end: range.end };
-}
-
-function sortFields({ by, order }: Sort): Pick<IRangeRequest, 'sort_target' | 'sort_order'> {
-  return {
-    sort_target: SORT_TARGETS[oneOf(SORT_TARGETS, by, 'sort.by')],
-    sort_order: SORT_ORDERS[oneOf(SORT_ORDERS, order, 'sort.order')],
-  };
 }
 
 /** @throws {ValidationError} unless the table has this name */
@@ -234,19 +239,13 @@ function assertSession(session: Partial<Session>, path: string): void {
   throw new ValidationError([{ path, message: `must be a session, got ${show(session)}` }]);
 }
 
-function int64Field<Name extends string>(
-  name: Name,
-  value: bigint | undefined,
-  path: string,
-): { [N in Name]?: string } {
-  const field: { [N in Name]?: string } = {};
-  if (value !== undefined) field[name] = int64(value, path);
-  return field;
-}
-
 const MAX_INT64 = 2n ** 63n - 1n;
 
-function int64(value: bigint | number, path: string): string {
+function int64(value: bigint | undefined, path: string): bigint | undefined {
+  return value === undefined ? undefined : requiredInt64(value, path);
+}
+
+function requiredInt64(value: bigint | number, path: string): bigint {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw new ValidationError([{ path, message: `must be a bigint or a safe integer, got ${show(value)}` }]);
   }
@@ -256,12 +255,10 @@ function int64(value: bigint | number, path: string): string {
   if (value < 0 || value > MAX_INT64) {
     throw new ValidationError([{ path, message: `must be from 0 to 2^63-1, got ${value}` }]);
   }
-  return value.toString();
+  return BigInt(value);
 }
 
-function count(value: number, path: string): number {
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new ValidationError([{ path, message: `must be a whole number from 0, got ${show(value)}` }]);
-  }
-  return value;
+function count(value: number | undefined, path: string): number | undefined {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return value;
+  throw new ValidationError([{ path, message: `must be a whole number from 0, got ${show(value)}` }]);
 }

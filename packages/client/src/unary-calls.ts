@@ -2,7 +2,7 @@ import { callMetadata } from './call-metadata.js';
 import { cancelCall } from './cancel-call.js';
 import type { Endpoint } from './endpoint.js';
 import { AbortedError, ClosedError, CoordError, type Outcome } from './errors.js';
-import { SERVICE_OF, type UnaryRpcs } from './rpc.js';
+import { SERVICE_OF, START_UNARY, type UnaryRpcs } from './rpc.js';
 
 export interface AttemptOptions {
   readonly token?: string | undefined;
@@ -45,12 +45,18 @@ export class UnaryCalls {
         this.#pending.delete(onClose);
       };
       const deadline = Date.now() + timeoutMs;
-      const call = connection.client[method](request, metadata, { deadline }, (error, response) => {
-        settle();
-        if (error || response === undefined)
-          reject(error ?? new CoordError('COORD_INTERNAL', `${method}: empty answer`, { outcome: lost }));
-        else resolve(response);
-      });
+      const call = START_UNARY[method](
+        connection.client,
+        request,
+        metadata,
+        { deadline },
+        (error, response) => {
+          settle();
+          if (error || response === undefined)
+            reject(error ?? new CoordError('COORD_INTERNAL', `${method}: empty answer`, { outcome: lost }));
+          else resolve(response);
+        },
+      );
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#pending.add(onClose);
     });

@@ -2,7 +2,10 @@ import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { noop } from 'cockatiel';
 import { Etcd3, type Services } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodePutResponse } from '../src/decode-response.js';
+import { encodePut } from '../src/encode-request.js';
 import { connect } from '../src/index.js';
+import type { PutResponse } from '../src/kv-messages.js';
 import { SERVICE_OF, STREAM_SERVICE_OF } from '../src/rpc.js';
 
 let etcd: EtcdServer;
@@ -35,6 +38,34 @@ describe('etcd3', () => {
       expect(metadata.clone().getMap()).toEqual({});
     },
   );
+
+  it('carries messages of our own codec on its clients, and leaves the metadata alone', async () => {
+    const { client, metadata } = await raw.connection('KV');
+    const shared = metadata.clone();
+    shared.set('hasleader', 'true');
+    const request = { key: Buffer.from('/surface/codec'), value: Buffer.from('x') };
+    const put = () =>
+      new Promise<PutResponse | undefined>((resolve, reject) =>
+        client.makeUnaryRequest(
+          '/etcdserverpb.KV/Put',
+          encodePut,
+          decodePutResponse,
+          request,
+          shared,
+          {},
+          (error, response) => (error ? reject(error) : resolve(response)),
+        ),
+      );
+    await Promise.all([put(), put()]);
+    const last = await put();
+    expect(shared.toJSON()).toEqual({ hasleader: ['true'] });
+    const { kvs, header } = await raw.kv.range({ key: request.key });
+    expect(kvs).toMatchObject([{ value: request.value, version: '3' }]);
+    expect(last?.header).toEqual({
+      cluster_id: BigInt(header.cluster_id),
+      revision: BigInt(header.revision),
+    });
+  });
 
   it('gives 64-bit numbers as decimal strings, enums as names, bytes as Buffers, absent messages as null', async () => {
     const { revision } = await (await raw.put('/surface/a').value('x').exec()).header;
