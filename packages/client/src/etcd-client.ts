@@ -16,16 +16,20 @@ import type { Range } from './range.js';
 import { RangeCachePool } from './range-cache-pool.js';
 import type { Session, SessionOptions } from './session.js';
 import { SessionPool } from './session-pool.js';
+import { Slots } from './slots.js';
 import { Transport } from './transport.js';
 import { TxnCodec } from './txn-codec.js';
 import { assertValid, checkWaitOptions, show } from './validation.js';
 import { Wait } from './wait.js';
 import type { Watch, WatchOptions } from './watch.js';
+import { WatchHub } from './watch-hub.js';
 import { WatchIterator } from './watch-iterator.js';
 import { WatchMux } from './watch-mux.js';
 import type { SubscriptionContext } from './watch-subscription.js';
 
 const CLOSE_TIMEOUT_MS = 2_000;
+/** After a compaction, thousands of watches may have to list their ranges. */
+const LISTS_AT_ONCE = 32;
 
 /** Wires the four primitives over one transport, and ends them in the right order. */
 export class EtcdClient implements CoordClient {
@@ -54,12 +58,16 @@ export class EtcdClient implements CoordClient {
     );
     this.kv = kv;
     this.#keeper = new LeaseKeeper(this.#transport, this.#logger);
-    this.#mux = new WatchMux(this.#transport, this.#logger);
+    this.#mux = new WatchMux(this.#transport, this.#logger, {
+      quietMs: options.keepAliveTimeMs / 5,
+      answerMs: options.keepAliveTimeoutMs,
+    });
     this.#subscriptions = {
-      mux: this.#mux,
+      hub: new WatchHub(this.#mux, codec, this.#logger),
       kv,
       codec,
       logger: this.#logger,
+      lists: new Slots(LISTS_AT_ONCE),
       usesToken: options.credentials !== undefined,
     };
     this.#caches = new RangeCachePool(this.#subscriptions);

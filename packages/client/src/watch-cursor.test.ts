@@ -49,22 +49,22 @@ describe('WatchCursor', () => {
     expect(behind.next).toBe(5n);
   });
 
-  it('holds fragments back until the last', () => {
+  it('a revision that goes on in the next fragment is held back, whole ones are not', () => {
     const cursor = cursorAt(1n);
-    expect(revisionsOf(cursor, [put(3, 'a')], true)).toEqual([]);
+    expect(revisionsOf(cursor, [put(2), put(3, 'a')], true)).toEqual([2]);
+    expect(cursor.next).toBe(3n);
     expect(revisionsOf(cursor, [put(3, 'b')], true)).toEqual([]);
-    expect(cursor.next).toBe(1n);
-    const [batch] = cursor.take([put(3, 'c')], false);
-    expect(batch?.events.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
-    expect(cursor.next).toBe(4n);
+    const [third, fourth] = cursor.take([put(3, 'c'), put(4)], false);
+    expect(third?.events.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+    expect(fourth?.revision).toBe(4n);
+    expect(cursor.next).toBe(5n);
   });
 
-  it.each(['detached', 'attached', 'skipTo'] as const)('forgets half a response: %s', (how) => {
+  it.each(['detached', 'attached'] as const)('forgets half a revision: %s', (how) => {
     const cursor = cursorAt(3n);
     cursor.take([put(3, 'a')], true);
     if (how === 'detached') cursor.detached();
-    else if (how === 'attached') cursor.attached(9n);
-    else cursor.skipTo(3n);
+    else cursor.attached(9n);
     expect(cursor.next).toBe(3n);
     const [batch] = cursor.take([put(3, 'a'), put(3, 'b')], false);
     expect(batch?.events.map(({ key }) => key)).toEqual(['a', 'b']);
@@ -79,11 +79,5 @@ describe('WatchCursor', () => {
     cursor.take([put(12)], true);
     expect(cursor.progress(20n)).toBe(false);
     expect(revisionsOf(cursor, [put(13)])).toEqual([12, 13]);
-  });
-
-  it('skipTo goes anywhere, also back into a restored history', () => {
-    const cursor = cursorAt(50n);
-    cursor.skipTo(10n);
-    expect(revisionsOf(cursor, [put(9), put(10)])).toEqual([10]);
   });
 });

@@ -90,7 +90,9 @@ export class WatchIterator implements Watch, WatchSink {
   }
 
   snapshot({ revision, kvs }: Snapshot, wanted: bigint): void {
-    const changed = this.#resync === 'snapshot' ? kvs : kvs.filter((kv) => kv.modRevision >= wanted);
+    // In a history that has begun anew, revisions do not tell what has changed.
+    const all = this.#resync === 'snapshot' || revision + 1n < wanted;
+    const changed = all ? kvs : kvs.filter((kv) => kv.modRevision >= wanted);
     const present = new Set(kvs.map((kv) => identity(kv.rawKey)));
     const events: WatchEvent[] = changed.map((kv) => ({ type: 'put', key: kv.key, kv }));
     for (const [id, rawKey] of this.#known) {
@@ -155,11 +157,19 @@ export function deletedKeyValue(rawKey: Uint8Array, revision: bigint): KeyValue 
   });
 }
 
+/** Beyond it, 64 bits turn negative; etcd before 3.4.39 and 3.5.24 then loses events of other watches. */
+const MAX_REVISION = 2n ** 63n - 1n;
+
+function isRevision(value: unknown): boolean {
+  return typeof value === 'bigint' && value >= 0n && value <= MAX_REVISION;
+}
+
 function checkOptions(options: WatchOptions): void {
   const issues: IssueList = [];
   const { startRevision, resync, ignore, maxBuffered, signal } = options;
-  if (startRevision !== undefined && (typeof startRevision !== 'bigint' || startRevision < 0n)) {
-    issues.push({ path: 'startRevision', message: `must be a bigint from 0n, got ${show(startRevision)}` });
+  if (startRevision !== undefined && !isRevision(startRevision)) {
+    const message = `must be a bigint from 0n to ${MAX_REVISION}n, got ${show(startRevision)}`;
+    issues.push({ path: 'startRevision', message });
   }
   if (resync !== undefined && !['difference', 'snapshot', 'error'].includes(resync)) {
     issues.push({ path: 'resync', message: `must be difference, snapshot or error, got ${show(resync)}` });

@@ -1,34 +1,27 @@
-import type { IEvent, IWatchCreateRequest, IWatchResponse } from 'etcd3';
+import type { IWatchResponse } from 'etcd3';
+import { monotonicNow } from './clock.js';
+import { CompactionCheck } from './compaction-check.js';
+import { CompactionGate } from './compaction-gate.js';
 import { AuthError, type CoordError, ValidationError } from './errors.js';
+import { LineWatchdog, type WatchdogTimes } from './line-watchdog.js';
 import type { CoordLogger } from './logger.js';
 import { ReconnectingStream, type StreamUser } from './reconnecting-stream.js';
 import type { OpenStream, Transport } from './transport.js';
+import { type MuxedWatch, WatchAttachments } from './watch-attachments.js';
 
-/** One watch as the multiplexer sees it. It is told everything synchronously and must not throw. */
-export interface MuxedWatch {
-  /** What to ask the server for, from where the watch stands now. */
-  createRequest(): IWatchCreateRequest;
-  attached(headerRevision: bigint): void;
+/** A watch on whatever stream there is. It is told everything synchronously and must not throw. */
+export interface ServerWatch extends MuxedWatch {
   detached(reason: CoordError): void;
-  events(events: readonly IEvent[], fragment: boolean): void;
-  progress(revision: bigint): void;
-  /** The server ended or refused this watch. It is no longer in the multiplexer. */
+  /** The server ended or refused it. It is no longer in the multiplexer. */
   canceled(compactRevision: bigint, reason: string): void;
   /** No stream can be had, for a reason that no retry can mend. It is no longer in the multiplexer. */
   refused(error: CoordError): void;
 }
 
-/** What the server knows of us on one stream. */
-interface Attachments {
-  /** Creates that the server has not answered yet; it answers in order. Undefined = removed meanwhile. */
-  readonly creating: (MuxedWatch | undefined)[];
-  readonly attached: Map<string, MuxedWatch>;
-  readonly idOf: Map<MuxedWatch, string>;
-}
-
 const BACKOFF = { initialDelayMs: 50, maxDelayMs: 2_000, multiplier: 2 };
 /** How long an unused stream is kept, so that the next watch need not open one. */
 const LINGER_MS = 1_000;
+const PATIENCE_MS = 30_000;
 
 /**
  * All watches of a client over one stream.
@@ -39,13 +32,22 @@ const LINGER_MS = 1_000;
 export class WatchMux implements StreamUser<'watch'> {
   readonly #transport: Transport;
   readonly #stream: ReconnectingStream<'watch'>;
-  readonly #watches = new Set<MuxedWatch>();
-  #attachments = noAttachments();
+  readonly #gate: CompactionGate<ServerWatch>;
+  readonly #watchdogTimes: WatchdogTimes;
+  readonly #watches = new Set<ServerWatch>();
+  #attachments: WatchAttachments<ServerWatch> | undefined;
+  #watchdog: LineWatchdog | undefined;
+  #gaveUpAt = Number.NEGATIVE_INFINITY;
   #linger: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(transport: Transport, logger: CoordLogger) {
+  constructor(transport: Transport, logger: CoordLogger, watchdogTimes: WatchdogTimes) {
     this.#transport = transport;
+    this.#watchdogTimes = watchdogTimes;
+    this.#gate = new CompactionGate(new CompactionCheck(transport), {
+      pass: (watch) => this.#attachments?.create(watch),
+      compacted: (watch, compactRevision) => this.#end(watch, compactRevision, ''),
+    });
     this.#stream = new ReconnectingStream('watch', { transport, logger, backoff: BACKOFF }, this);
   }
 
@@ -53,30 +55,20 @@ export class WatchMux implements StreamUser<'watch'> {
     return this.#watches.size;
   }
 
-  add(watch: MuxedWatch): void {
+  add(watch: ServerWatch): void {
     if (this.#closed || this.#watches.has(watch)) return;
     clearTimeout(this.#linger);
     this.#watches.add(watch);
-    if (this.#stream.live) this.#create(this.#stream.live, watch);
+    if (this.#attachments) this.#create(this.#attachments, watch);
     else this.#stream.open();
   }
 
   /** Takes effect at once; events already on their way are dropped. */
-  remove(watch: MuxedWatch): void {
+  remove(watch: ServerWatch): void {
     if (!this.#watches.delete(watch)) return;
-    const { live } = this.#stream;
-    if (live) {
-      const { attached, idOf, creating } = this.#attachments;
-      const id = idOf.get(watch);
-      if (id !== undefined) {
-        idOf.delete(watch);
-        attached.delete(id);
-        live.stream.write({ cancel_request: { watch_id: id } });
-      }
-      const index = creating.indexOf(watch);
-      if (index >= 0) creating[index] = undefined;
-    }
-    if (this.#watches.size === 0) this.#lingerThenEnd();
+    this.#gate.delete(watch);
+    this.#attachments?.remove(watch);
+    this.#lingerIfUnused();
   }
 
   /** The token was refused for one watch: log in again and open a new stream for all. */
@@ -91,44 +83,31 @@ export class WatchMux implements StreamUser<'watch'> {
     this.#closed = true;
     clearTimeout(this.#linger);
     this.#watches.clear();
+    this.#forgetStream();
     this.#stream.close();
   }
 
   opened(opened: OpenStream<'watch'>): void {
-    this.#attachments = noAttachments();
-    for (const watch of this.#watches) this.#create(opened, watch);
+    this.#forgetStream();
+    const attachments = new WatchAttachments<ServerWatch>(opened.stream);
+    this.#attachments = attachments;
+    this.#watchdog = new LineWatchdog(this.#watchdogTimes, {
+      probe: () => {
+        if (!attachments.awaitsAnswer) attachments.probe();
+      },
+      silent: (silentMs, fresh) => this.#silent(opened, silentMs, fresh),
+    });
+    for (const watch of this.#watches) this.#create(attachments, watch);
   }
 
-  received(response: IWatchResponse, { stream }: OpenStream<'watch'>): void {
-    const { creating, attached, idOf } = this.#attachments;
-    const id = response.watch_id;
-    if (response.created) {
-      const watch = creating.shift();
-      if (response.canceled) {
-        if (watch) this.#cancel(watch, response);
-      } else if (watch) {
-        attached.set(id, watch);
-        idOf.set(watch, id);
-        watch.attached(BigInt(response.header.revision));
-      } else {
-        stream.write({ cancel_request: { watch_id: id } });
-      }
-      return;
-    }
-    const watch = attached.get(id);
-    if (!watch) return;
-    if (response.canceled) {
-      attached.delete(id);
-      idOf.delete(watch);
-      this.#cancel(watch, response);
-    } else if (response.events.length > 0 || response.fragment) {
-      watch.events(response.events, response.fragment);
-    } else {
-      watch.progress(BigInt(response.header.revision));
-    }
+  received(response: IWatchResponse): void {
+    this.#watchdog?.heard();
+    const ended = this.#attachments?.received(response);
+    if (ended) this.#end(ended.watch, ended.compactRevision, ended.reason);
   }
 
   lost(error: CoordError): void {
+    this.#forgetStream();
     for (const watch of this.#watches) watch.detached(error);
   }
 
@@ -140,26 +119,49 @@ export class WatchMux implements StreamUser<'watch'> {
     return true;
   }
 
-  #create({ stream }: OpenStream<'watch'>, watch: MuxedWatch): void {
-    this.#attachments.creating.push(watch);
-    stream.write({ create_request: watch.createRequest() });
+  #create(attachments: WatchAttachments<ServerWatch>, watch: ServerWatch): void {
+    if (watch.needs === 0n) attachments.create(watch);
+    else this.#gate.add(watch);
   }
 
-  #cancel(watch: MuxedWatch, response: IWatchResponse): void {
+  #end(watch: ServerWatch, compactRevision: bigint, reason: string): void {
     this.#watches.delete(watch);
-    watch.canceled(BigInt(response.compact_revision), response.cancel_reason);
-    if (this.#watches.size === 0) this.#lingerThenEnd();
+    watch.canceled(compactRevision, reason);
+    this.#lingerIfUnused();
   }
 
-  #lingerThenEnd(): void {
+  /**
+   * The line is dead, though nothing has said so: whatever comes next gets a new connection.
+   *
+   * Or it is so slow that a large answer is still on its way, which a new stream would only begin
+   * anew: so a line that has carried something is given up at most every 30 s. That it is dead after
+   * all, HTTP/2 pings find out.
+   */
+  #silent({ endpoint }: OpenStream<'watch'>, silentMs: number, fresh: boolean): void {
+    const now = monotonicNow();
+    if (!fresh && now - this.#gaveUpAt < PATIENCE_MS) return;
+    this.#gaveUpAt = now;
+    const reason = `no answer on the watch stream for ${Math.round(silentMs)} ms`;
+    this.#transport.pool.unresponsive(endpoint, reason);
+    this.#stream.replace(reason);
+  }
+
+  #forgetStream(): void {
+    this.#attachments?.end();
+    this.#attachments = undefined;
+    this.#gate.clear();
+    this.#watchdog?.stop();
+    this.#watchdog = undefined;
+  }
+
+  #lingerIfUnused(): void {
+    if (this.#watches.size > 0 || this.#closed) return;
     clearTimeout(this.#linger);
     this.#linger = setTimeout(() => {
-      if (this.#watches.size === 0) this.#stream.end();
+      if (this.#watches.size > 0) return;
+      this.#forgetStream();
+      this.#stream.end();
     }, LINGER_MS);
     this.#linger.unref();
   }
-}
-
-function noAttachments(): Attachments {
-  return { creating: [], attached: new Map(), idOf: new Map() };
 }

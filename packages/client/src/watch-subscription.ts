@@ -1,4 +1,3 @@
-import type { IEvent, IWatchCreateRequest } from 'etcd3';
 import { backoffDelayMs, delay } from './backoff.js';
 import {
   AuthError,
@@ -12,10 +11,12 @@ import type { KeyValue } from './key-value.js';
 import type { KvClient } from './kv-client.js';
 import type { CoordLogger } from './logger.js';
 import type { Range } from './range.js';
-import { type TxnCodec, wireRange } from './txn-codec.js';
+import type { WatchFollower } from './shared-watch.js';
+import type { Slots } from './slots.js';
+import type { TxnCodec } from './txn-codec.js';
 import type { WatchBatch } from './watch.js';
-import { WatchCursor } from './watch-cursor.js';
-import type { MuxedWatch, WatchMux } from './watch-mux.js';
+import type { WatchHub } from './watch-hub.js';
+import { type WatchTarget, watchTarget } from './watch-target.js';
 
 /** Every key of a range at one revision. */
 export interface Snapshot {
@@ -46,124 +47,119 @@ export interface SubscriptionOptions {
 }
 
 export interface SubscriptionContext {
-  readonly mux: WatchMux;
+  readonly hub: WatchHub;
   readonly kv: KvClient;
   readonly codec: TxnCodec;
   readonly logger: CoordLogger;
+  /** Lists that may run at once. */
+  readonly lists: Slots;
   readonly usesToken: boolean;
 }
 
-const REATTACH_MS = 200;
-const RELIST = { initialDelayMs: 100, maxDelayMs: 2_000, multiplier: 2 };
+const BACKOFF = { initialDelayMs: 100, maxDelayMs: 2_000, multiplier: 2 };
 
 /**
- * A watch of one range that keeps its place: it survives lost connections by asking again from its
- * cursor, and compaction by listing the range and watching from there.
+ * A watch of one range that keeps its place: it survives lost connections by asking again from
+ * there, and compaction by listing the range and watching on from the list.
  */
-export class WatchSubscription implements MuxedWatch {
+export class WatchSubscription implements WatchFollower {
+  readonly target: WatchTarget;
   readonly #range: Range;
   readonly #options: SubscriptionOptions;
   readonly #context: SubscriptionContext;
   readonly #sink: WatchSink;
-  readonly #cursor: WatchCursor;
   readonly #closing = new AbortController();
+  #next: bigint;
+  #complete: boolean;
   #paused = false;
-  #listing = false;
-  #tokenRefused = false;
+  /** Busy with something that must come before it can follow the server again. */
+  #busy = false;
+  /** Refusals in a row that should be mended by themselves. */
+  #setbacks = 0;
+  #confirmed = false;
 
   constructor(range: Range, options: SubscriptionOptions, context: SubscriptionContext, sink: WatchSink) {
-    context.codec.range(range); // a bad range throws here, before anything is sent
+    const { start, previous = false, ignore } = options;
+    this.target = watchTarget(context.codec.range(range), previous, ignore);
     this.#range = range;
     this.#options = options;
     this.#context = context;
     this.#sink = sink;
-    this.#cursor = new WatchCursor(context.codec, options.start === 'list' ? 0n : options.start);
-    if (options.start === 'list') this.#listThenWatch();
-    else context.mux.add(this);
+    this.#next = start === 'list' ? 0n : start;
+    this.#complete = this.#next === 0n;
+    if (start === 'list') this.#resync();
+    else context.hub.add(this);
   }
 
-  /** The first revision not yet delivered. */
   get next(): bigint {
-    return this.#cursor.next;
+    return this.#next;
   }
 
-  /** Stops the server from sending, keeping the place. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  /** Stops the server from sending, keeping the place. What has arrived already is still delivered. */
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
-    this.#context.mux.remove(this);
-    this.#cursor.detached();
+    this.#context.hub.remove(this);
   }
 
   resume(): void {
-    if (!this.#paused || this.#closing.signal.aborted) return;
+    if (!this.#paused) return;
     this.#paused = false;
-    if (!this.#listing) this.#context.mux.add(this);
+    this.#follow();
   }
 
   close(): void {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
-    this.#context.mux.remove(this);
-  }
-
-  createRequest(): IWatchCreateRequest {
-    const { previous, ignore } = this.#options;
-    return {
-      ...wireRange(this.#context.codec.range(this.#range)),
-      start_revision: this.#cursor.next.toString(),
-      progress_notify: true,
-      fragment: true,
-      ...(previous ? { prev_kv: true } : {}),
-      ...(ignore === undefined ? {} : { filters: [ignore === 'put' ? 'Noput' : 'Nodelete'] }),
-    };
+    this.#context.hub.remove(this);
   }
 
   attached(headerRevision: bigint): void {
-    this.#tokenRefused = false;
-    this.#cursor.attached(headerRevision);
+    this.#setbacks = 0;
+    this.#confirmed = false;
+    if (this.#next === 0n) this.#next = headerRevision + 1n;
     this.#sink.attached?.();
+    if (this.#complete && headerRevision + 1n < this.#next) this.#checkHistory().catch(() => undefined); // closed
   }
 
   detached(reason: CoordError): void {
-    this.#cursor.detached();
     this.#sink.detached?.(reason);
   }
 
-  events(events: readonly IEvent[], fragment: boolean): void {
-    for (const batch of this.#cursor.take(events, fragment)) this.#sink.batch(batch);
+  batch(batch: WatchBatch): void {
+    if (batch.revision < this.#next || this.#closing.signal.aborted) return;
+    this.#moveTo(batch.revision + 1n);
+    this.#sink.batch(batch);
   }
 
   progress(revision: bigint): void {
-    if (this.#cursor.progress(revision)) this.#sink.progress?.(revision);
+    if (revision < this.#next) return;
+    this.#moveTo(revision + 1n);
+    this.#sink.progress?.(revision);
   }
 
   canceled(compactRevision: bigint, reason: string): void {
-    this.#cursor.detached();
     const error = this.#cancelError(compactRevision, reason);
-    const { mux, usesToken, logger } = this.#context;
-    if (error instanceof CompactedError && this.#options.onCompacted === 'snapshot') {
-      logger.warn('watch fell behind a compaction, listing anew', {
-        compactRevision: compactRevision.toString(),
-      });
+    const { hub, usesToken } = this.#context;
+    if (error instanceof CompactedError) {
+      this.#historyGone(error);
+    } else if (error instanceof PermissionError && usesToken && !this.#confirmed) {
       this.#sink.detached?.(error);
-      this.#listThenWatch();
-    } else if (
-      (error instanceof AuthError || error instanceof PermissionError) &&
-      usesToken &&
-      !this.#tokenRefused
-    ) {
-      // etcd 3.4 says "permission denied" also for an expired token: log in once more before believing it.
-      this.#tokenRefused = true;
+      this.#confirm();
+    } else if (error instanceof AuthError && usesToken) {
       this.#sink.detached?.(error);
-      mux.add(this);
-      mux.reauthenticate();
+      hub.reauthenticate();
+      this.#followLater();
     } else if (error !== undefined) {
       this.#fail(error);
     } else {
       // Ended by the server for a reason of its own: go on from where we are.
       this.#sink.detached?.(new CoordError('COORD_WATCH_CANCELED', `watch canceled by etcd: ${reason}`));
-      this.#attachLater();
+      this.#followLater();
     }
   }
 
@@ -171,64 +167,127 @@ export class WatchSubscription implements MuxedWatch {
     this.#fail(error);
   }
 
-  /** A server that cancels at once again must not make us spin. */
-  #attachLater(): void {
-    delay(REATTACH_MS, this.#closing.signal)
-      .then(() => {
-        if (!this.#paused) this.#context.mux.add(this);
-      })
-      .catch(() => undefined); // closed meanwhile
+  #moveTo(next: bigint): void {
+    this.#next = next;
+    this.#complete = true;
+  }
+
+  #follow(): void {
+    if (!this.#paused && !this.#busy && !this.#closing.signal.aborted) this.#context.hub.add(this);
+  }
+
+  /** A server that refuses again at once must not make us spin. */
+  #followLater(): void {
+    const waitMs = this.#setbacks === 0 ? 0 : backoffDelayMs(this.#setbacks, BACKOFF);
+    this.#setbacks++;
+    this.#followAfter((signal) => delay(waitMs, signal));
+  }
+
+  /**
+   * etcd 3.4 says "permission denied" to a watch also where the token has expired. A read tells, and
+   * renews the token: if it is allowed, so is the watch, on a new stream.
+   */
+  #confirm(): void {
+    this.#confirmed = true;
+    this.#followAfter(async () => {
+      await this.#read();
+      if (!this.#closing.signal.aborted) this.#context.hub.reauthenticate();
+    });
+  }
+
+  #followAfter(task: (signal: AbortSignal) => Promise<void>): void {
+    this.#busy = true;
+    task(this.#closing.signal).then(
+      () => {
+        this.#busy = false;
+        this.#follow();
+      },
+      (error) => {
+        if (!this.#closing.signal.aborted) this.#fail(error);
+      },
+    );
+  }
+
+  /**
+   * The member knows less than we have seen. Either it lags behind, which mends itself, or the
+   * cluster was restored from a backup: its new history would look like our past.
+   */
+  async #checkHistory(): Promise<void> {
+    const { revision } = await this.#read();
+    if (revision + 1n >= this.#next || this.#busy || this.#closing.signal.aborted) return;
+    this.#context.hub.remove(this);
+    const message = `watch: etcd has gone back to revision ${revision}, ${this.#next - 1n} was seen already (restored from a backup?)`;
+    this.#historyGone(new CompactedError(message, { compactRevision: 0n }));
+  }
+
+  #historyGone(error: CompactedError): void {
+    if (this.#options.onCompacted === 'fail') {
+      this.#fail(error);
+      return;
+    }
+    this.#context.logger.warn('watch has lost its place, listing anew', { reason: error.message });
+    this.#sink.detached?.(error);
+    this.#resync();
+  }
+
+  #resync(): void {
+    this.#followAfter(async (signal) => {
+      const snapshot = await this.#context.lists.run(() => this.#persist(() => this.#list(signal)));
+      if (signal.aborted) return;
+      const wanted = this.#next;
+      this.#moveTo(snapshot.revision + 1n);
+      this.#sink.snapshot(snapshot, wanted);
+    });
+  }
+
+  async #list(signal: AbortSignal): Promise<Snapshot> {
+    const kvs: KeyValue[] = [];
+    let revision = 0n;
+    for await (const page of this.#context.kv.pages(this.#range, { signal })) {
+      kvs.push(...page.kvs);
+      revision = page.revision;
+    }
+    return { revision, kvs };
+  }
+
+  /** The newest state of the cluster, as little of it as possible. */
+  async #read(): Promise<{ readonly revision: bigint }> {
+    const { signal } = this.#closing;
+    return await this.#persist(() =>
+      this.#context.kv.range(this.#range, { limit: 1, keysOnly: true, signal }),
+    );
+  }
+
+  /** Tries until it succeeds: an outage may last, only a refusal is final. */
+  async #persist<T>(task: () => Promise<T>): Promise<T> {
+    const { signal } = this.#closing;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await task();
+      } catch (error) {
+        if (signal.aborted || isFinal(error)) throw error;
+        this.#context.logger.warn('read for a watch failed, trying again', {
+          attempt,
+          reason: String(error),
+        });
+        await delay(backoffDelayMs(attempt, BACKOFF), signal);
+      }
+    }
   }
 
   #cancelError(compactRevision: bigint, reason: string): CoordError | undefined {
     if (compactRevision > 0n) {
-      const message = `watch: revision ${this.#cursor.next} has been compacted, the oldest is ${compactRevision}`;
+      const message = `watch: revision ${this.#next} has been compacted, the oldest is ${compactRevision}`;
       return new CompactedError(message, { compactRevision });
     }
     if (reason.includes('permission denied')) return new PermissionError(`watch: ${reason}`);
-    if (reason.includes('invalid auth token') || reason.includes('user name is empty')) {
+    if (['invalid auth token', 'user name is empty', 'auth store is old'].some((it) => reason.includes(it))) {
       return new AuthError(`watch: ${reason}`);
     }
     if (reason.includes('invalid') || reason.includes('not valid')) {
       return new ValidationError([{ path: 'watch', message: reason }]);
     }
     return undefined;
-  }
-
-  #listThenWatch(): void {
-    this.#listing = true;
-    this.#list()
-      .then((snapshot) => {
-        if (this.#closing.signal.aborted) return;
-        const wanted = this.#cursor.next;
-        this.#cursor.skipTo(snapshot.revision + 1n);
-        this.#listing = false;
-        this.#sink.snapshot(snapshot, wanted);
-        if (!this.#paused && !this.#closing.signal.aborted) this.#context.mux.add(this);
-      })
-      .catch((error) => {
-        if (!this.#closing.signal.aborted) this.#fail(error);
-      });
-  }
-
-  /** Lists until it succeeds: an outage may last, only a refusal is final. */
-  async #list(): Promise<Snapshot> {
-    const { signal } = this.#closing;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        const kvs: KeyValue[] = [];
-        let revision = 0n;
-        for await (const page of this.#context.kv.pages(this.#range, { signal })) {
-          kvs.push(...page.kvs);
-          revision = page.revision;
-        }
-        return { revision, kvs };
-      } catch (error) {
-        if (signal.aborted || isFinal(error)) throw error;
-        this.#context.logger.warn('list failed, trying again', { attempt, reason: String(error) });
-        await delay(backoffDelayMs(attempt, RELIST), signal);
-      }
-    }
   }
 
   #fail(error: unknown): void {
