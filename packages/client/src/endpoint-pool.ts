@@ -7,6 +7,14 @@ import { hasIdentity, type ResolvedClientOptions } from './options.js';
 import { capabilitiesOf, type ServerCapabilities } from './server-capabilities.js';
 import { lowestVersion } from './server-version.js';
 
+/** Who needs to know more than health says. */
+export interface PoolObserver {
+  /** An endpoint whose identity is not known has answered. */
+  answered(endpoint: Endpoint): void;
+  failed(endpoint: Endpoint): void;
+  recovered(endpoint: Endpoint): void;
+}
+
 interface Member {
   readonly url: string;
   endpoint: Endpoint | undefined;
@@ -19,25 +27,20 @@ interface Member {
  * The endpoints and which of them is in use.
  *
  * The choice is sticky: one healthy endpoint serves everything, so that reads, watches and
- * keepalives of this process see one member's view. A failure moves on to the endpoint whose own
- * last failure is the longest ago.
+ * keepalives of this process see one member's view. A failure moves on to one that is not known to
+ * be unhealthy, else to the endpoint whose own last failure is the longest ago.
  */
 export class EndpointPool implements Health {
   readonly #members: readonly Member[];
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
   readonly #subscribers = new Set<(health: Health) => void>();
-  readonly #onAnswer: (endpoint: Endpoint) => void;
+  readonly #observer: PoolObserver | undefined;
   #current: Member;
   #closed = false;
 
-  /** @param onAnswer is told of each answer of an endpoint whose identity is not known */
-  constructor(
-    options: ResolvedClientOptions,
-    logger: CoordLogger,
-    onAnswer: (endpoint: Endpoint) => void = () => undefined,
-  ) {
-    this.#onAnswer = onAnswer;
+  constructor(options: ResolvedClientOptions, logger: CoordLogger, observer?: PoolObserver) {
+    this.#observer = observer;
     this.#options = options;
     this.#logger = logger;
     this.#members = options.endpoints.map((url) => ({
@@ -76,11 +79,12 @@ export class EndpointPool implements Health {
   /** This endpoint answered: it is healthy, and in use if the present one is not. */
   succeeded(endpoint: Endpoint): void {
     endpoint.heard();
-    if (endpoint.identity === undefined) this.#onAnswer(endpoint);
+    if (endpoint.identity === undefined) this.#observer?.answered(endpoint);
     const member = this.#memberOf(endpoint);
     if (member.state === 'healthy') return;
     member.state = 'healthy';
     member.reason = undefined;
+    this.#observer?.recovered(endpoint);
     if (this.#current.state !== 'healthy') this.#current = member;
     this.#changed();
   }
@@ -89,12 +93,14 @@ export class EndpointPool implements Health {
   failed(endpoint: Endpoint, reason: string): void {
     const member = this.#memberOf(endpoint);
     member.failedAt = monotonicNow();
-    const known = member.state === 'unhealthy' && member.reason === reason;
+    const wasUnhealthy = member.state === 'unhealthy';
+    const known = wasUnhealthy && member.reason === reason;
     member.state = 'unhealthy';
     member.reason = reason;
+    this.#observer?.failed(endpoint);
     if (member === this.#current) {
-      this.#current = this.#members.reduce((best, each) => (each.failedAt < best.failedAt ? each : best));
-      if (this.#current !== member) {
+      this.#current = this.#members.reduce((best, each) => (isBetter(each, best) ? each : best));
+      if (this.#current !== member && !wasUnhealthy) {
         this.#logger.warn('endpoint failed, moving on', {
           endpoint: member.url,
           next: this.#current.url,
@@ -177,4 +183,9 @@ export class EndpointPool implements Health {
       }
     }
   }
+}
+
+function isBetter(one: Member, other: Member): boolean {
+  const [sick, otherSick] = [one.state === 'unhealthy', other.state === 'unhealthy'];
+  return sick === otherSick ? one.failedAt < other.failedAt : otherSick;
 }

@@ -41,6 +41,16 @@ export class Endpoint {
     return this.#channel.connection(service, method);
   }
 
+  /** Whether a call would be sent at once: the hot path, without a promise. */
+  get connected(): boolean {
+    return this.#channel.connected;
+  }
+
+  /** Resolves when it is connected, or when that has failed: a call then fails at once and says why. */
+  connect(): Promise<void> {
+    return this.#channel.connect();
+  }
+
   /** What it said of itself, unless it has been connected anew since: it may have been replaced. */
   get identity(): ServerIdentity | undefined {
     return this.#identifiedAt === this.#sockets.made ? this.#identity : undefined;

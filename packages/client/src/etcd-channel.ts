@@ -53,6 +53,7 @@ export function etcd3Options(
 export class EtcdChannel extends Etcd3 {
   readonly #connections = new Map<ServiceName, Promise<Connection>>();
   readonly #shared: { channel?: grpc.ChannelInterface };
+  #connecting: Promise<void> | undefined;
 
   /** @throws {ValidationError} when a TLS file cannot be read */
   constructor(url: string, options: ResolvedClientOptions, sockets: EndpointSockets) {
@@ -86,6 +87,33 @@ export class EtcdChannel extends Etcd3 {
       this.#connections.set(service, connection);
     }
     return connection;
+  }
+
+  /** Whether a call would be sent at once. */
+  get connected(): boolean {
+    return this.#shared.channel?.getConnectivityState(false) === grpc.connectivityState.READY;
+  }
+
+  /** Resolves when it is connected, or when that has failed: the call then fails at once and says why. */
+  async connect(): Promise<void> {
+    await this.connection('KV', 'range');
+    this.#connecting ??= this.#settled().finally(() => {
+      this.#connecting = undefined;
+    });
+    await this.#connecting;
+  }
+
+  async #settled(): Promise<void> {
+    const { channel } = this.#shared;
+    const { IDLE, CONNECTING } = grpc.connectivityState;
+    for (;;) {
+      const state = channel?.getConnectivityState(false);
+      if (channel === undefined || (state !== IDLE && state !== CONNECTING)) return;
+      if (state === IDLE) channel.getConnectivityState(true); // on a closed channel this would connect all the same
+      await new Promise<void>((resolve) => {
+        channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => resolve());
+      });
+    }
   }
 
   /**

@@ -80,6 +80,25 @@ export function isPermissionDenied(error: unknown): boolean {
   return isGrpcError(error) && error.code === Status.PERMISSION_DENIED;
 }
 
+/** etcd does not take this user and password. */
+export function isLoginRefused(error: unknown): boolean {
+  return (
+    isGrpcError(error) &&
+    error.code !== Status.UNAUTHENTICATED &&
+    error.details.includes('authentication failed')
+  );
+}
+
+export function isAuthDisabled(error: unknown): boolean {
+  return isGrpcError(error) && error.details.includes('authentication is not enabled');
+}
+
+/** What an endpoint is said to have failed of. */
+export function reasonOf(error: CoordError): string {
+  const own = error instanceof ConnectionError ? error.endpoints[0]?.reason : undefined;
+  return own ?? error.message;
+}
+
 /** What a rule makes an error of. */
 interface Report {
   readonly message: string;
@@ -265,10 +284,10 @@ export function translateRpcError(cause: unknown, context: RpcContext): RpcFailu
 /** What did not come from gRPC. */
 function ownFailure(cause: unknown, context: RpcContext): RpcFailure {
   if (cause instanceof TimeoutError) {
-    // The login took too long: the call itself was never sent, and another endpoint may be faster.
+    // Connecting or logging in took too long: the call itself was never sent, and another endpoint may be faster.
     const { message, timeoutMs } = cause;
     const error = new TimeoutError(message, { cause, timeoutMs, outcome: context.refused });
-    return { error, remedy: 'retry', endpointFault: true, silent: false };
+    return { error, remedy: 'retry', endpointFault: true, silent: true };
   }
   const error = CoordError.is(cause)
     ? cause

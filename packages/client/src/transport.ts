@@ -1,35 +1,26 @@
-import type { IStatusResponse } from 'etcd3';
-import { AuthToken } from './auth-token.js';
-import { backoffDelayMs, delay } from './backoff.js';
+import { delay } from './backoff.js';
 import { callMetadata } from './call-metadata.js';
 import { monotonicNow } from './clock.js';
+import { dial } from './dial.js';
 import type { Endpoint } from './endpoint.js';
 import { EndpointPool } from './endpoint-pool.js';
-import {
-  AbortedError,
-  AuthError,
-  ClosedError,
-  ConnectionError,
-  type CoordError,
-  type EndpointFailure,
-  type Outcome,
-} from './errors.js';
+import { AuthError, type ClosedError, type Outcome } from './errors.js';
+import { HealthProbe } from './health-probe.js';
 import type { CallOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
+import { Login } from './login.js';
 import { manyMayListen } from './many-may-listen.js';
+import { MemberCheck } from './member-check.js';
 import type { ResolvedClientOptions } from './options.js';
+import { type CallKind, RetrySchedule } from './retry-schedule.js';
 import { type RpcStream, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
-import { isPermissionDenied, type RpcFailure, translateRpcError } from './rpc-errors.js';
+import { type RpcFailure, reasonOf, translateRpcError } from './rpc-errors.js';
 import { ServerIdentities } from './server-identities.js';
 import { closedError, UnaryCalls } from './unary-calls.js';
 import { assertValid, checkWaitOptions } from './validation.js';
-import { Wait } from './wait.js';
+import { raceAbort, Wait } from './wait.js';
 
-/**
- * What repeating the call would do: nothing (`read`), nothing because it is guarded (`idempotent`),
- * or possibly apply it twice (`write`).
- */
-export type CallKind = 'read' | 'idempotent' | 'write';
+export type { CallKind } from './retry-schedule.js';
 
 /** Where a stream goes, or was to go. */
 interface StreamOrigin {
@@ -42,15 +33,7 @@ export interface OpenStream<M extends keyof StreamRpcs> extends StreamOrigin {
   readonly stream: RpcStream<M>;
 }
 
-const HARMLESS = { unsent: 'not-applied', lost: 'not-applied' } as const;
-
-/**
- * A repeatable call tries twice for a share of its time, so that a frozen member or a dead line
- * leaves time for another, and then for all that is left, so that what is merely slow gets done.
- */
-const SHORT_ATTEMPTS = 2;
-const SHORT_ATTEMPT_SHARE = 1 / 4;
-const MIN_ATTEMPT_MS = 500;
+const PROBE_TIMEOUT_MS = 2_000;
 
 /**
  * Sends calls to etcd: chooses the endpoint, sets deadlines, logs in, retries what may be retried,
@@ -60,23 +43,33 @@ export class Transport {
   readonly pool: EndpointPool;
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
-  readonly #token: AuthToken;
-  readonly #identities: ServerIdentities;
   readonly #calls = new UnaryCalls();
-  /** How to end each pause between attempts. */
-  readonly #pauses = new Set<() => void>();
-  #closed = false;
+  readonly #login: Login;
+  readonly #members: MemberCheck;
+  readonly #identities: ServerIdentities;
+  readonly #probe: HealthProbe;
+  /** Ends the pauses between attempts, and what is being prepared. */
+  readonly #closing = new AbortController();
 
   constructor(options: ResolvedClientOptions, logger: CoordLogger) {
     this.#options = options;
     this.#logger = logger;
-    this.#identities = new ServerIdentities(options, logger, (endpoint) => this.#status(endpoint));
-    this.pool = new EndpointPool(options, logger, (endpoint) => this.#identities.ask(endpoint));
-    this.#token = new AuthToken((endpoint) => this.#logIn(endpoint));
+    manyMayListen(this.#closing.signal);
+    this.#login = new Login(options, logger, this.#calls);
+    this.#members = new MemberCheck(this.#calls, this.#login);
+    this.#identities = new ServerIdentities(options, logger, (endpoint) =>
+      this.#members.status(endpoint, options.requestTimeoutMs),
+    );
+    this.#probe = new HealthProbe((endpoint) => this.#examine(endpoint));
+    this.pool = new EndpointPool(options, logger, {
+      answered: (endpoint) => this.#identities.ask(endpoint),
+      failed: (endpoint) => this.#probe.failed(endpoint),
+      recovered: (endpoint) => this.#probe.recovered(endpoint),
+    });
   }
 
   get closed(): boolean {
-    return this.#closed;
+    return this.#closing.signal.aborted;
   }
 
   /** Makes a call, with retries as its kind permits, all within one deadline. */
@@ -87,10 +80,9 @@ export class Transport {
     options: CallOptions = {},
   ): Promise<UnaryRpcs[M]['response']> {
     assertValid(checkWaitOptions([], options));
-    const { signal } = options;
+    const { signal, timeoutMs = this.#options.requestTimeoutMs } = options;
     manyMayListen(signal);
-    const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs;
-    const expiresAt = monotonicNow() + timeoutMs;
+    const schedule = new RetrySchedule(kind, timeoutMs, this.#options.retry, this.pool.size);
     let reauthenticated = false;
     /** What an error means for the whole call, if this attempt changes nothing. */
     let outcome: Outcome = 'not-applied';
@@ -99,16 +91,17 @@ export class Transport {
       this.#calls.assertWanted(method, signal, outcome);
       const endpoint = this.pool.current;
       const startedAt = monotonicNow();
-      const attemptMs = this.#attemptMs(kind, attempt, timeoutMs, expiresAt);
       let failure: RpcFailure;
       let token: string | undefined;
       let sent = false;
       try {
-        token = await this.#tokenFor(endpoint, attemptMs, signal, outcome);
+        if (endpoint.connected && this.#login.ready) token = this.#login.value;
+        else token = await this.#prepare(endpoint, schedule.preparationMs(attempt), signal);
+        this.#calls.assertWanted(method, signal, outcome);
         sent = true;
         const response = await this.#calls.send(method, request, endpoint, {
           token,
-          timeoutMs: Math.max(1, Math.min(attemptMs, expiresAt - monotonicNow())),
+          timeoutMs: schedule.answerMs(attempt),
           signal,
           unsent: outcome,
           lost: kind === 'read' ? outcome : 'unknown',
@@ -116,6 +109,7 @@ export class Transport {
         this.pool.succeeded(endpoint);
         return response;
       } catch (cause) {
+        if (!sent) this.#calls.assertWanted(method, signal, outcome);
         failure = translateRpcError(cause, {
           method,
           endpoint: endpoint.url,
@@ -127,16 +121,15 @@ export class Transport {
 
       const { error, remedy } = failure;
       outcome = error.outcome;
-      if (failure.silent) this.pool.unresponsive(endpoint, reasonOf(error), startedAt);
-      else if (failure.endpointFault) this.pool.failed(endpoint, reasonOf(error));
-      if (remedy === 'reauthenticate' && this.#options.credentials && !reauthenticated) {
+      this.#blame(endpoint, failure, startedAt);
+      if (remedy === 'reauthenticate' && this.#login.required && !reauthenticated) {
         reauthenticated = true;
-        this.#token.invalidate(token);
+        this.#login.invalidate(token);
         continue;
       }
       const repeatable = remedy === 'retry' || (remedy === 'retry-if-repeatable' && kind !== 'write');
-      const pauseMs = this.#pauseMs(attempt);
-      if (!repeatable || attempt >= this.#maxAttempts() || monotonicNow() + pauseMs >= expiresAt) throw error;
+      const pauseMs = repeatable ? schedule.pauseMs(attempt) : undefined;
+      if (pauseMs === undefined) throw error;
       this.#logger.debug('retrying', { method, attempt, endpoint: endpoint.url, error: error.message });
       await this.#pause(pauseMs, signal);
     }
@@ -146,10 +139,15 @@ export class Transport {
   async openStream<M extends keyof StreamRpcs>(method: M): Promise<OpenStream<M>> {
     this.#calls.assertWanted(method, undefined, 'not-applied');
     const endpoint = this.pool.current;
-    let token: string | undefined;
+    let token = this.#login.value;
     try {
-      token = await this.#tokenFor(endpoint, this.#options.requestTimeoutMs);
+      if (!endpoint.connected || !this.#login.ready) {
+        const { requestTimeoutMs, retry } = this.#options;
+        const schedule = new RetrySchedule('read', requestTimeoutMs, retry, this.pool.size);
+        token = await this.#prepare(endpoint, schedule.preparationMs(1));
+      }
     } catch (cause) {
+      this.#calls.assertWanted(method, undefined, 'not-applied');
       throw this.streamFailed(method, { endpoint, token }, cause).error;
     }
     const connection = await endpoint.connection(STREAM_SERVICE_OF[method], method);
@@ -160,95 +158,34 @@ export class Transport {
 
   /** Translates a stream's failure and draws the consequences for endpoint and token. */
   streamFailed(method: keyof StreamRpcs, opened: StreamOrigin, cause: unknown): RpcFailure {
-    const failure = translateRpcError(cause, {
-      method,
-      endpoint: opened.endpoint.url,
-      timeoutMs: this.#options.requestTimeoutMs,
-      refused: 'not-applied',
-      lost: 'not-applied',
-    });
-    if (failure.endpointFault && !this.#closed) this.pool.failed(opened.endpoint, reasonOf(failure.error));
-    if (failure.remedy === 'reauthenticate') this.#token.invalidate(opened.token);
+    const failure = this.#translate(method, opened.endpoint, cause);
+    this.#blame(opened.endpoint, failure);
+    if (failure.remedy === 'reauthenticate') this.#login.invalidate(opened.token);
     return failure;
   }
 
   /** Forgets a token that turned out to be refused; the next call or stream logs in again. */
   invalidateToken(token: string | undefined): void {
-    this.#token.invalidate(token);
+    this.#login.invalidate(token);
   }
 
   /**
-   * Asks every endpoint at once until one answers and knows a leader.
+   * Asks every endpoint at once until one is found to work with.
    * @throws {ConnectionError} naming every endpoint and why it failed
    * @throws {AuthError} when etcd answers but refuses the credentials
    */
   async dial(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const attempts = this.pool.all.map(async (endpoint) => {
-      try {
-        await this.#checkMember(endpoint, timeoutMs, signal);
-        this.pool.succeeded(endpoint);
-      } catch (cause) {
-        const { error } = translateRpcError(cause, {
-          method: 'connect',
-          endpoint: endpoint.url,
-          timeoutMs,
-          refused: 'not-applied',
-          lost: 'not-applied',
-        });
-        this.pool.failed(endpoint, reasonOf(error));
-        throw error;
-      }
-    });
-    try {
-      await Promise.any(attempts);
-    } catch (cause) {
-      const errors: unknown[] = cause instanceof AggregateError ? cause.errors : [cause];
-      const decisive = errors.find(
-        (error) =>
-          error instanceof AuthError || error instanceof AbortedError || error instanceof ClosedError,
-      );
-      if (decisive !== undefined) throw decisive;
-      const endpoints = this.pool.failures;
-      const list = endpoints.map(describeFailure).join(', ');
-      throw new ConnectionError(`no etcd endpoint answered within ${timeoutMs} ms: ${list}`, {
-        cause,
-        endpoints,
-      });
-    }
-  }
-
-  /** Whether a member answers, knows a leader, and takes us for who we are. */
-  async #checkMember(endpoint: Endpoint, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const expiresAt = monotonicNow() + timeoutMs;
-    const options = () => ({ ...HARMLESS, signal, timeoutMs: Math.max(1, expiresAt - monotonicNow()) });
-    const token = await this.#tokenFor(endpoint, timeoutMs, signal);
-    const { connections } = endpoint;
-    const status = await this.#calls.send('status', {}, endpoint, { ...options(), token });
-    // The first call makes the connection.
-    this.#identities.note(endpoint, status, Math.max(connections, 1));
-    if (status.leader === '0') throw new ConnectionError('the member has no leader');
-    if (this.#options.credentials) return;
-    // Status needs no login: only a read tells that a user is required.
-    const anyKey = { key: Buffer.of(0), keys_only: true, serializable: true };
-    try {
-      await this.#calls.send('range', anyKey, endpoint, options());
-    } catch (cause) {
-      if (!isPermissionDenied(cause)) throw cause; // a user by certificate may be allowed other keys
-    }
-  }
-
-  async #status(endpoint: Endpoint): Promise<IStatusResponse> {
-    const timeoutMs = this.#options.requestTimeoutMs;
-    const token = await this.#tokenFor(endpoint, timeoutMs);
-    return await this.#calls.send('status', {}, endpoint, { ...HARMLESS, timeoutMs, token });
+    await dial(this.pool, timeoutMs, (endpoint) =>
+      this.#members.check(endpoint, this.#identities, timeoutMs, signal),
+    );
   }
 
   /** Rejects every pending call and disconnects. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.closed) return;
     this.#calls.close();
-    for (const end of [...this.#pauses]) end();
+    this.#closing.abort();
+    this.#probe.close();
     this.pool.close();
   }
 
@@ -256,56 +193,49 @@ export class Transport {
     return closedError(method);
   }
 
-  /** The token, or undefined without credentials. */
-  async #tokenFor(
-    endpoint: Endpoint,
-    timeoutMs: number,
-    signal?: AbortSignal,
-    outcome: Outcome = 'not-applied',
-  ): Promise<string | undefined> {
-    if (this.#options.credentials === undefined) return undefined;
-    if (this.#token.known) return this.#token.value;
-    using wait = new Wait({ timeoutMs, signal }, `log in to ${endpoint.url}`);
-    try {
-      return await wait.race(this.#token.fetch(endpoint));
-    } catch (error) {
-      this.#calls.assertWanted('log in', signal, outcome);
-      throw error;
-    }
+  /**
+   * Connects and logs in, and gives the token. So an endpoint that does not take connections costs a
+   * share of the call's time, and a write that was never sent is tried elsewhere.
+   */
+  async #prepare(endpoint: Endpoint, timeoutMs: number, signal?: AbortSignal): Promise<string | undefined> {
+    using wait = new Wait({ timeoutMs, signal }, `connect to ${endpoint.url}`);
+    const ready = async () => {
+      await endpoint.connect();
+      return await this.#login.token(endpoint, Math.max(1, wait.remainingMs), wait.signal);
+    };
+    return await raceAbort(wait.race(ready()), this.#closing.signal);
   }
 
-  async #logIn(endpoint: Endpoint): Promise<string | undefined> {
-    const { credentials, requestTimeoutMs } = this.#options;
-    if (credentials === undefined) return undefined;
-    const request = { name: credentials.username, password: credentials.password };
+  /** Draws the consequences of a failure for the endpoint. */
+  #blame(endpoint: Endpoint, failure: RpcFailure, startedAt?: number): void {
+    if (this.closed) return;
+    if (failure.silent) this.pool.unresponsive(endpoint, reasonOf(failure.error), startedAt);
+    else if (failure.endpointFault) this.pool.failed(endpoint, reasonOf(failure.error));
+  }
+
+  /** Asks an endpoint that has failed how it is. */
+  async #examine(endpoint: Endpoint): Promise<void> {
+    const startedAt = monotonicNow();
     try {
-      const options = { ...HARMLESS, timeoutMs: requestTimeoutMs };
-      const { token } = await this.#calls.send('authenticate', request, endpoint, options);
-      return token;
+      const timeoutMs = Math.min(PROBE_TIMEOUT_MS, this.#options.requestTimeoutMs);
+      await this.#members.check(endpoint, this.#identities, timeoutMs);
+      this.pool.succeeded(endpoint);
     } catch (cause) {
-      if (cause instanceof Error && cause.message.includes('authentication is not enabled')) {
-        this.#logger.warn('etcd has authentication turned off; username and password are not used');
-        return undefined;
-      }
-      throw cause;
+      if (this.closed) return;
+      const failure = this.#translate('probe', endpoint, cause);
+      if (failure.remedy === 'reauthenticate') this.#login.invalidate(this.#login.value);
+      // That it refuses the user is no fault of the endpoint.
+      if (failure.error instanceof AuthError) this.pool.succeeded(endpoint);
+      else if (failure.silent) this.pool.unresponsive(endpoint, reasonOf(failure.error), startedAt);
+      else this.pool.failed(endpoint, reasonOf(failure.error));
     }
   }
 
-  #attemptMs(kind: CallKind, attempt: number, timeoutMs: number, expiresAt: number): number {
-    const left = Math.max(1, expiresAt - monotonicNow());
-    const short = Math.min(SHORT_ATTEMPTS, this.pool.size, this.#maxAttempts() - 1);
-    if (kind === 'write' || attempt > short) return left;
-    return Math.min(left, Math.max(MIN_ATTEMPT_MS, timeoutMs * SHORT_ATTEMPT_SHARE));
-  }
-
-  #maxAttempts(): number {
-    return Math.max(this.#options.retry.maxAttempts, this.pool.size);
-  }
-
-  /** Other endpoints are tried at once; only when each has had its turn do we wait. */
-  #pauseMs(attempt: number): number {
-    const round = attempt - this.pool.size + 1;
-    return round < 1 ? 0 : backoffDelayMs(round, this.#options.retry);
+  /** Translates the failure of what changes nothing. */
+  #translate(method: string, endpoint: Endpoint, cause: unknown): RpcFailure {
+    const timeoutMs = this.#options.requestTimeoutMs;
+    const harmless = { refused: 'not-applied', lost: 'not-applied' } as const;
+    return translateRpcError(cause, { method, endpoint: endpoint.url, timeoutMs, ...harmless });
   }
 
   /** Ends early when the caller aborts or the client closes; whoever goes on then asks `assertWanted`. */
@@ -313,21 +243,9 @@ export class Transport {
     if (ms === 0) return;
     const ended = new AbortController();
     const end = () => ended.abort();
-    signal?.addEventListener('abort', end, { once: true });
-    this.#pauses.add(end);
+    const signals = [signal, this.#closing.signal];
+    for (const each of signals) each?.addEventListener('abort', end, { once: true });
     await delay(ms, ended.signal).catch(end);
-    signal?.removeEventListener('abort', end);
-    this.#pauses.delete(end);
+    for (const each of signals) each?.removeEventListener('abort', end);
   }
-}
-
-function describeFailure({ endpoint, reason }: EndpointFailure): string {
-  // All that grpc-js says when a TLS server hangs up on plain text.
-  const silent = endpoint.startsWith('http:') && reason.includes('Failed to connect');
-  return `${endpoint} (${reason}${silent ? '; connection closed by the server: does it want https://?' : ''})`;
-}
-
-function reasonOf(error: CoordError): string {
-  const own = error instanceof ConnectionError ? error.endpoints[0]?.reason : undefined;
-  return own ?? error.message;
 }

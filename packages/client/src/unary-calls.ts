@@ -13,6 +13,9 @@ export interface AttemptOptions {
   readonly lost: Outcome;
 }
 
+/** The outcomes of a call that changes nothing. */
+export const HARMLESS = { unsent: 'not-applied', lost: 'not-applied' } as const;
+
 /** The unary calls under way: each is one attempt on one endpoint, without retry or translated errors. */
 export class UnaryCalls {
   /** How to end each call. */

@@ -94,9 +94,10 @@ describe('a cache', () => {
     await cache.ready;
     expect([...cache.entries()]).toEqual([['/c/bad/a', { n: 1 }]]);
     expect(cache.get('/c/bad/b')).toBeUndefined();
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain('/c/bad/b');
-    expect(warnings[0]).not.toContain('hunter2'); // JSON.parse's message quotes it
+    const told = warnings.filter((line) => !line.includes('known faults')); // of this version of etcd
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('/c/bad/b');
+    expect(told[0]).not.toContain('hunter2'); // JSON.parse's message quotes it
     const changes = cache.changes();
     const { revision } = await client.kv.put('/c/bad/b', '{"n":2}');
     const { value: update } = await changes[Symbol.asyncIterator]().next();
