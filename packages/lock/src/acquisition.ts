@@ -1,21 +1,18 @@
 import type { Session } from '@coord/client';
 import { raceAbort } from '@coord/client/internal';
-import { Contender } from './contender.js';
+import type { Contender } from './contender.js';
 import { LockConflictError, type QueueView } from './errors.js';
 import type { Grant } from './hold.js';
 import { holderOf } from './holder.js';
 import { KeyGuard } from './key-guard.js';
-import type { Place } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
 import { type Attempt, ensureFresh, lostItsPlace, untilSessionHolds } from './session-attempts.js';
 import { waitForTurn } from './turn.js';
 
-export interface AcquisitionRequest extends Attempt {
-  /** The value of our keys. */
-  readonly description: string;
-  /** Where to stand: keys that are new at each call. */
-  place(leaseId: bigint): Place;
+export interface AcquisitionRequest<C extends Contender> extends Attempt {
+  /** A new contender, with keys of its own. */
+  contender(session: Session): C;
 }
 
 /** What an acquisition learns on its way, for the error if it gives up. */
@@ -25,11 +22,11 @@ export type Progress = { -readonly [K in keyof QueueView]: QueueView[K] } & { ca
 const MAX_QUIET_MS = 60_000;
 
 /** Joins the queue and waits for its turn, for as long as the signal allows. */
-export function acquireInTurn(
+export function acquireInTurn<C extends Contender>(
   support: LockSupport,
-  request: AcquisitionRequest,
+  request: AcquisitionRequest<C>,
   progress: Progress,
-): Promise<Grant> {
+): Promise<Grant<C>> {
   const { client, backoff } = support;
   const onFailure = (error: unknown) => {
     progress.cause = error;
@@ -38,7 +35,7 @@ export function acquireInTurn(
     raceAbort(persist(operation, { signal, backoff, onFailure }), signal);
 
   return untilSessionHolds(support, request, {
-    enter: (session) => newContender(support, request, session),
+    enter: (session) => request.contender(session),
     borrow: () =>
       persist(() => support.borrowSession(request.ttlMs, { signal: request.signal }), {
         signal: request.signal,
@@ -71,9 +68,12 @@ export function acquireInTurn(
 }
 
 /** Takes the lock if it is free. @throws {LockConflictError} if not */
-export function acquireIfFree(support: LockSupport, request: AcquisitionRequest): Promise<Grant> {
+export function acquireIfFree<C extends Contender>(
+  support: LockSupport,
+  request: AcquisitionRequest<C>,
+): Promise<Grant<C>> {
   return untilSessionHolds(support, request, {
-    enter: (session) => newContender(support, request, session),
+    enter: (session) => request.contender(session),
     borrow: () => support.borrowSession(request.ttlMs, { signal: request.signal }),
     async win(contender, session, { signal }) {
       const result = await raceAbort(contender.enter(), signal);
@@ -83,12 +83,4 @@ export function acquireIfFree(support: LockSupport, request: AcquisitionRequest)
       await ensureFresh(session, () => session.keepAlive({ signal }));
     },
   });
-}
-
-function newContender(
-  support: LockSupport,
-  { place, description }: AcquisitionRequest,
-  session: Session,
-): Contender {
-  return new Contender(support, place(session.leaseId), session, description);
 }

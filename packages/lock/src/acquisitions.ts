@@ -1,12 +1,17 @@
 import { ClosedError, CoordError, TimeoutError, type WaitOptions } from '@coord/client';
 import { monotonicNow, Wait } from '@coord/client/internal';
 import { forwardAbort } from './forward-abort.js';
-import { HeldLock } from './held-lock.js';
+import type { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
 import type { LockSupport } from './lock-support.js';
 
-/** Wins a lock of some kind. @param signal ends the attempt with its reason */
-type Win = (signal: AbortSignal) => Promise<Grant>;
+/** How to come by a lock of some kind. */
+export interface Acquire<G extends Grant, L extends HeldLock> {
+  /** @param signal ends the attempt with its reason */
+  win(signal: AbortSignal): Promise<G>;
+  /** @param held where the lock is for as long as it is held */
+  make(grant: G, held: Set<HeldLock>): L;
+}
 
 /** What is under way and what is held, of every kind, by one `createLocks`: until it is closed. */
 export class Acquisitions {
@@ -23,8 +28,8 @@ export class Acquisitions {
    * One acquisition, which `close` ends and waits for.
    * @param wait the caller's; disposed at the end
    */
-  run(name: string, wait: Wait, win: Win): Promise<HeldLock> {
-    return this.#support.background.own(this.#run(name, wait, win));
+  run<G extends Grant, L extends HeldLock>(name: string, wait: Wait, acquire: Acquire<G, L>): Promise<L> {
+    return this.#support.background.own(this.#run(name, wait, acquire));
   }
 
   async close(options?: WaitOptions): Promise<void> {
@@ -49,7 +54,11 @@ export class Acquisitions {
     await this.#support.background.settled();
   }
 
-  async #run(name: string, wait: Wait, win: Win): Promise<HeldLock> {
+  async #run<G extends Grant, L extends HeldLock>(
+    name: string,
+    wait: Wait,
+    { win, make }: Acquire<G, L>,
+  ): Promise<L> {
     const startedAt = monotonicNow();
     const stop = new AbortController();
     const stopForwarding = forwardAbort(wait.signal, stop);
@@ -57,7 +66,7 @@ export class Acquisitions {
     try {
       if (this.#closing !== undefined) throw closedError();
       const grant = await win(stop.signal);
-      const lock = new HeldLock(this.#support, grant, this.#held);
+      const lock = make(grant, this.#held);
       if (stop.signal.aborted) {
         // Won in the very moment in which it was given up.
         void lock[Symbol.asyncDispose]();

@@ -1,7 +1,8 @@
 import {
   AbortedError,
   type CallOptions,
-  CoordError,
+  type CoordError,
+  type Session,
   TimeoutError,
   type TxnRequest,
   type TxnResult,
@@ -16,12 +17,24 @@ import { KeyGuard } from './key-guard.js';
 import type { Lock } from './lock.js';
 import { LockLease } from './lock-lease.js';
 import type { LockSupport } from './lock-support.js';
-import { persist } from './persist.js';
+import { type PersistOptions, persist } from './persist.js';
+import { moveToTtl, Turns } from './renewals.js';
 
 type State =
   | { readonly type: 'held' }
   | { readonly type: 'lost'; readonly error: LockExpiredError }
-  | { readonly type: 'released'; readonly left: Promise<Left> };
+  | { readonly type: 'released'; readonly left: Promise<Left>; readonly why: string };
+
+/** How a lock becomes one of another kind. */
+export interface Conversion<L> {
+  /** Safe to repeat. */
+  change(session: Session): Promise<boolean>;
+  make(grant: Grant): L;
+  /** Called when the caller gives up, and it is not known whether the change has been made. */
+  onGivenUp?(): void;
+  /** Called when the change has been made after the caller had given up. */
+  undo(options: PersistOptions): Promise<unknown>;
+}
 
 /** A held lock: until it is released, or lost by whichever sign of loss comes first. */
 export class HeldLock implements Lock {
@@ -31,7 +44,7 @@ export class HeldLock implements Lock {
   readonly #support: LockSupport;
   readonly #hold: Hold;
   readonly #lease: LockLease;
-  readonly #guard: KeyGuard;
+  #guard: KeyGuard;
   readonly #onLeft: (() => void) | undefined;
   readonly #held: Set<HeldLock>;
   readonly #heldSince = monotonicNow();
@@ -41,11 +54,12 @@ export class HeldLock implements Lock {
   #controller: AbortController | undefined;
   /** Stops what only makes sense while the lock is held. */
   readonly #ended = new AbortController();
-  /** Renewals take turns. */
-  #renewal: Promise<unknown> = Promise.resolve();
+  /** Renewals and conversions take turns. */
+  readonly #turns: Turns;
+  #isConverting = false;
 
   /** @param held the lock is in this set for as long as it is held */
-  constructor(support: LockSupport, { hold, ref, onLeft }: Grant, held: Set<HeldLock>) {
+  constructor(support: LockSupport, { hold, refs, onLeft }: Grant, held: Set<HeldLock>) {
     this.#support = support;
     this.#hold = hold;
     this.#onLeft = onLeft;
@@ -54,9 +68,10 @@ export class HeldLock implements Lock {
     this.key = hold.name;
     this.etcdKey = hold.etcdKeys[0];
     this.fencingToken = hold.token;
-    this.#guard = new KeyGuard(support, hold, () => this.#lose('its key was deleted'));
+    this.#turns = new Turns(support);
+    this.#guard = this.#newGuard();
     this.#lease = new LockLease(() => this.#lose('its session ended'));
-    this.#lease.add(ref); // which may have ended this very moment
+    for (const ref of refs) this.#lease.add(ref); // which may have ended this very moment
   }
 
   get signal(): AbortSignal {
@@ -93,10 +108,8 @@ export class HeldLock implements Lock {
     if (ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', ttlMs);
     assertValid(issues);
     using wait = this.#waitFor('renew', options);
-    const renewal = this.#renewal.then(() => this.#renewNow(ttlMs, wait));
-    this.#renewal = this.#support.background.own(renewal).catch(() => undefined);
     try {
-      const renewed = await wait.race(renewal);
+      const renewed = await wait.race(this.#turns.take(() => this.#renewNow(ttlMs, wait)));
       this.#log('debug', 'lock renewed', { outcome: renewed ? 'renewed' : 'not held', ttlMs });
       return renewed;
     } catch (error) {
@@ -110,7 +123,7 @@ export class HeldLock implements Lock {
     assertValid(checkWaitOptions([], options));
     if (!this.#checkClock()) return false;
     const present = await this.#hold.isPresent(options);
-    if (!present) this.#lose('its key was deleted');
+    if (!present && !this.#isConverting) this.#lose('its key was deleted');
     return this.#checkClock();
   }
 
@@ -125,14 +138,14 @@ export class HeldLock implements Lock {
 
   assertHeld(): void {
     if (this.#checkClock()) return;
-    throw this.#interruption ?? this.#notHeldError('it was released');
+    throw this.#interruption ?? this.#notHeldError();
   }
 
   async txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult> {
     if (!this.#checkClock()) throw this.#notHeldError();
     const result = await guardedTxn(this.#support.client.kv, this.#hold, request, options);
     if (result !== undefined) return result;
-    this.#lose('its key was deleted');
+    if (!this.#isConverting) this.#lose('its key was deleted');
     throw this.#notHeldError();
   }
 
@@ -153,6 +166,64 @@ export class HeldLock implements Lock {
     });
   }
 
+  /**
+   * Makes a lock of another kind of this one, without ever giving it up; then this handle is done with.
+   * @param change resolves to false when the hold is gone
+   * @throws whatever `change` throws; then this handle goes on
+   */
+  protected async convert<L extends Lock>(
+    what: string,
+    options: WaitOptions | undefined,
+    { change, make, onGivenUp, undo }: Conversion<L>,
+  ): Promise<L> {
+    using wait = this.#waitFor(what, options);
+    const converted = this.#turns.take(async () => {
+      if (!this.#checkClock()) throw this.#notHeldError();
+      wait.check();
+      this.#isConverting = true;
+      this.#guard.stop();
+      try {
+        const { backoff } = this.#support;
+        // Not the caller's signal: until etcd has answered, nobody knows what we hold.
+        const persistently = { signal: this.#ended.signal, backoff };
+        const isThere = await persist(() => change(this.#lease.session), persistently);
+        if (!isThere) this.#lose('its key was deleted');
+        if (!this.#checkClock()) throw this.#notHeldError();
+        if (wait.signal.aborted) await undo(persistently);
+        wait.check();
+        return make(this.#passOn(`it was given away by ${what}`));
+      } catch (error) {
+        throw this.#state.type === 'held' ? error : this.#notHeldError();
+      } finally {
+        this.#isConverting = false;
+        if (this.#state.type === 'held') this.#guard = this.#newGuard();
+      }
+    });
+    try {
+      return await wait.race(converted);
+    } catch (error) {
+      if (this.#isConverting) onGivenUp?.();
+      // Converted in the very moment in which the caller gave up.
+      converted.then((lock) => lock[Symbol.asyncDispose]()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Ends the hold for a reason of ours; users are told by the signal. */
+  protected giveUp(reason: string): void {
+    this.#lose(reason);
+  }
+
+  #passOn(why: string): Grant {
+    this.#state = { type: 'released', left: Promise.resolve('removed'), why };
+    this.#end();
+    return { hold: this.#hold, refs: this.#lease.take(), onLeft: this.#onLeft };
+  }
+
+  #newGuard(): KeyGuard {
+    return new KeyGuard(this.#support, this.#hold, () => this.#lose('its key was deleted'));
+  }
+
   /** Whether it is held, by the state and the clock: a timer may be late, the clock is not. */
   #checkClock(): boolean {
     if (this.#state.type === 'held' && !this.#lease.isAlive) this.#lose('its session ended');
@@ -163,7 +234,7 @@ export class HeldLock implements Lock {
     if (this.#state.type === 'released') return this.#state.left;
     if (!this.#checkClock()) return Promise.reject(this.#notHeldError());
     const left = this.#leave();
-    this.#state = { type: 'released', left };
+    this.#state = { type: 'released', left, why: 'it was released' };
     void left.then((how) => this.#log('debug', 'lock released', { outcome: how }));
     this.#end();
     return left;
@@ -206,38 +277,17 @@ export class HeldLock implements Lock {
 
   async #renewNow(ttlMs: number | undefined, wait: Wait): Promise<boolean> {
     if (wait.signal.aborted || !this.#checkClock()) return false;
-    if (ttlMs !== undefined && !(await this.#moveToTtl(ttlMs, wait))) return false;
+    if (ttlMs !== undefined && !(await this.#moveToTtl(ttlMs, wait.signal))) return false;
     await this.#lease.keepAlive({ signal: wait.signal });
     // A lease may live and the key be gone all the same.
     return this.isHeld({ signal: wait.signal });
   }
 
   /** @returns false when the lock is lost or released */
-  async #moveToTtl(ttlMs: number, wait: Wait): Promise<boolean> {
-    const ref = await this.#support.borrowSession(ttlMs, { signal: wait.signal });
-    if (!this.#checkClock() || this.#lease.includes(ref.session)) {
-      ref.release();
-      return this.#checkClock();
-    }
-    this.#lease.add(ref);
-    let outcomeLost = false;
-    try {
-      // Not the caller's signal: until etcd has said which lease it is, both must be kept.
-      const moved = await persist(() => this.#hold.moveTo(ref.session), {
-        signal: this.#ended.signal,
-        backoff: this.#support.backoff,
-        onFailure: () => {
-          outcomeLost = true;
-        },
-      });
-      if (moved) this.#lease.keepOnly(ref);
-      else this.#lose('its key was deleted');
-      return moved;
-    } catch (error) {
-      if (!this.#checkClock()) return false;
-      if (!outcomeLost && CoordError.is(error) && error.outcome === 'not-applied') this.#lease.remove(ref);
-      throw error;
-    }
+  async #moveToTtl(ttlMs: number, signal: AbortSignal): Promise<boolean> {
+    const move = { hold: this.#hold, lease: this.#lease, ttlMs, signal, ended: this.#ended.signal };
+    if (!(await moveToTtl(this.#support, move))) this.#lose('its key was deleted');
+    return this.#checkClock();
   }
 
   #waitFor(what: string, options: WaitOptions | undefined): Wait {
@@ -251,7 +301,7 @@ export class HeldLock implements Lock {
 
   #notHeldError(reason?: string): LockNotHeldError {
     const cause = this.#interruption;
-    const why = reason ?? (this.#state.type === 'released' ? 'it was released' : 'it was lost');
+    const why = reason ?? (this.#state.type === 'released' ? this.#state.why : 'it was lost');
     return new LockNotHeldError(this.key, this.fencingToken, why, { cause });
   }
 

@@ -25,10 +25,11 @@ export interface Hold {
   moveTo(session: Session): Promise<boolean>;
 }
 
-/** A hold that was won, and the session it was won with. */
-export interface Grant {
-  readonly hold: Hold;
-  readonly ref: SessionRef;
+/** A hold that was won, and what comes with it. */
+export interface Grant<H extends Hold = Hold> {
+  readonly hold: H;
+  /** The session its keys are attached to; several, while it is not known to which. */
+  readonly refs: readonly SessionRef[];
   /** Called once the hold has been left, or has gone with its lease. */
   readonly onLeft?: (() => void) | undefined;
 }

@@ -1,3 +1,4 @@
+export type { DistributedLock } from './distributed-lock.js';
 export {
   LockConflictError,
   LockExpiredError,
@@ -6,6 +7,7 @@ export {
   type QueueView,
 } from './errors.js';
 export type { LockHolder } from './holder.js';
-export type { DistributedLock, Lock } from './lock.js';
+export type { Lock } from './lock.js';
 export { createLocks } from './locks.js';
 export type { AcquireOptions, DistributedLockConfig } from './options.js';
+export type { ReadLock, WriteLock } from './read-write-lock.js';

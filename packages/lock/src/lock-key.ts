@@ -32,6 +32,43 @@ export function mutexPlace(keyPrefix: string, name: string, leaseId: bigint): Pl
   return { name, etcdKeys: [`${prefix}${id}`], abortKey, lanes: [prefix], holderLane: prefix };
 }
 
+/** The folders of a name's read and write requests, with their trailing slashes. */
+export function readWriteFolders(keyPrefix: string, name: string): { q: string; w: string } {
+  const folder = `/coord${keyPrefix}/rw/${escapeName(name)}/`;
+  return { q: `${folder}q/`, w: `${folder}w/` };
+}
+
+/**
+ * Every request is in `q`, writers also in `w`, written at one revision. A reader waits for the
+ * writers before it, a writer for everybody before it.
+ */
+export function readWritePlace(
+  keyPrefix: string,
+  name: string,
+  mode: 'read' | 'write',
+  leaseId: bigint,
+): Place {
+  const { q, w } = readWriteFolders(keyPrefix, name);
+  const { id, abortKey } = newEntryId(leaseId);
+  return mode === 'read'
+    ? { name, etcdKeys: [`${q}${id}`], abortKey, lanes: [w], holderLane: q }
+    : { name, etcdKeys: [`${q}${id}`, `${w}${id}`], abortKey, lanes: [q], holderLane: q };
+}
+
+/** One key in the queue of every name, written at one revision: so whoever is first somewhere is so everywhere. */
+export function multiPlace(keyPrefix: string, names: readonly [string, ...string[]], leaseId: bigint): Place {
+  const { id, abortKey } = newEntryId(leaseId);
+  const [first, ...others] = names.map((name) => queuePrefix(keyPrefix, name));
+  if (first === undefined) throw new TypeError('no names');
+  const lanes = [first, ...others] as const;
+  return {
+    name: names.join(', '),
+    etcdKeys: [`${first}${id}`, ...others.map((prefix) => `${prefix}${id}`)],
+    abortKey,
+    lanes: [...lanes],
+  };
+}
+
 /** `<lease id hex>-<nonce>`, the last part of a contender's keys, and the abort mark that goes with it. */
 export function newEntryId(leaseId: bigint): { id: string; abortKey: string } {
   const nonce = randomUUID();

@@ -37,6 +37,12 @@ export class LockLease {
     return false;
   }
 
+  /** Any of them, to attach one more key to. @throws {TypeError} when there is none */
+  get session(): Session {
+    for (const { session } of this.#refs.keys()) return session;
+    throw new TypeError('a lock without a session');
+  }
+
   async keepAlive(options: WaitOptions): Promise<void> {
     await Promise.all([...this.#refs.keys()].map(({ session }) => session.keepAlive(options)));
   }
@@ -53,6 +59,14 @@ export class LockLease {
   /** The key is known to be attached to this one. */
   keepOnly(ref: SessionRef): void {
     for (const other of [...this.#refs.keys()]) if (other !== ref) this.remove(other);
+  }
+
+  /** Passes the references on, without giving them back. */
+  take(): SessionRef[] {
+    const refs = [...this.#refs.keys()];
+    for (const stopListening of this.#refs.values()) stopListening();
+    this.#refs.clear();
+    return refs;
   }
 
   /** Gives every session back. */

@@ -1,5 +1,4 @@
 import type { CallOptions, TxnRequest, TxnResult, WaitOptions } from '@coord/client';
-import type { AcquireOptions } from './options.js';
 
 /**
  * A lock that is held, and renewed for as long as it is.
@@ -50,34 +49,4 @@ export interface Lock extends AsyncDisposable {
    */
   txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult>;
   toJSON(): Record<string, unknown>;
-}
-
-/** Locks that are fair over all processes: whoever came first is served first. */
-export interface DistributedLock extends AsyncDisposable {
-  /**
-   * Waits in FIFO order for the lock; without limit by default, also while etcd is out of reach.
-   * @throws {LockTimeoutError} when `timeoutMs` has passed
-   * @throws {AbortedError} when the signal fires
-   * @throws {LockExpiredError} when the place in the queue is lost: its lease ran out, or somebody deleted its key
-   * @throws {ValidationError} for a bad name or option, before any I/O
-   */
-  acquire(key: string, options?: AcquireOptions): Promise<Lock>;
-  /**
-   * Takes the lock only if it is free.
-   * @throws {LockConflictError} when it is taken, naming the holder
-   * @throws {ConnectionError} or {TimeoutError} when etcd cannot be reached within `timeoutMs` (the client's `requestTimeoutMs`)
-   */
-  tryAcquire(key: string, options?: AcquireOptions): Promise<Lock>;
-  /**
-   * Runs `fn` while holding the lock, and releases it afterwards, whatever happens. The result is
-   * `fn`'s own: a failed release is logged, never thrown. Stop when `lock.signal` aborts.
-   */
-  withLock<T>(key: string, fn: (lock: Lock) => T | Promise<T>): Promise<T>;
-  withLock<T>(key: string, options: AcquireOptions, fn: (lock: Lock) => T | Promise<T>): Promise<T>;
-  /**
-   * Ends every wait with a `ClosedError`, and releases every lock still held, whose signals abort.
-   * Waits for it at most `timeoutMs` (the client's `requestTimeoutMs`); what etcd has not confirmed
-   * by then goes on until it answers, or until the leases end.
-   */
-  close(options?: WaitOptions): Promise<void>;
 }

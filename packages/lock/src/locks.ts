@@ -1,7 +1,8 @@
 import { type CoordClient, ValidationError, type WaitOptions } from '@coord/client';
 import { show } from '@coord/client/internal';
 import { Acquisitions } from './acquisitions.js';
-import type { DistributedLock, Lock } from './lock.js';
+import type { DistributedLock } from './distributed-lock.js';
+import type { Lock } from './lock.js';
 import { createLockSupport, type LockSupport } from './lock-support.js';
 import { Mutexes } from './mutexes.js';
 import {
@@ -10,6 +11,8 @@ import {
   type ResolvedLockConfig,
   resolveLockConfig,
 } from './options.js';
+import type { ReadLock, WriteLock } from './read-write-lock.js';
+import { ReadWriteLocks } from './read-write-locks.js';
 
 /**
  * Fair distributed locks on a client. Does no I/O by itself.
@@ -32,10 +35,12 @@ export function createLocks(client: CoordClient, options?: DistributedLockConfig
 class Locks implements DistributedLock {
   readonly #acquisitions: Acquisitions;
   readonly #mutexes: Mutexes;
+  readonly #readWrites: ReadWriteLocks;
 
   constructor(support: LockSupport, config: ResolvedLockConfig) {
     this.#acquisitions = new Acquisitions(support);
     this.#mutexes = new Mutexes(support, config, this.#acquisitions);
+    this.#readWrites = new ReadWriteLocks(support, config, this.#acquisitions);
   }
 
   acquire(key: string, options?: AcquireOptions): Promise<Lock> {
@@ -44,6 +49,22 @@ class Locks implements DistributedLock {
 
   tryAcquire(key: string, options?: AcquireOptions): Promise<Lock> {
     return this.#mutexes.tryAcquire(key, options);
+  }
+
+  acquireReadLock(key: string, options?: AcquireOptions): Promise<ReadLock> {
+    return this.#readWrites.acquireRead(key, options);
+  }
+
+  acquireWriteLock(key: string, options?: AcquireOptions): Promise<WriteLock> {
+    return this.#readWrites.acquireWrite(key, options);
+  }
+
+  tryAcquireReadLock(key: string, options?: AcquireOptions): Promise<ReadLock> {
+    return this.#readWrites.tryAcquireRead(key, options);
+  }
+
+  tryAcquireWriteLock(key: string, options?: AcquireOptions): Promise<WriteLock> {
+    return this.#readWrites.tryAcquireWrite(key, options);
   }
 
   async withLock<T>(

@@ -1,9 +1,10 @@
-import { TimeoutError } from '@coord/client';
-import { Wait } from '@coord/client/internal';
+import type { Wait } from '@coord/client/internal';
+import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
 import type { Acquisitions } from './acquisitions.js';
-import { LockConflictError, LockTimeoutError } from './errors.js';
-import type { HeldLock } from './held-lock.js';
+import { Contender } from './contender.js';
+import { LockConflictError } from './errors.js';
+import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf, holderOf, type LockHolder } from './holder.js';
 import { LocalQueue, type Turn } from './local-queue.js';
@@ -28,48 +29,55 @@ export class Mutexes {
   async acquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
     checkAcquire(key, options);
     const progress: Progress = {};
-    const timedOut = (ms: number) => {
-      const holder = progress.holder ?? this.#queue.view(key).holder;
-      return new LockTimeoutError(key, ms, { ...progress, holder });
-    };
-    const wait = new Wait(options, `lock "${key}"`, timedOut);
-    return this.#acquisitions.run(key, wait, async (signal) => {
+    const view = () => ({ ...progress, holder: progress.holder ?? this.#queue.view(key).holder });
+    return this.#run(key, waitInQueue(key, options, view), async (signal) => {
       progress.ahead = this.#queue.view(key).ahead || undefined;
       const turn = await this.#queue.enter(key, signal);
       turn.holder = () => progress.holder;
-      const request = this.#request(key, options, signal);
-      return this.#win(turn, request, acquireInTurn(this.#support, request, progress));
+      const description = describeSelf(options?.purpose);
+      const request = this.#request(key, options, signal, description);
+      return this.#win(turn, description, acquireInTurn(this.#support, request, progress));
     });
   }
 
   /** @see DistributedLock.tryAcquire */
   async tryAcquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
     checkAcquire(key, options);
-    const timeoutMs = options?.timeoutMs ?? this.#support.requestTimeoutMs;
-    const noAnswer = (ms: number) =>
-      new TimeoutError(`lock "${key}": etcd did not answer within ${ms} ms`, { timeoutMs: ms });
-    const wait = new Wait({ ...options, timeoutMs }, `lock "${key}"`, noAnswer);
-    return this.#acquisitions.run(key, wait, async (signal) => {
+    const wait = waitForAnswer(key, options, this.#support.requestTimeoutMs);
+    return this.#run(key, wait, async (signal) => {
       const turn = this.#queue.tryEnter(key);
       // Others of this client hold it or wait for it, so it is not free.
       if (turn === undefined) throw new LockConflictError(key, await this.#readHolder(key, signal));
-      const request = this.#request(key, options, signal);
-      return this.#win(turn, request, acquireIfFree(this.#support, request));
+      const description = describeSelf(options?.purpose);
+      const request = this.#request(key, options, signal, description);
+      return this.#win(turn, description, acquireIfFree(this.#support, request));
     });
   }
 
-  #request(name: string, options: AcquireOptions | undefined, signal: AbortSignal): AcquisitionRequest {
+  #run(key: string, wait: Wait, win: (signal: AbortSignal) => Promise<Grant>): Promise<HeldLock> {
+    const make = (grant: Grant, held: Set<HeldLock>) => new HeldLock(this.#support, grant, held);
+    return this.#acquisitions.run(key, wait, { win, make });
+  }
+
+  #request(
+    name: string,
+    options: AcquireOptions | undefined,
+    signal: AbortSignal,
+    description: string,
+  ): AcquisitionRequest<Contender> {
     return {
       name,
       ttlMs: options?.ttlMs ?? this.#config.defaultTtlMs,
-      description: describeSelf(options?.purpose),
       signal,
-      place: (leaseId) => mutexPlace(this.#config.keyPrefix, name, leaseId),
+      contender: (session) => {
+        const place = mutexPlace(this.#config.keyPrefix, name, session.leaseId);
+        return new Contender(this.#support, place, session, description);
+      },
     };
   }
 
   /** Passes the turn on when the acquisition fails, or else when the lock has been left. */
-  async #win(turn: Turn, { description }: AcquisitionRequest, acquisition: Promise<Grant>): Promise<Grant> {
+  async #win(turn: Turn, description: string, acquisition: Promise<Grant>): Promise<Grant> {
     try {
       const grant = await acquisition;
       const own = { key: grant.hold.etcdKeys[0], createRevision: grant.hold.token };

@@ -1,26 +1,23 @@
 import {
   type Compare,
-  CoordError,
   type KV,
   NotFoundError,
   type Op,
   type OpResult,
   type Session,
   SessionLostError,
-  TimeoutError,
-  type TxnRequest,
-  type TxnResult,
   type WaitOptions,
 } from '@coord/client';
 import type { Hold } from './hold.js';
 import type { EntryKeys } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
 import { isUnreachable } from './persist.js';
+import { type Sending, trackedTxn } from './tracked-txn.js';
 
 type GetResult = Extract<OpResult, { type: 'get' }>;
 
 /** One of our keys, as far as we know it. */
-interface OwnKey {
+export interface OwnKey {
   readonly etcdKey: string;
   readonly createRevision: bigint;
   /** Guards moves to another lease against late repetitions. */
@@ -42,17 +39,6 @@ export interface Enqueued {
   readonly answers?: readonly GetResult[];
 }
 
-/** Whether an attempt to send something may have been applied, or may yet be, without our knowing. */
-interface Sending {
-  outcomeLost: boolean;
-}
-
-/**
- * How long the first, unrepeated attempt may take. Its failure costs nothing but a second write, so
- * it must not use up the time that a repetition over another endpoint needs.
- */
-const FIRST_ATTEMPT_MS = 1_000;
-
 /**
  * A contender's keys in one queue or several: one transaction writes them, another removes them.
  *
@@ -63,11 +49,15 @@ const FIRST_ATTEMPT_MS = 1_000;
 export class QueueEntry implements Hold {
   readonly keys: EntryKeys;
   readonly #kv: KV;
-  readonly #firstAttemptMs: number;
+  readonly #requestTimeoutMs: number;
   readonly #session: Session;
   readonly #description: string;
+  #etcdKeys: readonly [string, ...string[]];
   /** Our keys, once they are known to be in etcd. */
   #own: readonly OwnKey[] | undefined;
+  #token: bigint | undefined;
+  /** Keys that may come to be there without our knowing. */
+  readonly #strays = new Set<string>();
   readonly #enqueues: Sending = { outcomeLost: false };
   readonly #removals: Sending = { outcomeLost: false };
   #enqueueing: Promise<unknown> | undefined;
@@ -80,8 +70,9 @@ export class QueueEntry implements Hold {
     description: string,
   ) {
     this.#kv = client.kv;
-    this.#firstAttemptMs = Math.min(FIRST_ATTEMPT_MS, requestTimeoutMs);
+    this.#requestTimeoutMs = requestTimeoutMs;
     this.keys = keys;
+    this.#etcdKeys = keys.etcdKeys;
     this.#session = session;
     this.#description = description;
   }
@@ -91,7 +82,7 @@ export class QueueEntry implements Hold {
   }
 
   get etcdKeys(): readonly [string, ...string[]] {
-    return this.keys.etcdKeys;
+    return this.#etcdKeys;
   }
 
   /** The create revision of its keys: its place in the queue; undefined while it has none. */
@@ -100,9 +91,9 @@ export class QueueEntry implements Hold {
   }
 
   get token(): bigint {
-    const { revision } = this;
-    if (revision === undefined) throw new TypeError(`${this.keys.etcdKeys[0]} has not joined its queue`);
-    return revision;
+    const token = this.#token ?? this.revision;
+    if (token === undefined) throw new TypeError(`${this.#etcdKeys[0]} has not joined its queue`);
+    return token;
   }
 
   /** Writes its keys, all or none. */
@@ -188,18 +179,37 @@ export class QueueEntry implements Hold {
     return [first, ...others];
   }
 
+  /** Its keys in etcd. */
+  protected get own(): readonly OwnKey[] {
+    return this.#joined();
+  }
+
+  /** Takes note that others of its keys are in etcd now. */
+  protected becomes(first: OwnKey, others: readonly OwnKey[], token: bigint): void {
+    this.#own = [first, ...others];
+    this.#etcdKeys = [first.etcdKey, ...others.map(({ etcdKey }) => etcdKey)];
+    this.#token = token;
+  }
+
+  /** A key that goes with the others when it leaves, whether or not we know by then that it is there. */
+  protected mayWrite(etcdKey: string): void {
+    this.#strays.add(etcdKey);
+  }
+
   async #enqueue({ conditions = [], reads, elseReads = [] }: Enqueue): Promise<Enqueued> {
     const { etcdKeys, abortKey } = this.keys;
     const puts = etcdKeys.map((key) => {
       return { put: { key, value: this.#description, session: this.#session } };
     });
-    const { succeeded, responses } = await this.#send(
+    const { succeeded, responses } = await trackedTxn(
+      this.#kv,
       {
         compare: [isAt(etcdKeys[0], 0n), isAt(abortKey, 0n), ...conditions],
         success: [...puts, ...reads],
         failure: [{ get: etcdKeys[0] }, ...elseReads],
       },
-      this.#enqueues,
+      [this.#enqueues],
+      this.#requestTimeoutMs,
     );
     const answers = responses.filter((response) => response.type === 'get');
     if (succeeded) {
@@ -215,7 +225,7 @@ export class QueueEntry implements Hold {
 
   async #remove({ withAbortMark }: { withAbortMark: boolean }): Promise<boolean> {
     const mark: Op[] = withAbortMark ? [this.#abortMark()] : [];
-    const remove: Op[] = this.etcdKeys.map((key) => ({ delete: key }));
+    const remove: Op[] = [...new Set([...this.#etcdKeys, ...this.#strays])].map((key) => ({ delete: key }));
     if (this.#own === undefined) {
       // Nothing of ours can be in etcd, unless the answer to an enqueue was lost.
       if (!this.#enqueues.outcomeLost) return true;
@@ -223,9 +233,12 @@ export class QueueEntry implements Hold {
       return true;
     }
     const looks = this.etcdKeys.map((key) => ({ get: key, options: { keysOnly: true } }));
-    const { succeeded, responses } = await this.#send(
-      { compare: this.isOwn(), success: [...remove, ...mark], failure: [...looks, ...mark] },
-      this.#removals,
+    const strays = [...this.#strays].map((key) => ({ delete: key }));
+    const { succeeded, responses } = await trackedTxn(
+      this.#kv,
+      { compare: this.isOwn(), success: [...remove, ...mark], failure: [...looks, ...strays, ...mark] },
+      [this.#removals],
+      this.#requestTimeoutMs,
     );
     if (!succeeded) await this.#removeRest(responses);
     // Not there: removed by an earlier attempt of ours whose answer was lost, or by somebody else.
@@ -242,24 +255,6 @@ export class QueueEntry implements Hold {
       const request = { compare: [isAt(etcdKey, createRevision)], success: [{ delete: etcdKey }] };
       await this.#kv.txn(request, { idempotent: true });
     }
-  }
-
-  /**
-   * Sends a transaction once; only when its outcome is lost, again and repeatably. So we know
-   * whether another attempt may have been applied, or may yet be.
-   */
-  async #send(request: TxnRequest, sending: Sending): Promise<TxnResult> {
-    if (!sending.outcomeLost) {
-      try {
-        return await this.#kv.txn(request, { timeoutMs: this.#firstAttemptMs });
-      } catch (error) {
-        const outcomeLost = !CoordError.is(error) || error.outcome === 'unknown';
-        if (!outcomeLost && !(error instanceof TimeoutError)) throw error;
-      }
-      // From here on the client itself repeats it.
-      sending.outcomeLost = true;
-    }
-    return this.#kv.txn(request, { idempotent: true });
   }
 
   /** Takes note of our own keys, all written at the revision at which the first was. */

@@ -28,7 +28,7 @@ export async function untilSessionHolds<E extends QueueEntry>(
   support: LockSupport,
   request: Attempt,
   strategy: Strategy<E>,
-): Promise<Grant> {
+): Promise<Grant<E>> {
   for (let attempt = 1; ; attempt++) {
     const ref = await strategy.borrow().catch((error: unknown) => {
       throw request.signal.aborted ? request.signal.reason : error;
@@ -46,7 +46,7 @@ async function tryWith<E extends QueueEntry>(
   support: LockSupport,
   request: Attempt,
   strategy: Strategy<E>,
-): Promise<Grant | undefined> {
+): Promise<Grant<E> | undefined> {
   const { session } = ref;
   const entry = strategy.enter(session);
   const ended = new AbortController();
@@ -55,7 +55,7 @@ async function tryWith<E extends QueueEntry>(
   try {
     await strategy.win(entry, session, ended);
     ended.signal.throwIfAborted();
-    return { hold: entry, ref };
+    return { hold: entry, refs: [ref] };
   } catch (error) {
     abandon(entry, ref, support);
     request.signal.throwIfAborted();

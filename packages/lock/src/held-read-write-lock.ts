@@ -1,0 +1,55 @@
+import type { WaitOptions } from '@coord/client';
+import { HeldLock } from './held-lock.js';
+import type { Grant } from './hold.js';
+import type { LockSupport } from './lock-support.js';
+import { persist } from './persist.js';
+import type { ReadWriteContender } from './read-write-contender.js';
+import type { ReadLock, WriteLock } from './read-write-lock.js';
+
+type ReadWriteGrant = Grant<ReadWriteContender>;
+
+export class HeldReadLock extends HeldLock implements ReadLock {
+  readonly #support: LockSupport;
+  readonly #contender: ReadWriteContender;
+  readonly #held: Set<HeldLock>;
+
+  constructor(support: LockSupport, grant: ReadWriteGrant, held: Set<HeldLock>) {
+    super(support, grant, held);
+    this.#support = support;
+    this.#contender = grant.hold;
+    this.#held = held;
+  }
+
+  async tryUpgrade(options?: WaitOptions): Promise<WriteLock> {
+    const hold = this.#contender;
+    return this.convert<WriteLock>('tryUpgrade', options, {
+      change: (session) => hold.upgrade(session),
+      undo: (persistently) => persist(() => hold.downgrade(), persistently),
+      make: (grant) => new HeldWriteLock(this.#support, { ...grant, hold }, this.#held),
+    });
+  }
+}
+
+export class HeldWriteLock extends HeldLock implements WriteLock {
+  readonly #support: LockSupport;
+  readonly #contender: ReadWriteContender;
+  readonly #held: Set<HeldLock>;
+
+  constructor(support: LockSupport, grant: ReadWriteGrant, held: Set<HeldLock>) {
+    super(support, grant, held);
+    this.#support = support;
+    this.#contender = grant.hold;
+    this.#held = held;
+  }
+
+  async downgrade(options?: WaitOptions): Promise<ReadLock> {
+    const hold = this.#contender;
+    return this.convert<ReadLock>('downgrade', options, {
+      change: () => hold.downgrade(),
+      // Readers may have been let in: nothing that needs a write lock may go on.
+      onGivenUp: () => this.giveUp('its downgrade was not confirmed'),
+      undo: async () => this.giveUp('its downgrade was not confirmed'),
+      make: (grant) => new HeldReadLock(this.#support, { ...grant, hold }, this.#held),
+    });
+  }
+}

@@ -1,0 +1,89 @@
+import type { Wait } from '@coord/client/internal';
+import { waitForAnswer, waitInQueue } from './acquire-wait.js';
+import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
+import type { Acquisitions } from './acquisitions.js';
+import type { HeldLock } from './held-lock.js';
+import { HeldReadLock, HeldWriteLock } from './held-read-write-lock.js';
+import type { Grant } from './hold.js';
+import { describeSelf } from './holder.js';
+import type { LockSupport } from './lock-support.js';
+import { type AcquireOptions, checkAcquire, type ResolvedLockConfig } from './options.js';
+import { ReadWriteContender } from './read-write-contender.js';
+import type { ReadLock, WriteLock } from './read-write-lock.js';
+
+/** The read/write locks of one `createLocks`. */
+export class ReadWriteLocks {
+  readonly #support: LockSupport;
+  readonly #config: ResolvedLockConfig;
+  readonly #acquisitions: Acquisitions;
+
+  constructor(support: LockSupport, config: ResolvedLockConfig, acquisitions: Acquisitions) {
+    this.#support = support;
+    this.#config = config;
+    this.#acquisitions = acquisitions;
+  }
+
+  acquireRead(key: string, options?: AcquireOptions): Promise<ReadLock> {
+    return this.#acquire(key, options, 'read', this.#makeRead);
+  }
+
+  acquireWrite(key: string, options?: AcquireOptions): Promise<WriteLock> {
+    return this.#acquire(key, options, 'write', this.#makeWrite);
+  }
+
+  tryAcquireRead(key: string, options?: AcquireOptions): Promise<ReadLock> {
+    return this.#tryAcquire(key, options, 'read', this.#makeRead);
+  }
+
+  tryAcquireWrite(key: string, options?: AcquireOptions): Promise<WriteLock> {
+    return this.#tryAcquire(key, options, 'write', this.#makeWrite);
+  }
+
+  readonly #makeRead: Make<HeldReadLock> = (grant, held) => new HeldReadLock(this.#support, grant, held);
+  readonly #makeWrite: Make<HeldWriteLock> = (grant, held) => new HeldWriteLock(this.#support, grant, held);
+
+  async #acquire<L extends HeldLock>(
+    key: string,
+    options: AcquireOptions | undefined,
+    mode: 'read' | 'write',
+    make: Make<L>,
+  ): Promise<L> {
+    checkAcquire(key, options);
+    const progress: Progress = {};
+    const wait: Wait = waitInQueue(key, options, () => progress);
+    const win = (signal: AbortSignal) =>
+      acquireInTurn(this.#support, this.#request(key, options, mode, signal), progress);
+    return this.#acquisitions.run(key, wait, { win, make });
+  }
+
+  async #tryAcquire<L extends HeldLock>(
+    key: string,
+    options: AcquireOptions | undefined,
+    mode: 'read' | 'write',
+    make: Make<L>,
+  ): Promise<L> {
+    checkAcquire(key, options);
+    const wait = waitForAnswer(key, options, this.#support.requestTimeoutMs);
+    const win = (signal: AbortSignal) =>
+      acquireIfFree(this.#support, this.#request(key, options, mode, signal));
+    return this.#acquisitions.run(key, wait, { win, make });
+  }
+
+  #request(
+    name: string,
+    options: AcquireOptions | undefined,
+    mode: 'read' | 'write',
+    signal: AbortSignal,
+  ): AcquisitionRequest<ReadWriteContender> {
+    const { keyPrefix, defaultTtlMs } = this.#config;
+    const request = { name, keyPrefix, mode, description: describeSelf(options?.purpose) };
+    return {
+      name,
+      ttlMs: options?.ttlMs ?? defaultTtlMs,
+      signal,
+      contender: (session) => new ReadWriteContender(this.#support, request, session),
+    };
+  }
+}
+
+type Make<L extends HeldLock> = (grant: Grant<ReadWriteContender>, held: Set<HeldLock>) => L;
