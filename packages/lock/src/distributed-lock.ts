@@ -1,4 +1,5 @@
 import type { WaitOptions } from '@coord/client';
+import type { MultiLock } from './held-multi-lock.js';
 import type { Lock } from './lock.js';
 import type { AcquireOptions } from './options.js';
 import type { ReadLock, WriteLock } from './read-write-lock.js';
@@ -33,6 +34,16 @@ export interface DistributedLock extends AsyncDisposable {
   tryAcquireReadLock(key: string, options?: AcquireOptions): Promise<ReadLock>;
   /** Takes the write lock only if nobody holds it or waits for it. @throws the same as `tryAcquire` */
   tryAcquireWriteLock(key: string, options?: AcquireOptions): Promise<WriteLock>;
+  /**
+   * Waits for the locks of several names, to hold all of them at once. It takes its place in all their
+   * queues in one step: such requests never wait for each other in a circle, whatever their order of
+   * names, and others of `acquire` take turns with them.
+   * @param keys at most 100 names; one that is given twice counts once
+   * @throws the same as `acquire`
+   */
+  acquireAll(keys: readonly string[], options?: AcquireOptions): Promise<MultiLock>;
+  /** Takes the locks of several names only if all of them are free. @throws the same as `tryAcquire` */
+  tryAcquireAll(keys: readonly string[], options?: AcquireOptions): Promise<MultiLock>;
   /**
    * Runs `fn` while holding the lock, and releases it afterwards, whatever happens. The result is
    * `fn`'s own: a failed release is logged, never thrown. Stop when `lock.signal` aborts.

@@ -6,6 +6,7 @@ export {
   LockTimeoutError,
   type QueueView,
 } from './errors.js';
+export type { MultiLock } from './held-multi-lock.js';
 export type { LockHolder } from './holder.js';
 export type { Lock } from './lock.js';
 export { createLocks } from './locks.js';

@@ -55,6 +55,13 @@ export function readWritePlace(
     : { name, etcdKeys: [`${q}${id}`, `${w}${id}`], abortKey, lanes: [q], holderLane: q };
 }
 
+/** Several names for people, so not too long. */
+export function titleOf(names: readonly string[]): string {
+  return names.length <= 4
+    ? names.join(', ')
+    : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
+}
+
 /** One key in the queue of every name, written at one revision: so whoever is first somewhere is so everywhere. */
 export function multiPlace(keyPrefix: string, names: readonly [string, ...string[]], leaseId: bigint): Place {
   const { id, abortKey } = newEntryId(leaseId);
@@ -62,7 +69,7 @@ export function multiPlace(keyPrefix: string, names: readonly [string, ...string
   if (first === undefined) throw new TypeError('no names');
   const lanes = [first, ...others] as const;
   return {
-    name: names.join(', '),
+    name: titleOf(names),
     etcdKeys: [`${first}${id}`, ...others.map((prefix) => `${prefix}${id}`)],
     abortKey,
     lanes: [...lanes],

@@ -2,8 +2,10 @@ import { type CoordClient, ValidationError, type WaitOptions } from '@coord/clie
 import { show } from '@coord/client/internal';
 import { Acquisitions } from './acquisitions.js';
 import type { DistributedLock } from './distributed-lock.js';
+import type { MultiLock } from './held-multi-lock.js';
 import type { Lock } from './lock.js';
 import { createLockSupport, type LockSupport } from './lock-support.js';
+import { MultiLocks } from './multi-locks.js';
 import { Mutexes } from './mutexes.js';
 import {
   type AcquireOptions,
@@ -35,11 +37,13 @@ export function createLocks(client: CoordClient, options?: DistributedLockConfig
 class Locks implements DistributedLock {
   readonly #acquisitions: Acquisitions;
   readonly #mutexes: Mutexes;
+  readonly #multis: MultiLocks;
   readonly #readWrites: ReadWriteLocks;
 
   constructor(support: LockSupport, config: ResolvedLockConfig) {
     this.#acquisitions = new Acquisitions(support);
     this.#mutexes = new Mutexes(support, config, this.#acquisitions);
+    this.#multis = new MultiLocks(support, config, this.#acquisitions);
     this.#readWrites = new ReadWriteLocks(support, config, this.#acquisitions);
   }
 
@@ -65,6 +69,14 @@ class Locks implements DistributedLock {
 
   tryAcquireWriteLock(key: string, options?: AcquireOptions): Promise<WriteLock> {
     return this.#readWrites.tryAcquireWrite(key, options);
+  }
+
+  acquireAll(keys: readonly string[], options?: AcquireOptions): Promise<MultiLock> {
+    return this.#multis.acquire(keys, options);
+  }
+
+  tryAcquireAll(keys: readonly string[], options?: AcquireOptions): Promise<MultiLock> {
+    return this.#multis.tryAcquire(keys, options);
   }
 
   async withLock<T>(

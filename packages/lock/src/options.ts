@@ -42,13 +42,16 @@ export function resolveLockConfig(config: DistributedLockConfig = {}): ResolvedL
 
 /** @throws {ValidationError} naming everything wrong with the name and the options */
 export function checkAcquire(key: unknown, options: AcquireOptions | undefined): void {
-  const issues = checkLockName([], 'key', key);
+  assertValid(checkAcquireOptions(checkLockName([], 'key', key), options));
+}
+
+export function checkAcquireOptions(issues: IssueList, options: AcquireOptions | undefined): IssueList {
   checkWaitOptions(issues, options);
   if (typeof options === 'object' && options !== null) {
     if (options.ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', options.ttlMs);
     if (options.purpose !== undefined) checkPurpose(issues, options.purpose);
   }
-  assertValid(issues);
+  return issues;
 }
 
 const MAX_PURPOSE_BYTES = 512;

@@ -1,0 +1,105 @@
+import { assertValid, type IssueList, show } from '@coord/client/internal';
+import { waitForAnswer, waitInQueue } from './acquire-wait.js';
+import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
+import type { Acquisitions } from './acquisitions.js';
+import { Contender } from './contender.js';
+import type { HeldLock } from './held-lock.js';
+import { HeldMultiLock } from './held-multi-lock.js';
+import type { Grant } from './hold.js';
+import { describeSelf } from './holder.js';
+import { checkLockName, multiPlace, titleOf } from './lock-key.js';
+import type { LockSupport } from './lock-support.js';
+import { type AcquireOptions, checkAcquireOptions, type ResolvedLockConfig } from './options.js';
+
+/**
+ * etcd takes 128 operations and compares a transaction by default; the rest is left for those of
+ * the user in `lock.txn`.
+ */
+const MAX_NAMES = 100;
+
+type Names = readonly [string, ...string[]];
+
+/**
+ * Locks of several names at once. They stand in the queues of the mutexes of these names.
+ *
+ * All keys are written in one transaction, so at one revision, and that is the order of every queue:
+ * two such requests never wait for each other.
+ */
+export class MultiLocks {
+  readonly #support: LockSupport;
+  readonly #config: ResolvedLockConfig;
+  readonly #acquisitions: Acquisitions;
+
+  constructor(support: LockSupport, config: ResolvedLockConfig, acquisitions: Acquisitions) {
+    this.#support = support;
+    this.#config = config;
+    this.#acquisitions = acquisitions;
+  }
+
+  async acquire(keys: readonly string[], options?: AcquireOptions): Promise<HeldMultiLock> {
+    const names = this.#names(keys, options);
+    const progress: Progress = {};
+    const title = titleOf(names);
+    const wait = waitInQueue(title, options, () => progress);
+    const win = (signal: AbortSignal) =>
+      acquireInTurn(this.#support, this.#request(names, options, signal), progress);
+    return this.#acquisitions.run(title, wait, { win, make: this.#maker(names) });
+  }
+
+  async tryAcquire(keys: readonly string[], options?: AcquireOptions): Promise<HeldMultiLock> {
+    const names = this.#names(keys, options);
+    const title = titleOf(names);
+    const wait = waitForAnswer(title, options, this.#support.requestTimeoutMs);
+    const win = (signal: AbortSignal) => acquireIfFree(this.#support, this.#request(names, options, signal));
+    return this.#acquisitions.run(title, wait, { win, make: this.#maker(names) });
+  }
+
+  #maker(names: Names): (grant: Grant, held: Set<HeldLock>) => HeldMultiLock {
+    return (grant, held) => new HeldMultiLock(this.#support, grant, held, names);
+  }
+
+  #request(
+    names: Names,
+    options: AcquireOptions | undefined,
+    signal: AbortSignal,
+  ): AcquisitionRequest<Contender> {
+    const description = describeSelf(options?.purpose);
+    return {
+      name: titleOf(names),
+      ttlMs: options?.ttlMs ?? this.#config.defaultTtlMs,
+      signal,
+      contender: (session) => {
+        const place = multiPlace(this.#config.keyPrefix, names, session.leaseId);
+        return new Contender(this.#support, place, session, description);
+      },
+    };
+  }
+
+  /** Each name once. @throws {ValidationError} */
+  #names(keys: unknown, options: AcquireOptions | undefined): Names {
+    const issues: IssueList = [];
+    const names = checkNames(issues, keys);
+    checkAcquireOptions(issues, options);
+    assertValid(issues);
+    const [first, ...others] = new Set(names);
+    if (first === undefined) throw new TypeError('no names');
+    return [first, ...others];
+  }
+}
+
+function checkNames(issues: IssueList, keys: unknown): string[] {
+  if (!Array.isArray(keys)) {
+    issues.push({ path: 'keys', message: `must be an array of names, got ${show(keys)}` });
+    return [];
+  }
+  if (keys.length === 0) issues.push({ path: 'keys', message: 'must name at least one lock' });
+  if (new Set(keys).size > MAX_NAMES) {
+    const message = `must be at most ${MAX_NAMES} names, got ${new Set(keys).size}: etcd limits what one transaction may do`;
+    issues.push({ path: 'keys', message });
+    return [];
+  }
+  return Array.from(keys, (key: unknown, i) => {
+    checkLockName(issues, `keys[${i}]`, key);
+    return String(key);
+  });
+}
