@@ -2,12 +2,20 @@ import type { Session } from '@coord/client';
 import { raceAbort } from '@coord/client/internal';
 import type { Contender } from './contender.js';
 import { LockConflictError, type QueueView } from './errors.js';
+import type { TakenAlong } from './heir.js';
 import type { Grant } from './hold.js';
 import { holderOf } from './holder.js';
 import { KeyGuard } from './key-guard.js';
 import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
-import { type Attempt, ensureFresh, lostItsPlace, untilSessionHolds } from './session-attempts.js';
+import {
+  type Attempt,
+  ensureFresh,
+  lostItsPlace,
+  type Prepared,
+  type Strategy,
+  untilSessionHolds,
+} from './session-attempts.js';
 import { waitForTurn } from './turn.js';
 
 export interface AcquisitionRequest<C extends Contender> extends Attempt {
@@ -21,20 +29,33 @@ export type Progress = { -readonly [K in keyof QueueView]: QueueView[K] } & { ca
 /** How long a waiter relies on its watch at most before it looks for itself. */
 const MAX_QUIET_MS = 60_000;
 
-/** Joins the queue and waits for its turn, for as long as the signal allows. */
+/** A contender that is ready to join: its session is there. */
+export async function prepareContender<C extends Contender>(
+  support: LockSupport,
+  request: AcquisitionRequest<C>,
+): Promise<Prepared<C>> {
+  const ref = await support.borrowSession(request.ttlMs, { signal: request.signal });
+  return { ref, entry: request.contender(ref.session) };
+}
+
+/**
+ * Joins the queue and waits for its turn, for as long as the signal allows.
+ * @param prepared what to try first, and whether the one before has taken it along into the queue
+ */
 export function acquireInTurn<C extends Contender>(
   support: LockSupport,
   request: AcquisitionRequest<C>,
   progress: Progress,
+  prepared?: Prepared<C> & { readonly takenAlong?: TakenAlong | undefined },
 ): Promise<Grant<C>> {
-  const { client, backoff } = support;
+  const { backoff } = support;
   const onFailure = (error: unknown) => {
     progress.cause = error;
   };
   const persistently = <T>(operation: () => Promise<T>, signal: AbortSignal) =>
     raceAbort(persist(operation, { signal, backoff, onFailure }), signal);
 
-  return untilSessionHolds(support, request, {
+  const strategy: Strategy<C> = {
     enter: (session) => request.contender(session),
     borrow: () =>
       persist(() => support.borrowSession(request.ttlMs, { signal: request.signal }), {
@@ -44,27 +65,40 @@ export function acquireInTurn<C extends Contender>(
       }),
     async win(contender, session, ended) {
       const { signal } = ended;
-      const { predecessor, ahead } = await persistently(() => contender.join(), signal);
-      progress.cause = undefined;
-      if (predecessor !== undefined) {
-        progress.ahead = ahead;
-        if (ahead === 1) progress.holder = holderOf(predecessor);
-        const guard = new KeyGuard(support, contender, () => ended.abort(lostItsPlace(request.name)));
-        const inTurn = await waitForTurn(client, contender, predecessor, {
-          signal,
-          backoff,
-          verifyEveryMs: Math.min(session.ttlMs, MAX_QUIET_MS),
-          onStanding: ({ holder }) => {
-            progress.cause = undefined;
-            if (holder !== undefined) progress.holder = holderOf(holder);
-          },
-          onFailure,
-        }).finally(() => guard.stop());
-        if (!inTurn) throw lostItsPlace(request.name);
+      const taken = contender === prepared?.entry ? prepared.takenAlong : undefined;
+      // From before it joins, or else something may be missed.
+      const following = taken ? taken.following : support.queueWatches.followIfRunning(contender);
+      try {
+        const standing =
+          (taken && (await raceAbort(taken.standing, signal))) ??
+          (await persistently(() => contender.join(), signal));
+        progress.cause = undefined;
+        if (standing.ahead.length > 0 || !standing.present) {
+          progress.ahead = standing.count ?? standing.ahead.length;
+          if (standing.holder !== undefined) progress.holder = holderOf(standing.holder);
+          const guard = new KeyGuard(support, contender, () => ended.abort(lostItsPlace(request.name)));
+          const inTurn = await waitForTurn(support, contender, standing, following, {
+            signal,
+            backoff,
+            verifyEveryMs: Math.min(session.ttlMs, MAX_QUIET_MS),
+            onStanding: ({ holder }) => {
+              progress.cause = undefined;
+              if (holder !== undefined) progress.holder = holderOf(holder);
+            },
+            onFollowing: () => {
+              if (contender.isInItsLane) guard.stop(); // who follows the queue sees his own key go
+            },
+            onFailure,
+          }).finally(() => guard.stop());
+          if (!inTurn) throw lostItsPlace(request.name);
+        }
+      } finally {
+        following?.stop();
       }
       await ensureFresh(session, () => persistently(() => session.keepAlive({ signal }), signal));
     },
-  });
+  };
+  return untilSessionHolds(support, request, strategy, prepared);
 }
 
 /** Takes the lock if it is free. @throws {LockConflictError} if not */

@@ -52,6 +52,7 @@ export class Acquisitions {
     for (const stop of this.#acquiring) stop.abort(closed);
     for (const lock of [...this.#held]) lock.interrupt(closed);
     await this.#support.background.settled();
+    this.#support.queueWatches.close();
   }
 
   async #run<G extends Grant, L extends HeldLock>(

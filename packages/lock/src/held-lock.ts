@@ -45,7 +45,8 @@ export class HeldLock implements Lock {
   readonly #hold: Hold;
   readonly #lease: LockLease;
   #guard: KeyGuard;
-  readonly #onLeft: (() => void) | undefined;
+  readonly #onLeft: Grant['onLeft'];
+  readonly #handOver: Grant['handOver'];
   readonly #held: Set<HeldLock>;
   readonly #heldSince = monotonicNow();
   #state: State = { type: 'held' };
@@ -59,10 +60,11 @@ export class HeldLock implements Lock {
   #isConverting = false;
 
   /** @param held the lock is in this set for as long as it is held */
-  constructor(support: LockSupport, { hold, refs, onLeft }: Grant, held: Set<HeldLock>) {
+  constructor(support: LockSupport, { hold, refs, handOver, onLeft }: Grant, held: Set<HeldLock>) {
     this.#support = support;
     this.#hold = hold;
     this.#onLeft = onLeft;
+    this.#handOver = handOver;
     this.#held = held;
     held.add(this);
     this.key = hold.name;
@@ -233,7 +235,8 @@ export class HeldLock implements Lock {
   #startRelease(): Promise<Left> {
     if (this.#state.type === 'released') return this.#state.left;
     if (!this.#checkClock()) return Promise.reject(this.#notHeldError());
-    const left = this.#leave();
+    const left = this.#handOver?.(() => this.#lease.isGone) ?? this.#leave();
+    void left.then(() => this.#left());
     this.#state = { type: 'released', left, why: 'it was released' };
     void left.then((how) => this.#log('debug', 'lock released', { outcome: how }));
     this.#end();
@@ -246,22 +249,22 @@ export class HeldLock implements Lock {
     this.#state = { type: 'lost', error };
     this.#log('warn', 'lock lost', { reason });
     // Whatever is left of it must not block the next one; usually there is nothing.
-    void this.#leave();
+    void this.#leave().then(() => this.#left());
     this.#end();
     this.#setInterruption(error);
   }
 
   #leave(): Promise<Left> {
-    const left = this.#support.background.remove({
+    return this.#support.background.remove({
       name: this.key,
       leave: () => this.#hold.leave(),
       isMoot: () => this.#lease.isGone,
     });
-    void left.then(() => {
-      this.#onLeft?.();
-      this.#lease.drop();
-    });
-    return left;
+  }
+
+  #left(): void {
+    this.#onLeft?.();
+    this.#lease.drop();
   }
 
   #end(): void {

@@ -1,5 +1,6 @@
 import type { Compare, Session, WaitOptions } from '@coord/client';
 import type { SessionRef } from '@coord/client/internal';
+import type { Left } from './background.js';
 
 /** What is held, whatever the kind of lock: keys in etcd on one lease, which stand for it only together. */
 export interface Hold {
@@ -30,6 +31,12 @@ export interface Grant<H extends Hold = Hold> {
   readonly hold: H;
   /** The session its keys are attached to; several, while it is not known to which. */
   readonly refs: readonly SessionRef[];
+  /**
+   * Gives the hold up, together with something else, if there is something.
+   * @param isMoot whether no lease is alive any more that could keep it
+   * @returns undefined when there is nothing, and nothing was done
+   */
+  readonly handOver?: ((isMoot: () => boolean) => Promise<Left> | undefined) | undefined;
   /** Called once the hold has been left, or has gone with its lease. */
   readonly onLeft?: (() => void) | undefined;
 }

@@ -2,14 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { LocalQueue } from './local-queue.js';
 
 const forever = new AbortController().signal;
+const unprepared = { prepare: () => undefined };
 
 describe('LocalQueue', () => {
   it('serves in order, one at a time', async () => {
     const queue = new LocalQueue();
-    const first = await queue.enter('a', forever);
+    const first = await queue.enter('a', forever, unprepared);
     const order: number[] = [];
     const waiting = [1, 2, 3].map(async (i) => {
-      const turn = await queue.enter('a', forever);
+      const turn = await queue.enter('a', forever, unprepared);
       order.push(i);
       turn.leave();
     });
@@ -26,14 +27,14 @@ describe('LocalQueue', () => {
 
   it('lets other names pass', async () => {
     const queue = new LocalQueue();
-    await queue.enter('a', forever);
-    await queue.enter('b', forever);
+    await queue.enter('a', forever, unprepared);
+    await queue.enter('b', forever, unprepared);
   });
 
   it('passes a turn on once, however often it is left', async () => {
     const queue = new LocalQueue();
-    const first = await queue.enter('a', forever);
-    const second = queue.enter('a', forever);
+    const first = await queue.enter('a', forever, unprepared);
+    const second = queue.enter('a', forever, unprepared);
     first.leave();
     first.leave();
     await second;
@@ -43,21 +44,46 @@ describe('LocalQueue', () => {
 
   it('forgets one that gives up', async () => {
     const queue = new LocalQueue();
-    const first = await queue.enter('a', forever);
+    const first = await queue.enter('a', forever, unprepared);
     const abort = new AbortController();
-    const second = queue.enter('a', abort.signal);
-    const third = queue.enter('a', forever);
+    const second = queue.enter('a', abort.signal, unprepared);
+    const third = queue.enter('a', forever, unprepared);
     abort.abort('enough');
     await expect(second).rejects.toBe('enough');
-    await expect(queue.enter('a', abort.signal)).rejects.toBe('enough');
+    await expect(queue.enter('a', abort.signal, unprepared)).rejects.toBe('enough');
     first.leave();
     (await third).leave();
     expect(queue.view('a').ahead).toBe(0);
   });
 
+  it('lets the next one in line get ready, once, and shows it to the one before', async () => {
+    const queue = new LocalQueue<{ name: string; prepare(): void }>();
+    const prepared: string[] = [];
+    const one = (name: string) => ({ name, prepare: () => void prepared.push(name) });
+    const first = await queue.enter('a', forever, one('first'));
+    expect(first.next).toBeUndefined();
+    const second = queue.enter('a', forever, one('second'));
+    const abort = new AbortController();
+    const third = queue.enter('a', abort.signal, one('third'));
+    const fourth = queue.enter('a', forever, one('fourth'));
+    expect(prepared).toEqual(['second']);
+    expect(first.next?.name).toBe('second');
+    first.leave();
+    expect(first.next).toBeUndefined();
+    expect((await second).next?.name).toBe('third');
+    expect(prepared).toEqual(['second', 'third']);
+    abort.abort('enough');
+    await expect(third).rejects.toBe('enough');
+    expect((await second).next?.name).toBe('fourth');
+    expect(prepared).toEqual(['second', 'third', 'fourth']);
+    (await second).leave();
+    (await fourth).leave();
+    expect(prepared).toEqual(['second', 'third', 'fourth']);
+  });
+
   it('knows the holder by the one whose turn it is', async () => {
     const queue = new LocalQueue();
-    const turn = await queue.enter('a', forever);
+    const turn = await queue.enter('a', forever, unprepared);
     const holder = { etcdKey: 'k', fencingToken: 1n, toJSON: () => ({}) };
     turn.holder = () => holder;
     expect(queue.view('a')).toEqual({ ahead: 1, holder });

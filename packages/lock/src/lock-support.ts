@@ -1,6 +1,7 @@
 import type { CoordClient, WaitOptions } from '@coord/client';
 import { type Backoff, type CoordLogger, internalsOf, type SessionRef } from '@coord/client/internal';
 import { Background } from './background.js';
+import { QueueWatches } from './queue-watch.js';
 
 /** What all locks of one `createLocks` share. */
 export interface LockSupport {
@@ -9,6 +10,7 @@ export interface LockSupport {
   readonly backoff: Backoff;
   readonly requestTimeoutMs: number;
   readonly background: Background;
+  readonly queueWatches: QueueWatches;
   borrowSession(ttlMs: number, options?: WaitOptions): Promise<SessionRef>;
 }
 
@@ -21,6 +23,7 @@ export function createLockSupport(client: CoordClient): LockSupport {
     backoff,
     requestTimeoutMs,
     background: new Background(internals.logger, backoff),
+    queueWatches: new QueueWatches(client),
     borrowSession: (ttlMs, options) => internals.borrowSession('lock', ttlMs, options),
   };
 }

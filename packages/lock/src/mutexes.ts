@@ -1,9 +1,17 @@
 import type { Wait } from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
-import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
+import {
+  type AcquisitionRequest,
+  acquireIfFree,
+  acquireInTurn,
+  type Progress,
+  prepareContender,
+} from './acquisition.js';
 import type { Acquisitions } from './acquisitions.js';
 import { Contender } from './contender.js';
 import { LockConflictError } from './errors.js';
+import { handOver } from './hand-over.js';
+import { Heir } from './heir.js';
 import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf, holderOf, type LockHolder } from './holder.js';
@@ -17,7 +25,7 @@ export class Mutexes {
   readonly #support: LockSupport;
   readonly #config: ResolvedLockConfig;
   readonly #acquisitions: Acquisitions;
-  readonly #queue = new LocalQueue();
+  readonly #queue = new LocalQueue<Heir>();
 
   constructor(support: LockSupport, config: ResolvedLockConfig, acquisitions: Acquisitions) {
     this.#support = support;
@@ -32,11 +40,15 @@ export class Mutexes {
     const view = () => ({ ...progress, holder: progress.holder ?? this.#queue.view(key).holder });
     return this.#run(key, waitInQueue(key, options, view), async (signal) => {
       progress.ahead = this.#queue.view(key).ahead || undefined;
-      const turn = await this.#queue.enter(key, signal);
-      turn.holder = () => progress.holder;
       const description = describeSelf(options?.purpose);
       const request = this.#request(key, options, signal, description);
-      return this.#win(turn, description, acquireInTurn(this.#support, request, progress));
+      const heir = new Heir(() => prepareContender(this.#support, request));
+      const turn = await this.#queue.enter(key, signal, heir).catch((error: unknown) => {
+        heir.discard();
+        throw error;
+      });
+      turn.holder = () => progress.holder;
+      return this.#win(turn, description, acquireInTurn(this.#support, request, progress, heir.take()));
     });
   }
 
@@ -77,12 +89,20 @@ export class Mutexes {
   }
 
   /** Passes the turn on when the acquisition fails, or else when the lock has been left. */
-  async #win(turn: Turn, description: string, acquisition: Promise<Grant>): Promise<Grant> {
+  async #win(turn: Turn<Heir>, description: string, acquisition: Promise<Grant<Contender>>): Promise<Grant> {
     try {
       const grant = await acquisition;
       const own = { key: grant.hold.etcdKeys[0], createRevision: grant.hold.token };
       turn.holder = () => holderOf({ ...own, value: Buffer.from(description) });
-      return { ...grant, onLeft: () => turn.leave() };
+      return {
+        ...grant,
+        onLeft: () => turn.leave(),
+        handOver: (isMoot) => {
+          const left = handOver(this.#support, grant.hold, turn.next, isMoot);
+          if (left !== undefined) turn.leave();
+          return left;
+        },
+      };
     } catch (error) {
       turn.leave();
       throw error;

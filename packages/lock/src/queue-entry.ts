@@ -1,5 +1,6 @@
 import {
   type Compare,
+  CoordError,
   type KV,
   NotFoundError,
   type Op,
@@ -39,6 +40,13 @@ export interface Enqueued {
   readonly answers?: readonly GetResult[];
 }
 
+export interface HandedOver {
+  /** False when it was certainly gone before. */
+  readonly left: boolean;
+  /** How the other entry was taken along, if it was. */
+  readonly joined?: Enqueued | undefined;
+}
+
 /**
  * A contender's keys in one queue or several: one transaction writes them, another removes them.
  *
@@ -61,6 +69,7 @@ export class QueueEntry implements Hold {
   readonly #enqueues: Sending = { outcomeLost: false };
   readonly #removals: Sending = { outcomeLost: false };
   #enqueueing: Promise<unknown> | undefined;
+  #isLeaving = false;
 
   /** @param description the value of our keys */
   constructor(
@@ -131,6 +140,7 @@ export class QueueEntry implements Hold {
    * @returns false when a key was certainly gone before
    */
   async leave(): Promise<boolean> {
+    this.#isLeaving = true;
     // Only its outcome can say what there is to remove.
     await this.#enqueueing?.catch(() => undefined);
     const withAbortMark = this.#enqueues.outcomeLost;
@@ -143,6 +153,24 @@ export class QueueEntry implements Hold {
       if (!isLeaseGone(error)) throw error;
       // The lease that a stray enqueue needs is gone, so it cannot succeed: no mark is needed.
       return removed;
+    }
+  }
+
+  /**
+   * Leaves and lets another entry join, in one transaction; if that cannot be, it only leaves. Safe to repeat.
+   * @param reads as in `enqueue` of the other entry
+   */
+  async leaveTo(next: QueueEntry, reads: readonly Op[]): Promise<HandedOver> {
+    if (next.#isLeaving || this.#enqueues.outcomeLost || this.#strays.size > 0)
+      return { left: await this.leave() };
+    const handing = this.#handOver(next, reads);
+    next.#enqueueing = handing;
+    try {
+      return await handing;
+    } catch (error) {
+      if (!CoordError.is(error) || error.outcome === 'unknown' || isUnreachable(error)) throw error;
+      // Refused as a whole: the other's lease is gone, or there is no space for its keys.
+      return { left: await this.leave() };
     }
   }
 
@@ -197,16 +225,12 @@ export class QueueEntry implements Hold {
   }
 
   async #enqueue({ conditions = [], reads, elseReads = [] }: Enqueue): Promise<Enqueued> {
-    const { etcdKeys, abortKey } = this.keys;
-    const puts = etcdKeys.map((key) => {
-      return { put: { key, value: this.#description, session: this.#session } };
-    });
     const { succeeded, responses } = await trackedTxn(
       this.#kv,
       {
-        compare: [isAt(etcdKeys[0], 0n), isAt(abortKey, 0n), ...conditions],
-        success: [...puts, ...reads],
-        failure: [{ get: etcdKeys[0] }, ...elseReads],
+        compare: [...this.#mayJoin(), ...conditions],
+        success: [...this.#puts(), ...reads],
+        failure: [{ get: this.keys.etcdKeys[0] }, ...elseReads],
       },
       [this.#enqueues],
       this.#requestTimeoutMs,
@@ -221,6 +245,24 @@ export class QueueEntry implements Hold {
     if (own === undefined || own.kvs.length === 0) return { entered: false, answers: others };
     this.#found([own]);
     return { entered: true };
+  }
+
+  async #handOver(next: QueueEntry, reads: readonly Op[]): Promise<HandedOver> {
+    const { succeeded, responses } = await trackedTxn(
+      this.#kv,
+      {
+        compare: [...this.isOwn(), ...next.#mayJoin()],
+        success: [...this.etcdKeys.map((key) => ({ delete: key })), ...next.#puts(), ...reads],
+        failure: [{ get: next.keys.etcdKeys[0] }],
+      },
+      [this.#removals, next.#enqueues],
+      this.#requestTimeoutMs,
+    );
+    const answers = responses.filter((response) => response.type === 'get');
+    const isRepeated = !succeeded && answers[0]?.kvs.length === 1; // an earlier attempt had been applied
+    if (!succeeded && !isRepeated) return { left: await this.leave() };
+    next.#found(answers);
+    return { left: true, joined: isRepeated ? { entered: true } : { entered: true, answers } };
   }
 
   async #remove({ withAbortMark }: { withAbortMark: boolean }): Promise<boolean> {
@@ -271,6 +313,17 @@ export class QueueEntry implements Hold {
     throw new NotFoundError(`key ${first} is missing though etcd accepted it`, {
       key: first,
       outcome: 'unknown',
+    });
+  }
+
+  /** What holds only while it has not joined, and has not given up. */
+  #mayJoin(): Compare[] {
+    return [isAt(this.keys.etcdKeys[0], 0n), isAt(this.keys.abortKey, 0n)];
+  }
+
+  #puts(): Op[] {
+    return this.keys.etcdKeys.map((key) => {
+      return { put: { key, value: this.#description, session: this.#session } };
     });
   }
 

@@ -23,32 +23,46 @@ export interface Strategy<E extends QueueEntry> {
   win(entry: E, session: Session, ended: AbortController): Promise<void>;
 }
 
-/** A session that ends before the entry has a place costs nothing but a fresh start. */
+/** An entry that has not yet joined by itself, and its session. */
+export interface Prepared<E extends QueueEntry> {
+  readonly entry: E;
+  readonly ref: SessionRef;
+}
+
+/**
+ * A session that ends before the entry has a place costs nothing but a fresh start.
+ * @param prepared what to try with first
+ */
 export async function untilSessionHolds<E extends QueueEntry>(
   support: LockSupport,
   request: Attempt,
   strategy: Strategy<E>,
+  prepared?: Prepared<E>,
 ): Promise<Grant<E>> {
   for (let attempt = 1; ; attempt++) {
-    const ref = await strategy.borrow().catch((error: unknown) => {
-      throw request.signal.aborted ? request.signal.reason : error;
-    });
-    const grant = await tryWith(ref, support, request, strategy);
+    const next = attempt === 1 ? prepared : undefined;
+    const grant = await tryWith(next ?? (await prepare(request, strategy)), support, request, strategy);
     if (grant !== undefined) return grant;
     await delay(backoffDelayMs(attempt, support.backoff), request.signal).catch(() => undefined);
     request.signal.throwIfAborted();
   }
 }
 
+async function prepare<E extends QueueEntry>(request: Attempt, strategy: Strategy<E>): Promise<Prepared<E>> {
+  const ref = await strategy.borrow().catch((error: unknown) => {
+    throw request.signal.aborted ? request.signal.reason : error;
+  });
+  return { ref, entry: strategy.enter(ref.session) };
+}
+
 /** @returns undefined when the session ended before the entry had a place */
 async function tryWith<E extends QueueEntry>(
-  ref: SessionRef,
+  { ref, entry }: Prepared<E>,
   support: LockSupport,
   request: Attempt,
   strategy: Strategy<E>,
 ): Promise<Grant<E> | undefined> {
   const { session } = ref;
-  const entry = strategy.enter(session);
   const ended = new AbortController();
   const stopForwarding = forwardAbort(request.signal, ended);
   const stopListening = onSessionEnd(session, () => ended.abort(session.signal.reason));

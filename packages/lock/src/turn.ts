@@ -1,7 +1,9 @@
-import { CompactedError, type CoordClient, type KeyValue, type Watch } from '@coord/client';
+import { CompactedError, type Watch } from '@coord/client';
 import { type Backoff, raceAbort } from '@coord/client/internal';
-import type { Contender, Standing } from './contender.js';
+import { type Contender, NEAR, type Standing } from './contender.js';
+import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
+import type { Following } from './queue-watch.js';
 
 export interface TurnOptions {
   /** Ends the wait with its reason: the caller's abort or timeout, a lost session, a close. */
@@ -11,54 +13,103 @@ export interface TurnOptions {
   readonly verifyEveryMs: number;
   /** Called with what each look at the queue has shown. */
   readonly onStanding: (standing: Standing) => void;
+  /** Called when it is near the head and follows the queue from now on. */
+  readonly onFollowing: () => void;
   readonly onFailure: (error: unknown) => void;
 }
 
 /**
- * Waits until the contender is the first of its queue.
- * @returns false when its key is gone: it has lost its place
+ * Waits until the contender holds the lock. Near the head of its queue it follows all that happens
+ * there. Far from it, and in several queues, it waits for one of those before it to go, and looks.
+ * @param following follows the queue since before the contender joined, if it does
+ * @returns false when a key of it is gone: it has lost its place
  */
 export async function waitForTurn(
-  client: CoordClient,
+  support: LockSupport,
   contender: Contender,
-  predecessor: KeyValue,
+  joined: Standing,
+  following: Following | undefined,
   options: TurnOptions,
 ): Promise<boolean> {
-  let waitingFor = predecessor.key;
-  for (;;) {
-    const standing = await waitForDelete(client, contender, waitingFor, options);
+  const { onlyLane } = contender;
+  let standing = joined;
+  while (onlyLane === undefined || !standing.isComplete) {
     if (!standing.present) return false;
-    if (standing.predecessor === undefined) return true;
-    waitingFor = standing.predecessor.key;
+    if (standing.ahead.length === 0) return true;
+    standing = await waitForOne(support, contender, standing, options);
+  }
+  options.onFollowing();
+  let decided = following && (await follow(contender, standing, following, options));
+  while (decided === undefined) {
+    const anew = support.queueWatches.follow(onlyLane, contender.etcdKeys[0]);
+    try {
+      await raceAbort(
+        anew.ready.catch(() => undefined),
+        options.signal,
+      ); // its end is told below
+      // What happened until now, only a look shows.
+      decided = await follow(contender, await look(contender, options), anew, options);
+    } finally {
+      anew.stop();
+    }
+  }
+  return decided;
+}
+
+/** Follows the queue until the place is decided; undefined when a new watch is needed. */
+async function follow(
+  contender: Contender,
+  standing: Standing,
+  following: Following,
+  options: TurnOptions,
+): Promise<boolean | undefined> {
+  const { place } = following;
+  place.listed(standing);
+  for (;;) {
+    const followed = await raceAbort(following.decided(jittered(options.verifyEveryMs)), options.signal);
+    if (followed === 'decided') return place.state === 'first';
+    if (followed === 'ended') return undefined;
+    // etcd has been seen to drop events.
+    place.listed(await look(contender, options));
   }
 }
 
-/** Waits until `key` is no longer the contender's predecessor, and returns how it then stands. */
-async function waitForDelete(
-  client: CoordClient,
+/** Waits until one of those before it has gone, or there is something better to do than to wait for it. */
+async function waitForOne(
+  { client }: LockSupport,
   contender: Contender,
-  key: string,
+  { ahead }: Standing,
   options: TurnOptions,
 ): Promise<Standing> {
   const { signal } = options;
+  // Far from the head, one whose end means that the head is near; in several queues the nearest.
+  const which = contender.onlyLane === undefined ? 0 : Math.floor(NEAR * 0.75);
+  const awaited = ahead[which]?.key ?? contender.etcdKeys[0];
   // From now on: a watch that starts in the past is served late. What was missed until it is
   // attached, the look after that shows. After a compaction too, a new one starts from now on.
-  const watch = client.watch(key, { ignore: 'put', resync: 'error', signal });
+  const watch = client.watch(awaited, { ignore: 'put', resync: 'error', signal });
   const events = new Wakeups(watch);
   try {
     await raceAbort(watch.ready, signal);
     for (;;) {
-      const standing = await raceAbort(
-        persist(() => contender.verify(), options),
-        signal,
-      );
-      options.onStanding(standing);
-      if (!standing.present || standing.predecessor?.key !== key) return standing;
+      const standing = await look(contender, options);
+      const isNear = contender.onlyLane !== undefined && standing.isComplete;
+      const isThere = standing.ahead.some(({ key }) => key === awaited);
+      if (!standing.present || isNear || !isThere) return standing;
       if (!(await raceAbort(events.next(jittered(options.verifyEveryMs)), signal))) return standing;
     }
   } finally {
     events.stop();
   }
+}
+
+async function look(contender: Contender, options: TurnOptions): Promise<Standing> {
+  const standing = await raceAbort(
+    persist(() => contender.verify(), options),
+    options.signal,
+  );
+  options.onStanding(standing);
+  return standing;
 }
 
 /** Waits upon waits from clients that started together should not stay together. */
