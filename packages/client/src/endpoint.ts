@@ -37,7 +37,7 @@ export class Endpoint {
   }
 
   /** The service client for a call. */
-  connection(service: ServiceName, method: keyof (UnaryRpcs & StreamRpcs)): Promise<Connection> {
+  connection(service: ServiceName, method: keyof (UnaryRpcs & StreamRpcs)): Connection | Promise<Connection> {
     return this.#channel.connection(service, method);
   }
 

@@ -51,7 +51,7 @@ export function etcd3Options(
  * clients. grpc-js connects at the first call, and again when the connection breaks.
  */
 export class EtcdChannel extends Etcd3 {
-  readonly #connections = new Map<ServiceName, Promise<Connection>>();
+  readonly #connections = new Map<ServiceName, Connection | Promise<Connection>>();
   readonly #shared: { channel?: grpc.ChannelInterface };
   #connecting: Promise<void> | undefined;
 
@@ -71,8 +71,8 @@ export class EtcdChannel extends Etcd3 {
     this.#shared = shared;
   }
 
-  /** The service client for a call; made once for each service. */
-  connection(service: ServiceName, method: keyof (UnaryRpcs & StreamRpcs)): Promise<Connection> {
+  /** The service client for a call; made once for each service, and from then on at hand without a promise. */
+  connection(service: ServiceName, method: keyof (UnaryRpcs & StreamRpcs)): Connection | Promise<Connection> {
     let connection = this.#connections.get(service);
     if (connection === undefined) {
       connection = this.pool.withConnection(service, ({ client, metadata }) => {
@@ -82,7 +82,9 @@ export class EtcdChannel extends Etcd3 {
             `etcd3 has no ${service}.${method}; install etcd3 1.1.2`,
           );
         }
-        return { client, metadata };
+        const made = { client, metadata };
+        this.#connections.set(service, made);
+        return made;
       });
       this.#connections.set(service, connection);
     }

@@ -14,13 +14,6 @@ import type {
   IWatchRequest,
   IWatchResponse,
 } from 'etcd3';
-import {
-  decodeDeleteRangeResponse,
-  decodePutResponse,
-  decodeRangeResponse,
-  decodeTxnResponse,
-} from './decode-response.js';
-import { encodeDeleteRange, encodePut, encodeRange, encodeTxn } from './encode-request.js';
 import type {
   DeleteRangeRequest,
   DeleteRangeResponse,
@@ -41,7 +34,7 @@ export interface UnaryRpcs extends KvRpcs {
 }
 
 /** The calls whose messages have a codec of ours, since there are many of them: etcd3's costs several times as much. */
-interface KvRpcs {
+export interface KvRpcs {
   range: { service: 'KV'; request: RangeRequest; response: RangeResponse };
   put: { service: 'KV'; request: PutRequest; response: PutResponse };
   deleteRange: { service: 'KV'; request: DeleteRangeRequest; response: DeleteRangeResponse };
@@ -79,7 +72,7 @@ export type RpcStream<M extends keyof StreamRpcs> = IDuplexStream<
   StreamRpcs[M]['response']
 >;
 
-type Callback<M extends keyof UnaryRpcs> = (
+export type UnaryCallback<M extends keyof UnaryRpcs> = (
   error: grpc.ServiceError | null,
   response?: UnaryRpcs[M]['response'],
 ) => void;
@@ -90,7 +83,7 @@ type UnaryMethods = {
     request: UnaryRpcs[M]['request'],
     metadata: grpc.Metadata,
     options: grpc.CallOptions,
-    callback: Callback<M>,
+    callback: UnaryCallback<M>,
   ) => grpc.ClientUnaryCall;
 };
 
@@ -107,33 +100,4 @@ export function hasMethod(
   method: keyof (UnaryRpcs & StreamRpcs),
 ): client is ServiceClient {
   return method in client && typeof client[method as keyof grpc.Client] === 'function';
-}
-
-type StartUnary<M extends keyof UnaryRpcs> = (
-  client: ServiceClient,
-  request: UnaryRpcs[M]['request'],
-  metadata: grpc.Metadata,
-  options: grpc.CallOptions,
-  callback: Callback<M>,
-) => grpc.ClientUnaryCall;
-
-/** Starts each of the unary calls on a client of its service. */
-export const START_UNARY: { readonly [M in keyof UnaryRpcs]: StartUnary<M> } = {
-  range: withCodec('/etcdserverpb.KV/Range', encodeRange, decodeRangeResponse),
-  put: withCodec('/etcdserverpb.KV/Put', encodePut, decodePutResponse),
-  deleteRange: withCodec('/etcdserverpb.KV/DeleteRange', encodeDeleteRange, decodeDeleteRangeResponse),
-  txn: withCodec('/etcdserverpb.KV/Txn', encodeTxn, decodeTxnResponse),
-  leaseGrant: (client, ...call) => client.leaseGrant(...call),
-  leaseRevoke: (client, ...call) => client.leaseRevoke(...call),
-  status: (client, ...call) => client.status(...call),
-  authenticate: (client, ...call) => client.authenticate(...call),
-};
-
-function withCodec<M extends keyof KvRpcs>(
-  path: string,
-  encode: (request: KvRpcs[M]['request']) => Buffer,
-  decode: (message: Buffer) => KvRpcs[M]['response'],
-): StartUnary<M> {
-  return (client, request, metadata, options, callback) =>
-    client.makeUnaryRequest(path, encode, decode, request, metadata, options, callback);
 }

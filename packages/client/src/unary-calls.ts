@@ -1,8 +1,11 @@
+import type * as grpc from '@grpc/grpc-js';
 import { callMetadata } from './call-metadata.js';
 import { cancelCall } from './cancel-call.js';
 import type { Endpoint } from './endpoint.js';
 import { AbortedError, ClosedError, CoordError, type Outcome } from './errors.js';
-import { SERVICE_OF, START_UNARY, type UnaryRpcs } from './rpc.js';
+import type { Connection } from './etcd-channel.js';
+import { SERVICE_OF, type UnaryRpcs } from './rpc.js';
+import { START_UNARY } from './start-unary.js';
 
 export interface AttemptOptions {
   readonly token?: string | undefined;
@@ -18,8 +21,7 @@ export const HARMLESS = { unsent: 'not-applied', lost: 'not-applied' } as const;
 
 /** The unary calls under way: each is one attempt on one endpoint, without retry or translated errors. */
 export class UnaryCalls {
-  /** How to end each call. */
-  readonly #pending = new Set<() => void>();
+  readonly #pending = new Set<PendingCall>();
   #closed = false;
 
   /** Sends a request once. Rejects with grpc-js's error as it is. */
@@ -27,41 +29,37 @@ export class UnaryCalls {
     method: M,
     request: UnaryRpcs[M]['request'],
     endpoint: Endpoint,
-    { token, timeoutMs, signal, unsent, lost }: AttemptOptions,
+    options: AttemptOptions,
   ): Promise<UnaryRpcs[M]['response']> {
+    // At hand or not: an abort in the same tick comes before anything is sent.
     const connection = await endpoint.connection(SERVICE_OF[method], method);
-    this.assertWanted(method, signal, unsent);
+    this.assertWanted(method, options.signal, options.unsent);
+    return this.#start(method, request, connection, options);
+  }
+
+  #start<M extends keyof UnaryRpcs>(
+    method: M,
+    request: UnaryRpcs[M]['request'],
+    connection: Connection,
+    { token, timeoutMs, signal, lost }: AttemptOptions,
+  ): Promise<UnaryRpcs[M]['response']> {
     // Reads that may be stale are also wanted from a member that has lost its leader.
     const requireLeader = !('serializable' in request && request.serializable === true);
     const metadata = callMetadata(connection, token, requireLeader);
-
     return new Promise((resolve, reject) => {
-      const cancel = (error: CoordError) => {
-        settle();
-        cancelCall(call);
-        reject(error);
-      };
-      const onAbort = () => cancel(abortedError(method, signal, lost));
-      const onClose = () => cancel(closedError(method, lost));
-      const settle = () => {
-        signal?.removeEventListener('abort', onAbort);
-        this.#pending.delete(onClose);
-      };
-      const deadline = Date.now() + timeoutMs;
-      const call = START_UNARY[method](
+      const pending = new PendingCall(method, signal, lost, reject, this.#pending);
+      pending.call = START_UNARY[method](
         connection.client,
         request,
         metadata,
-        { deadline },
+        { deadline: Date.now() + timeoutMs },
         (error, response) => {
-          settle();
-          if (error || response === undefined)
-            reject(error ?? new CoordError('COORD_INTERNAL', `${method}: empty answer`, { outcome: lost }));
-          else resolve(response);
+          pending.settle();
+          if (error) reject(error);
+          else if (response !== undefined) resolve(response);
+          else reject(new CoordError('COORD_INTERNAL', `${method}: empty answer`, { outcome: lost }));
         },
       );
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#pending.add(onClose);
     });
   }
 
@@ -74,7 +72,53 @@ export class UnaryCalls {
   /** Rejects every call under way, and those to come. */
   close(): void {
     this.#closed = true;
-    for (const end of [...this.#pending]) end();
+    for (const pending of [...this.#pending]) pending.close();
+  }
+}
+
+/** A call that can be ended early. There is one for each call, so it makes no closure and no controller. */
+class PendingCall {
+  call: grpc.ClientUnaryCall | undefined;
+  readonly #method: string;
+  readonly #signal: AbortSignal | undefined;
+  readonly #lost: Outcome;
+  readonly #reject: (error: CoordError) => void;
+  readonly #others: Set<PendingCall>;
+
+  constructor(
+    method: string,
+    signal: AbortSignal | undefined,
+    lost: Outcome,
+    reject: (error: CoordError) => void,
+    others: Set<PendingCall>,
+  ) {
+    this.#method = method;
+    this.#signal = signal;
+    this.#lost = lost;
+    this.#reject = reject;
+    this.#others = others;
+    others.add(this);
+    signal?.addEventListener('abort', this, { once: true });
+  }
+
+  /** The caller aborts. */
+  handleEvent(): void {
+    this.#end(abortedError(this.#method, this.#signal, this.#lost));
+  }
+
+  close(): void {
+    this.#end(closedError(this.#method, this.#lost));
+  }
+
+  settle(): void {
+    this.#signal?.removeEventListener('abort', this);
+    this.#others.delete(this);
+  }
+
+  #end(error: CoordError): void {
+    this.settle();
+    if (this.call !== undefined) cancelCall(this.call);
+    this.#reject(error);
   }
 }
 

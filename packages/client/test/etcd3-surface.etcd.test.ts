@@ -4,7 +4,7 @@ import { Etcd3, type Services } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodePutResponse } from '../src/decode-response.js';
 import { encodePut } from '../src/encode-request.js';
-import { connect } from '../src/index.js';
+import { CoordError, connect } from '../src/index.js';
 import type { PutResponse } from '../src/kv-messages.js';
 import { SERVICE_OF, STREAM_SERVICE_OF } from '../src/rpc.js';
 
@@ -65,6 +65,18 @@ describe('etcd3', () => {
       cluster_id: BigInt(header.cluster_id),
       revision: BigInt(header.revision),
     });
+  });
+
+  it('fails with the stack trace of the error that tells of it, and leaves the limit of stack traces alone', async () => {
+    const { stackTraceLimit } = Error;
+    const client = await connect(etcd.connectOptions);
+    const failed = client.kv.get('/surface/a', { revision: 2n ** 40n });
+    expect(Error.stackTraceLimit).toBe(stackTraceLimit);
+    const error: unknown = await failed.catch((reason) => reason);
+    expect(error).toBeInstanceOf(CoordError);
+    expect(error instanceof Error && error.stack).toContain('rpc-errors');
+    expect(Error.stackTraceLimit).toBe(stackTraceLimit);
+    await client.close();
   });
 
   it('gives 64-bit numbers as decimal strings, enums as names, bytes as Buffers, absent messages as null', async () => {
