@@ -1,0 +1,97 @@
+import { type EtcdServer, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
+import { expect } from 'vitest';
+import { type ClientOptions, type CoordClient, connect, type Watch, type WatchBatch } from '../src/index.js';
+
+/** A client behind a proxy: the line that fails. */
+export interface Far extends AsyncDisposable {
+  readonly client: CoordClient;
+  readonly proxy: TcpProxy;
+}
+
+export async function farFrom(etcd: EtcdServer, options: ClientOptions = {}): Promise<Far> {
+  const proxy = await startProxy({ target: etcd.endpoint });
+  const client = await connect({ ...etcd.connectOptions, endpoints: [proxy.endpoint], ...options });
+  return {
+    client,
+    proxy,
+    async [Symbol.asyncDispose]() {
+      proxy.heal();
+      await client.close({ timeoutMs: 500 });
+      await proxy.close();
+    },
+  };
+}
+
+/** Nothing gets through until `accept`. */
+export async function disconnect(proxy: TcpProxy): Promise<void> {
+  await proxy.refuse();
+  proxy.cut();
+}
+
+export async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    (value) => expect.fail(`resolved: ${String(value)}`),
+    (error: unknown) => error,
+  );
+}
+
+/** Reads batches until the last revision is there; `onBatch` may make trouble meanwhile. */
+export async function readUntil(
+  watch: Watch,
+  revision: bigint,
+  onBatch: (count: number) => void = () => undefined,
+): Promise<WatchBatch[]> {
+  const batches: WatchBatch[] = [];
+  for await (const batch of watch) {
+    batches.push(batch);
+    onBatch(batches.length);
+    if (batch.revision >= revision) break;
+  }
+  return batches;
+}
+
+/** The first batch of a watch that is not read any further. */
+export async function next(watch: Watch): Promise<WatchBatch> {
+  const result = await watch[Symbol.asyncIterator]().next();
+  return result.value;
+}
+
+/** Many revisions, quickly: each put is a call of its own. Returns the revisions in order. */
+export async function putMany(client: CoordClient, prefix: string, count: number): Promise<bigint[]> {
+  const revisions: bigint[] = [];
+  for (let i = 0; i < count; i += 100) {
+    const some = Array.from({ length: Math.min(100, count - i) }, (_, j) =>
+      client.etcd3
+        .put(`${prefix}${i + j}`)
+        .value(`${i + j}`)
+        .exec(),
+    );
+    revisions.push(...(await Promise.all(some)).map(({ header }) => BigInt(header.revision)));
+  }
+  return revisions.sort((a, b) => Number(a - b));
+}
+
+/** Many keys in few revisions. Returns the last one. */
+export async function putKeys(client: CoordClient, keys: readonly string[], value: string): Promise<bigint> {
+  let last = 0n;
+  for (let i = 0; i < keys.length; i += 100) {
+    const success = keys.slice(i, i + 100).map((key) => ({ put: { key, value } }));
+    last = (await client.kv.txn({ success }, { timeoutMs: 30_000 })).revision;
+  }
+  return last;
+}
+
+export async function compactTo(client: CoordClient, revision: bigint): Promise<void> {
+  await client.etcd3.kv.compact({ revision: revision.toString(), physical: true });
+}
+
+/** Watches that etcd counts. */
+export async function watchersOn(etcd: EtcdServer): Promise<number> {
+  const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
+  return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1]);
+}
+
+/** What happened, short enough to compare. */
+export function brief({ events }: WatchBatch): string[] {
+  return events.map((e) => `${e.type} ${e.key.slice(e.key.lastIndexOf('/') + 1)}=${e.kv.text()}`).sort();
+}
