@@ -1,5 +1,6 @@
 import type { TlsMaterial } from './certificates.js';
 import type { Cluster, ClusterMember, WaitForLeaderOptions } from './cluster.js';
+import { healAll, lineBetween, partition } from './cluster-faults.js';
 import { TestkitError } from './errors.js';
 import type { EtcdConnectOptions, EtcdCredentials, EtcdTlsFiles } from './etcd-server.js';
 import { eventually } from './eventually.js';
@@ -7,6 +8,7 @@ import { findLeader, majorityOf } from './leader.js';
 import { compactTo, currentRevision, transferLeadership } from './maintenance.js';
 import type { MemberHandle } from './member-handle.js';
 import type { Membership } from './membership.js';
+import type { PeerLine } from './peer-line.js';
 import { removeFilling } from './quota.js';
 
 const LEADER_TIMEOUT_MS = 30_000;
@@ -102,6 +104,30 @@ export class ClusterHandle implements Cluster {
 
   async replaceMember(member: ClusterMember): Promise<MemberHandle> {
     return this.#membership.replace(this.#own(member));
+  }
+
+  between(a: ClusterMember, b: ClusterMember): PeerLine {
+    return lineBetween(this.#membership, this.#own(a), this.#own(b));
+  }
+
+  partition(...groups: readonly (readonly ClusterMember[])[]): void {
+    partition(
+      this.#membership,
+      groups.map((group) => group.map((member) => this.#own(member))),
+    );
+  }
+
+  isolate(member: ClusterMember, options: { readonly clients?: boolean | undefined } = {}): void {
+    const clientLine = options.clients ? this.#own(member).clientLine : undefined;
+    this.partition(
+      [member],
+      this.members.filter((other) => other !== member),
+    );
+    clientLine?.blackhole();
+  }
+
+  heal(): Promise<void> {
+    return healAll(this.#membership);
   }
 
   async etcdctl(args: readonly string[]): Promise<string> {

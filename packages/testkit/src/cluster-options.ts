@@ -9,6 +9,12 @@ export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version'> {
    * @default COORD_ETCD_VERSION, else whatever etcd is found first
    */
   readonly version?: string | readonly string[] | undefined;
+  /**
+   * Puts TCP proxies into the lines, to cut, freeze and slow them down: `'client'` between clients and each member, `'peer'` between
+   * each two members, `true` both. They run in this process: a blocked event loop blocks the cluster too.
+   * @default false
+   */
+  readonly proxies?: boolean | 'client' | 'peer' | undefined;
 }
 
 /** @internal */
@@ -16,6 +22,8 @@ export interface ResolvedClusterOptions extends ResolvedStartOptions {
   readonly size: number;
   /** One for each member. */
   readonly versions: readonly (string | undefined)[];
+  readonly clientProxies: boolean;
+  readonly peerProxies: boolean;
 }
 
 const DEFAULT_SIZE = 3;
@@ -24,16 +32,21 @@ const MAX_SIZE = 7;
 
 /** @internal */
 export function resolveClusterOptions(options: StartClusterOptions): ResolvedClusterOptions {
-  const { size = DEFAULT_SIZE, version, ...common } = options;
+  const { size = DEFAULT_SIZE, version, proxies = false, ...common } = options;
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw invalid(`size ${size}`, `give a whole number from 1 to ${MAX_SIZE}`);
   }
+  const cluster = {
+    size,
+    clientProxies: proxies === true || proxies === 'client',
+    peerProxies: proxies === true || proxies === 'peer',
+  };
   if (version === undefined || typeof version === 'string') {
     const settings = resolveStartOptions({ ...common, version });
-    return { ...settings, size, versions: Array.from({ length: size }, () => settings.version) };
+    return { ...settings, ...cluster, versions: Array.from({ length: size }, () => settings.version) };
   }
   if (version.length !== size) {
     throw invalid(`a list of ${version.length} versions`, `give one for each of the ${size} members`);
   }
-  return { ...resolveStartOptions(common), size, versions: version.map(parseWantedVersion) };
+  return { ...resolveStartOptions(common), ...cluster, versions: version.map(parseWantedVersion) };
 }

@@ -1,4 +1,6 @@
 import type { EtcdConnectOptions, EtcdCredentials, EtcdServer, EtcdTlsFiles } from './etcd-server.js';
+import type { PeerLine } from './peer-line.js';
+import type { Proxy as LineProxy } from './proxy.js';
 
 /** One etcd of a cluster. */
 export interface ClusterMember extends EtcdServer {
@@ -6,6 +8,14 @@ export interface ClusterMember extends EtcdServer {
   readonly name: string;
   /** As etcd counts its members; etcdctl prints it in hexadecimal. */
   readonly id: bigint;
+  /** Past the client proxy, should there be one: to ask a member how it is while its clients do not reach it. */
+  readonly directEndpoint: string;
+  /**
+   * The line between clients and this member; `endpoint` is the address of its proxy.
+   *
+   * @throws {TestkitError} `COORD_TESTKIT_INVALID_STATE` unless the cluster has the option `proxies: 'client'` or `true`.
+   */
+  readonly clientLine: LineProxy;
 }
 
 export interface WaitForLeaderOptions {
@@ -73,6 +83,19 @@ export interface Cluster extends AsyncDisposable {
    *   are no majority without it: the cluster would stand still for ever. Nothing has changed then.
    */
   replaceMember(member: ClusterMember): Promise<ClusterMember>;
+  /**
+   * The line between two members.
+   *
+   * @throws {TestkitError} `COORD_TESTKIT_INVALID_STATE`, as `partition` and `isolate` do, unless the cluster has the option
+   *   `proxies: 'peer'` or `true`; `COORD_TESTKIT_INVALID_ARGUMENT` for twice the same.
+   */
+  between(a: ClusterMember, b: ClusterMember): PeerLine;
+  /** Lets nothing pass between members of different groups (black holes). Lines of members that are in no group stay as they are. */
+  partition(...groups: readonly (readonly ClusterMember[])[]): void;
+  /** Lets nothing pass between `member` and the others, and with `clients: true` nothing between its clients and itself. */
+  isolate(member: ClusterMember, options?: { readonly clients?: boolean | undefined }): void;
+  /** Ends every fault of every line: black holes, delays, refusals. What black holes held back is delivered. */
+  heal(): Promise<void>;
   /** Runs etcdctl against the leader, as `EtcdServer` does. */
   etcdctl(args: readonly string[]): Promise<string>;
   /** Ends all members and removes their data and certificates. */

@@ -21,6 +21,7 @@ export type {
 export { type EventuallyOptions, eventually } from './eventually.js';
 export type { EtcdBinary } from './find-etcd.js';
 export type { StartEtcdOptions } from './options.js';
+export type { PeerLine, PeerLineDirection } from './peer-line.js';
 export { type Proxy, type ProxyDirection, type StartProxyOptions, startProxy } from './proxy.js';
 export { startCluster } from './start-cluster.js';
 export { startEtcd } from './start-etcd.js';

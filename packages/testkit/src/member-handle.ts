@@ -1,5 +1,7 @@
 import type { BinaryNode } from './binary-node.js';
 import type { ClusterMember } from './cluster.js';
+import { TestkitError } from './errors.js';
+import type { Proxy as LineProxy } from './proxy.js';
 import { ServerHandle, type ServerSettings } from './server-handle.js';
 
 /** Where a member is, before and after it runs. @internal */
@@ -9,6 +11,12 @@ export interface Seat {
   readonly peerPort: number;
   /** What the other members dial. */
   readonly peerUrl: string;
+  /** So that it dials the others through the network. */
+  readonly environment: NodeJS.ProcessEnv | undefined;
+  /** What clients dial, if not the member itself. */
+  readonly clientProxy: LineProxy | undefined;
+  /** Gives all of it back. */
+  leave(): Promise<void>;
 }
 
 /** @internal */
@@ -29,6 +37,28 @@ export class MemberHandle extends ServerHandle implements ClusterMember {
 
   get id(): bigint {
     return this.#id;
+  }
+
+  override get endpoint(): string {
+    return this.seat.clientProxy?.endpoint ?? this.directEndpoint;
+  }
+
+  get directEndpoint(): string {
+    return this.node.endpoint;
+  }
+
+  get clientLine(): LineProxy {
+    if (this.seat.clientProxy) return this.seat.clientProxy;
+    throw new TestkitError(
+      'COORD_TESTKIT_INVALID_STATE',
+      `there is no proxy between clients and ${this.name}`,
+      "start the cluster with proxies: 'client' or true",
+    );
+  }
+
+  override async discard(): Promise<void> {
+    await super.discard();
+    await this.seat.leave();
   }
 
   /** To be called once, when etcd answers. */

@@ -8,6 +8,8 @@ import { freePorts } from './free-port.js';
 import { textAt } from './gateway.js';
 import { findLeader, majorityOf } from './leader.js';
 import { MemberHandle, type Seat } from './member-handle.js';
+import { PeerNetwork } from './peer-network.js';
+import { startProxy } from './proxy.js';
 import { createWorkspace, type Workspace } from './workspace.js';
 
 /** The members of a cluster: makes them, and knows which there are. @internal */
@@ -15,12 +17,17 @@ export class Membership {
   readonly #settings: ResolvedClusterOptions & { readonly startTimeoutMs: number };
   /** Of the cluster as a whole; each member has another one. */
   readonly #workspace: Workspace;
+  /** Undefined: the members dial each other directly. */
+  readonly network: PeerNetwork | undefined;
+  /** Of the members, and of those that are about to be. */
+  readonly #seats = new Set<Seat>();
   #members: readonly MemberHandle[] = [];
   #named = 0;
 
   constructor(settings: ResolvedClusterOptions & { readonly startTimeoutMs: number }, workspace: Workspace) {
     this.#settings = settings;
     this.#workspace = workspace;
+    this.network = settings.peerProxies ? new PeerNetwork() : undefined;
   }
 
   get members(): readonly MemberHandle[] {
@@ -30,15 +37,12 @@ export class Membership {
   /** Starts a new cluster with a member for each binary; resolves when all of them serve. */
   async found(binaries: readonly EtcdBinary[]): Promise<void> {
     const ports = await freePorts(2 * binaries.length);
-    const founders = binaries.map((binary, index) => ({
-      binary,
-      seat: this.#newSeat(ports.slice(2 * index)),
-    }));
+    const founders: { readonly binary: EtcdBinary; readonly seat: Seat }[] = [];
+    for (const binary of binaries) founders.push({ binary, seat: await this.#newSeat(ports.splice(0, 2)) });
     const initialCluster = listOf(founders.map(({ seat }) => seat));
-    const making = founders.map(({ binary, seat }) => this.#make(binary, seat, initialCluster, 'new'));
-    const made = await Promise.allSettled(making);
-    this.#members = made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    await Promise.all(making);
+    for (const { binary, seat } of founders) {
+      this.#members = [...this.#members, await this.#make(binary, seat, initialCluster, 'new')];
+    }
     await this.#startTogether();
   }
 
@@ -60,7 +64,7 @@ export class Membership {
     this.#members = others;
     await old.discard();
     await this.#waitForLeader();
-    const seat = this.#newSeat(await freePorts(2));
+    const seat = await this.#newSeat(await freePorts(2));
     const added = await gateway.post('cluster/member/add', { peerURLs: [seat.peerUrl] });
     const initialCluster = listOf([...others.map((member) => member.seat), seat]);
     const member = await this.#make(old.node.binary, seat, initialCluster, 'existing');
@@ -79,6 +83,7 @@ export class Membership {
   /** Ends all members, and removes everything they left. */
   async remove(): Promise<void> {
     await Promise.all(this.members.map((member) => member.discard()));
+    await Promise.all([...this.#seats].map((seat) => seat.leave()));
     await this.#workspace.remove();
   }
 
@@ -108,9 +113,23 @@ export class Membership {
     });
   }
 
-  #newSeat([clientPort = 0, peerPort = 0]: readonly number[]): Seat {
+  async #newSeat([clientPort = 0, peerPort = 0]: readonly number[]): Promise<Seat> {
     this.#named += 1;
-    return { name: `m${this.#named}`, clientPort, peerPort, peerUrl: `http://127.0.0.1:${peerPort}` };
+    const name = `m${this.#named}`;
+    const direct = { peerUrl: `http://127.0.0.1:${peerPort}`, environment: undefined };
+    const peers = (await this.network?.join(name, peerPort)) ?? direct;
+    const scheme = this.#workspace.tls ? 'https' : 'http';
+    const clientProxy = this.#settings.clientProxies
+      ? await startProxy({ target: `${scheme}://127.0.0.1:${clientPort}` })
+      : undefined;
+    const leave = async () => {
+      this.#seats.delete(seat);
+      this.network?.leave(name);
+      await clientProxy?.close();
+    };
+    const seat = { name, clientPort, peerPort, ...peers, clientProxy, leave };
+    this.#seats.add(seat);
+    return seat;
   }
 
   async #make(
@@ -121,7 +140,7 @@ export class Membership {
   ): Promise<MemberHandle> {
     const { tls, id: token } = this.#workspace;
     const workspace = { ...(await createWorkspace({ tls: undefined })), tls };
-    const { name, peerUrl, clientPort, peerPort } = seat;
+    const { name, peerUrl, clientPort, peerPort, environment, clientProxy } = seat;
     const cluster = {
       name,
       peerUrl,
@@ -130,7 +149,9 @@ export class Membership {
       token,
       state,
     };
-    const node = new BinaryNode(binary, workspace, this.#settings, { clientPort, peerPort, cluster });
+    // Clients that look for members by themselves are to find the proxies.
+    const place = { clientPort, peerPort, cluster, environment, advertiseUrl: clientProxy?.endpoint };
+    const node = new BinaryNode(binary, workspace, this.#settings, place);
     return new MemberHandle(seat, node, { ...this.#settings, tls, ready: () => this.#readiness() });
   }
 

@@ -79,7 +79,7 @@ async function bringUp(settings: ResolvedClusterOptions, binaries: readonly Etcd
     const waiting = { timeoutMs: startTimeoutMs, signal };
     const leader = await eventually(async () => (await findLeader(cluster.members, size)) ?? false, waiting);
     if (auth) {
-      await enableAuth(leader.endpoint, auth, { tls: workspace.tls?.call, signal });
+      await enableAuth(leader.directEndpoint, auth, { tls: workspace.tls?.call, signal });
       await Promise.all(membership.members.map(({ gateway }) => eventually(() => gateway.login(), waiting)));
     }
     throwIfAborted(signal);
