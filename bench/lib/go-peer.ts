@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Row } from './report.js';
 
+export const GO = 'go clientv3';
+
 interface GoLine {
   readonly name: string;
   readonly c: number;
@@ -10,7 +12,7 @@ interface GoLine {
   readonly p99: number;
 }
 
-/** Runs the Go peer (etcd's clientv3) against the same etcd; it prints one JSON line a workload. */
+/** Runs the Go peer (etcd's clientv3) against the same etcd; it prints one JSON line a workload, and nothing of its CPU. */
 export async function goRows(binary: string, target: string, only: 'kv' | 'lock'): Promise<Row[]> {
   const { stdout } = await promisify(execFile)(binary, ['-e', target, '-only', only]);
   return stdout
@@ -18,6 +20,6 @@ export async function goRows(binary: string, target: string, only: 'kv' | 'lock'
     .filter((line) => line.startsWith('{'))
     .map((line) => {
       const { name, c, ops, p50, p99 }: GoLine = JSON.parse(line);
-      return { who: 'go clientv3', workload: name, callers: c, perSecond: ops, p50, p99 };
+      return { who: GO, workload: name, callers: c, perSecond: ops, p50, p99 };
     });
 }
