@@ -104,7 +104,7 @@ export class Contender extends QueueEntry {
     const ahead = queues.flatMap(({ kvs }) => kvs);
     return {
       revision,
-      present: this.isShownBy(answers.slice(looks.length)),
+      present: this.own.areShownBy(answers.slice(looks.length)),
       ahead,
       isComplete: queues.every(({ more }) => !more),
       holder: holderLane === undefined ? ahead[0] : firstOf(answers.slice(lanes.length, looks.length)),

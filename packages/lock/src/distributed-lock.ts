@@ -3,6 +3,7 @@ import type { MultiLock } from './held-multi-lock.js';
 import type { Lock } from './lock.js';
 import type { AcquireOptions } from './options.js';
 import type { ReadLock, WriteLock } from './read-write-lock.js';
+import type { Semaphore, SemaphoreOptions } from './semaphore.js';
 
 /** Locks that are fair over all processes: whoever came first is served first. */
 export interface DistributedLock extends AsyncDisposable {
@@ -44,6 +45,11 @@ export interface DistributedLock extends AsyncDisposable {
   acquireAll(keys: readonly string[], options?: AcquireOptions): Promise<MultiLock>;
   /** Takes the locks of several names only if all of them are free. @throws the same as `tryAcquire` */
   tryAcquireAll(keys: readonly string[], options?: AcquireOptions): Promise<MultiLock>;
+  /**
+   * A counting semaphore: at most `permits` at once, over all processes. Does no I/O by itself.
+   * @throws {ValidationError} for a bad name or number
+   */
+  semaphore(name: string, options: SemaphoreOptions): Semaphore;
   /**
    * Runs `fn` while holding the lock, and releases it afterwards, whatever happens. The result is
    * `fn`'s own: a failed release is logged, never thrown. Stop when `lock.signal` aborts.

@@ -1,15 +1,7 @@
-import {
-  AbortedError,
-  type CallOptions,
-  type CoordError,
-  type Session,
-  TimeoutError,
-  type TxnRequest,
-  type TxnResult,
-  type WaitOptions,
-} from '@coord/client';
+import type { CallOptions, CoordError, TxnRequest, TxnResult, WaitOptions } from '@coord/client';
 import { assertValid, checkTtlMs, checkWaitOptions, monotonicNow, Wait } from '@coord/client/internal';
 import type { Left } from './background.js';
+import type { Conversion } from './conversion.js';
 import { LockExpiredError, LockNotHeldError } from './errors.js';
 import { guardedTxn } from './guarded-txn.js';
 import type { Grant, Hold } from './hold.js';
@@ -17,24 +9,14 @@ import { KeyGuard } from './key-guard.js';
 import type { Lock } from './lock.js';
 import { LockLease } from './lock-lease.js';
 import type { LockSupport } from './lock-support.js';
-import { type PersistOptions, persist } from './persist.js';
+import { persist } from './persist.js';
 import { moveToTtl, Turns } from './renewals.js';
+import { stillReleasing } from './still-releasing.js';
 
 type State =
   | { readonly type: 'held' }
   | { readonly type: 'lost'; readonly error: LockExpiredError }
   | { readonly type: 'released'; readonly left: Promise<Left>; readonly why: string };
-
-/** How a lock becomes one of another kind. */
-export interface Conversion<L> {
-  /** Safe to repeat. */
-  change(session: Session): Promise<boolean>;
-  make(grant: Grant): L;
-  /** Called when the caller gives up, and it is not known whether the change has been made. */
-  onGivenUp?(): void;
-  /** Called when the change has been made after the caller had given up. */
-  undo(options: PersistOptions): Promise<unknown>;
-}
 
 /** A held lock: until it is released, or lost by whichever sign of loss comes first. */
 export class HeldLock implements Lock {
@@ -316,18 +298,4 @@ export class HeldLock implements Lock {
       ...fields,
     });
   }
-}
-
-/** The removal goes on in the background: whether etcd has applied it is not known. */
-function stillReleasing(ended: unknown): unknown {
-  const options = { outcome: 'unknown', cause: ended } as const;
-  if (ended instanceof TimeoutError) {
-    return new TimeoutError(`${ended.message}; etcd has not confirmed it, it goes on in the background`, {
-      ...options,
-      timeoutMs: ended.timeoutMs,
-    });
-  }
-  return ended instanceof AbortedError
-    ? new AbortedError(ended.message, { ...options, cause: ended.cause })
-    : ended;
 }

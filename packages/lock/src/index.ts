@@ -12,3 +12,4 @@ export type { Lock } from './lock.js';
 export { createLocks } from './locks.js';
 export type { AcquireOptions, DistributedLockConfig } from './options.js';
 export type { ReadLock, WriteLock } from './read-write-lock.js';
+export type { Permit, Semaphore, SemaphoreOptions } from './semaphore.js';

@@ -55,6 +55,15 @@ export function readWritePlace(
     : { name, etcdKeys: [`${q}${id}`, `${w}${id}`], abortKey, lanes: [q], holderLane: q };
 }
 
+/** Where a semaphore's requests are, and the key that says how many permits there are. */
+export function semaphoreFolders(
+  keyPrefix: string,
+  name: string,
+): { folder: string; q: string; limitKey: string } {
+  const folder = `/coord${keyPrefix}/sem/${escapeName(name)}/`;
+  return { folder, q: `${folder}q/`, limitKey: `${folder}limit` };
+}
+
 /** Several names for people, so not too long. */
 export function titleOf(names: readonly string[]): string {
   return names.length <= 4

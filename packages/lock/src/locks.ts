@@ -15,6 +15,8 @@ import {
 } from './options.js';
 import type { ReadLock, WriteLock } from './read-write-lock.js';
 import { ReadWriteLocks } from './read-write-locks.js';
+import type { Semaphore, SemaphoreOptions } from './semaphore.js';
+import { Semaphores } from './semaphores.js';
 
 /**
  * Fair distributed locks on a client. Does no I/O by itself.
@@ -37,12 +39,14 @@ export function createLocks(client: CoordClient, options?: DistributedLockConfig
 class Locks implements DistributedLock {
   readonly #acquisitions: Acquisitions;
   readonly #mutexes: Mutexes;
+  readonly #semaphores: Semaphores;
   readonly #multis: MultiLocks;
   readonly #readWrites: ReadWriteLocks;
 
   constructor(support: LockSupport, config: ResolvedLockConfig) {
     this.#acquisitions = new Acquisitions(support);
     this.#mutexes = new Mutexes(support, config, this.#acquisitions);
+    this.#semaphores = new Semaphores(support, config, this.#acquisitions);
     this.#multis = new MultiLocks(support, config, this.#acquisitions);
     this.#readWrites = new ReadWriteLocks(support, config, this.#acquisitions);
   }
@@ -77,6 +81,10 @@ class Locks implements DistributedLock {
 
   tryAcquireAll(keys: readonly string[], options?: AcquireOptions): Promise<MultiLock> {
     return this.#multis.tryAcquire(keys, options);
+  }
+
+  semaphore(name: string, options: SemaphoreOptions): Semaphore {
+    return this.#semaphores.open(name, options);
   }
 
   async withLock<T>(

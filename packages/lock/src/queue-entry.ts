@@ -1,4 +1,5 @@
 import {
+  AbortedError,
   type Compare,
   CoordError,
   type KV,
@@ -12,18 +13,11 @@ import {
 import type { Hold } from './hold.js';
 import type { EntryKeys } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
+import { isAt, OwnKeys } from './own-keys.js';
 import { isUnreachable } from './persist.js';
 import { type Sending, trackedTxn } from './tracked-txn.js';
 
 type GetResult = Extract<OpResult, { type: 'get' }>;
-
-/** One of our keys, as far as we know it. */
-export interface OwnKey {
-  readonly etcdKey: string;
-  readonly createRevision: bigint;
-  /** Guards moves to another lease against late repetitions. */
-  readonly modRevision: bigint;
-}
 
 export interface Enqueue {
   /** What must hold besides, or nothing is written. */
@@ -60,10 +54,8 @@ export class QueueEntry implements Hold {
   readonly #requestTimeoutMs: number;
   readonly #session: Session;
   readonly #description: string;
-  #etcdKeys: readonly [string, ...string[]];
   /** Our keys, once they are known to be in etcd. */
-  #own: readonly OwnKey[] | undefined;
-  #token: bigint | undefined;
+  #own: OwnKeys | undefined;
   /** Keys that may come to be there without our knowing. */
   readonly #strays = new Set<string>();
   readonly #enqueues: Sending = { outcomeLost: false };
@@ -81,7 +73,6 @@ export class QueueEntry implements Hold {
     this.#kv = client.kv;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.keys = keys;
-    this.#etcdKeys = keys.etcdKeys;
     this.#session = session;
     this.#description = description;
   }
@@ -91,47 +82,36 @@ export class QueueEntry implements Hold {
   }
 
   get etcdKeys(): readonly [string, ...string[]] {
-    return this.#etcdKeys;
+    return this.#own?.etcdKeys ?? this.keys.etcdKeys;
   }
 
   /** The create revision of its keys: its place in the queue; undefined while it has none. */
   get revision(): bigint | undefined {
-    return this.#own?.[0]?.createRevision;
+    return this.#own?.first.createRevision;
   }
 
   get token(): bigint {
-    const token = this.#token ?? this.revision;
-    if (token === undefined) throw new TypeError(`${this.#etcdKeys[0]} has not joined its queue`);
-    return token;
+    return this.own.token;
   }
 
   /** Writes its keys, all or none. */
-  enqueue(request: Enqueue): Promise<Enqueued> {
+  async enqueue(request: Enqueue): Promise<Enqueued> {
+    if (this.#isLeaving) throw new AbortedError(`${this.keys.etcdKeys[0]} has been given up`);
     const enqueueing = this.#enqueue(request);
     this.#enqueueing = enqueueing;
     return enqueueing;
   }
 
-  async isPresent(options?: WaitOptions): Promise<boolean> {
-    const own = this.#joined();
-    if (own.length === 1) {
-      const kv = await this.#kv.get(this.etcdKeys[0], { keysOnly: true, ...options });
-      return kv?.createRevision === this.token;
-    }
-    const { responses } = await this.#kv.txn(
-      { success: this.etcdKeys.map((key) => ({ get: key, options: { keysOnly: true } })) },
-      options,
-    );
-    return this.isShownBy(responses);
+  isPresent(options?: WaitOptions): Promise<boolean> {
+    return this.own.arePresent(options);
   }
 
-  /** Whether the answers to one read for each of its keys show that they are all there. */
-  isShownBy(answers: readonly OpResult[]): boolean {
-    const own = this.#joined();
-    return own.every(({ createRevision }, i) => {
-      const answer = answers[i];
-      return answer?.type === 'get' && answer.kvs[0]?.createRevision === createRevision;
-    });
+  moveTo(session: Session): Promise<boolean> {
+    return this.own.moveTo(session);
+  }
+
+  isOwn(): readonly [Compare, ...Compare[]] {
+    return this.own.areOwn();
   }
 
   /**
@@ -174,49 +154,10 @@ export class QueueEntry implements Hold {
     }
   }
 
-  async moveTo(session: Session): Promise<boolean> {
-    for (;;) {
-      const own = this.#joined();
-      const { succeeded, responses, revision } = await this.#kv.txn(
-        {
-          compare: own.map(({ etcdKey, modRevision }) => {
-            return { key: etcdKey, target: 'mod', is: '=', to: modRevision };
-          }),
-          success: own.map(({ etcdKey }) => {
-            return { put: { key: etcdKey, value: '', ignoreValue: true, session } };
-          }),
-          failure: own.map(({ etcdKey }) => ({ get: etcdKey })),
-        },
-        { idempotent: true },
-      );
-      if (succeeded) {
-        this.#own = own.map((key) => ({ ...key, modRevision: revision }));
-        return true;
-      }
-      if (!this.isShownBy(responses)) return false;
-      // An earlier attempt of ours, or somebody wrote to our keys.
-      const present = responses.map((response) => (response.type === 'get' ? response.kvs[0] : undefined));
-      this.#own = own.map((key, i) => ({ ...key, modRevision: present[i]?.modRevision ?? key.modRevision }));
-      if (present.every((kv) => kv?.leaseId === session.leaseId)) return true;
-    }
-  }
-
-  isOwn(): readonly [Compare, ...Compare[]] {
-    const [first, ...others] = this.#joined().map((key) => isAt(key.etcdKey, key.createRevision));
-    if (first === undefined) throw new TypeError('an entry without keys');
-    return [first, ...others];
-  }
-
-  /** Its keys in etcd. */
-  protected get own(): readonly OwnKey[] {
-    return this.#joined();
-  }
-
-  /** Takes note that others of its keys are in etcd now. */
-  protected becomes(first: OwnKey, others: readonly OwnKey[], token: bigint): void {
-    this.#own = [first, ...others];
-    this.#etcdKeys = [first.etcdKey, ...others.map(({ etcdKey }) => etcdKey)];
-    this.#token = token;
+  /** Its keys in etcd. @throws {TypeError} while it has none */
+  protected get own(): OwnKeys {
+    if (this.#own === undefined) throw new TypeError(`${this.keys.etcdKeys[0]} has not joined its queue`);
+    return this.#own;
   }
 
   /** A key that goes with the others when it leaves, whether or not we know by then that it is there. */
@@ -267,7 +208,7 @@ export class QueueEntry implements Hold {
 
   async #remove({ withAbortMark }: { withAbortMark: boolean }): Promise<boolean> {
     const mark: Op[] = withAbortMark ? [this.#abortMark()] : [];
-    const remove: Op[] = [...new Set([...this.#etcdKeys, ...this.#strays])].map((key) => ({ delete: key }));
+    const remove: Op[] = [...new Set([...this.etcdKeys, ...this.#strays])].map((key) => ({ delete: key }));
     if (this.#own === undefined) {
       // Nothing of ours can be in etcd, unless the answer to an enqueue was lost.
       if (!this.#enqueues.outcomeLost) return true;
@@ -282,32 +223,19 @@ export class QueueEntry implements Hold {
       [this.#removals],
       this.#requestTimeoutMs,
     );
-    if (!succeeded) await this.#removeRest(responses);
+    if (!succeeded) await this.own.removeRest(responses);
     // Not there: removed by an earlier attempt of ours whose answer was lost, or by somebody else.
     return succeeded || this.#removals.outcomeLost;
   }
 
-  /** Somebody has removed one of our keys: those that are left must not block others. */
-  async #removeRest(looks: readonly OpResult[]): Promise<void> {
-    const left = this.#joined().filter(({ createRevision }, i) => {
-      const look = looks[i];
-      return look?.type === 'get' && look.kvs[0]?.createRevision === createRevision;
-    });
-    for (const { etcdKey, createRevision } of left) {
-      const request = { compare: [isAt(etcdKey, createRevision)], success: [{ delete: etcdKey }] };
-      await this.#kv.txn(request, { idempotent: true });
-    }
-  }
-
   /** Takes note of our own keys, all written at the revision at which the first was. */
   #found(answers: readonly GetResult[]): void {
-    const [first] = this.etcdKeys;
+    const { etcdKeys } = this.keys;
+    const [first] = etcdKeys;
     for (const { kvs } of answers) {
       const revision = kvs.find((kv) => kv.key === first)?.createRevision;
       if (revision === undefined) continue;
-      this.#own = this.etcdKeys.map((etcdKey) => {
-        return { etcdKey, createRevision: revision, modRevision: revision };
-      });
+      this.#own = new OwnKeys(this.#kv, etcdKeys, revision);
       return;
     }
     throw new NotFoundError(`key ${first} is missing though etcd accepted it`, {
@@ -327,11 +255,6 @@ export class QueueEntry implements Hold {
     });
   }
 
-  #joined(): readonly OwnKey[] {
-    if (this.#own === undefined) throw new TypeError(`${this.etcdKeys[0]} has not joined its queue`);
-    return this.#own;
-  }
-
   /**
    * The mark shares the lease of the enqueue that it forbids: a shorter-lived one could go before
    * the enqueue arrives, and once this lease is gone the enqueue fails by itself.
@@ -339,11 +262,6 @@ export class QueueEntry implements Hold {
   #abortMark(): Op {
     return { put: { key: this.keys.abortKey, value: '', leaseId: this.#session.leaseId } };
   }
-}
-
-/** The compare that holds while the key was created at this revision; 0n = while it is not there. */
-export function isAt(key: string, createRevision: bigint): Compare {
-  return { key, target: 'create', is: '=', to: createRevision };
 }
 
 /** Whether etcd refused a put because its lease is gone: then nothing of the transaction was applied. */

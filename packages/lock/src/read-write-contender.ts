@@ -5,7 +5,7 @@ import { LockConflictError } from './errors.js';
 import { holderOf } from './holder.js';
 import { readWriteFolders, readWritePlace } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
-import { isAt } from './queue-entry.js';
+import { isAt } from './own-keys.js';
 import { type Sending, trackedTxn } from './tracked-txn.js';
 
 export interface ReadWriteRequest {
@@ -45,8 +45,7 @@ export class ReadWriteContender extends Contender {
     this.mayWrite(this.#writeKey);
     const sending: Sending = { outcomeLost: false };
     for (;;) {
-      const [queueKey] = this.own;
-      if (queueKey === undefined) return false;
+      const queueKey = this.own.first;
       const { etcdKey, createRevision, modRevision } = queueKey;
       const { succeeded, responses } = await trackedTxn(
         this.#kv,
@@ -70,11 +69,11 @@ export class ReadWriteContender extends Contender {
       if (written !== undefined) {
         const { createRevision: token } = written;
         const writeKey = { etcdKey: this.#writeKey, createRevision: token, modRevision: written.modRevision };
-        this.becomes(queueKey, [writeKey], token);
+        this.own.become(queueKey, [writeKey], token);
         return true;
       }
       if (succeeded || own?.[0]?.createRevision !== createRevision) return false;
-      this.becomes({ ...queueKey, modRevision: own[0].modRevision }, [], this.token);
+      this.own.become({ ...queueKey, modRevision: own[0].modRevision }, [], this.token);
       const other = all?.find((kv) => kv.key !== etcdKey);
       if (other === undefined) continue; // our key was written to, or they have left meanwhile
       // A late attempt must not make a writer of us after all.
@@ -88,8 +87,7 @@ export class ReadWriteContender extends Contender {
    * @returns false when a key of it is gone
    */
   async downgrade(): Promise<boolean> {
-    const [queueKey] = this.own;
-    if (queueKey === undefined) return false;
+    const queueKey = this.own.first;
     const sending: Sending = { outcomeLost: false };
     const { succeeded, responses, revision } = await trackedTxn(
       this.#kv,
@@ -108,16 +106,15 @@ export class ReadWriteContender extends Contender {
     // Without an answer that was lost, the write key was somebody else's to delete.
     if (!succeeded && !(isReader && sending.outcomeLost)) return false;
     const modRevision = succeeded ? revision : (own?.modRevision ?? queueKey.modRevision);
-    this.becomes({ ...queueKey, modRevision }, [], this.token);
+    this.own.become({ ...queueKey, modRevision }, [], this.token);
     return true;
   }
 
   async #withdraw(): Promise<void> {
-    const [queueKey] = this.own;
-    if (queueKey === undefined) return;
+    const queueKey = this.own.first;
     const request = { compare: this.isOwn(), success: [{ delete: this.#writeKey }, touch(queueKey.etcdKey)] };
     const { succeeded, revision } = await this.#kv.txn(request, { idempotent: true });
-    if (succeeded) this.becomes({ ...queueKey, modRevision: revision }, [], this.token);
+    if (succeeded) this.own.become({ ...queueKey, modRevision: revision }, [], this.token);
   }
 
   #putWriteKey(session: Session): Op {
