@@ -1,9 +1,12 @@
 import type { CacheChange, CacheOptions, CacheSource, CacheUpdate, WatchCache } from './cache.js';
+import { ChangeStream } from './change-stream.js';
+import { DecodedEntries } from './decoded-entries.js';
 import { ClosedError } from './errors.js';
+import { nameOf } from './key-name.js';
 import type { KeyValue } from './key-value.js';
 import type { WaitOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
-import { PushIterator } from './push-iterator.js';
+import type { Key } from './range.js';
 import type { RangeCache } from './range-cache.js';
 import { assertValid, show } from './validation.js';
 import { Wait } from './wait.js';
@@ -12,18 +15,20 @@ import type { WatchBatch } from './watch.js';
 /** One caller's decoded view of a shared raw copy. Each raw value is decoded once, when first read. */
 export class CacheView<T> implements WatchCache<T> {
   readonly #raw: RangeCache;
-  readonly #release: () => void;
+  readonly #release: () => Promise<void>;
   readonly #decode: CacheOptions<T>['decode'];
   readonly #logger: CoordLogger;
   readonly #defaultWaitMs: number;
   readonly #decoded = new WeakMap<KeyValue, { value: T | undefined }>();
-  readonly #streams = new Set<PushIterator<CacheUpdate<T>>>();
-  #entries: { revision: bigint; map: ReadonlyMap<string, T> } | undefined;
-  #closed = false;
+  readonly #streams = new Set<ChangeStream<T>>();
+  /** From the first time that somebody wants them all. */
+  #entries: DecodedEntries<T> | undefined;
+  #stopListening: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(
     raw: RangeCache,
-    release: () => void,
+    release: () => Promise<void>,
     options: CacheOptions<T>,
     logger: CoordLogger,
     defaultWaitMs: number,
@@ -39,22 +44,21 @@ export class CacheView<T> implements WatchCache<T> {
     return this.#raw.ready;
   }
 
-  get(key: string): T | undefined {
-    const kv = this.#raw.entries.get(key);
+  get(key: Key): T | undefined {
+    const kv = this.#raw.entries.get(nameOf(key));
     return kv === undefined ? undefined : this.#valueOf(kv);
   }
 
   entries(): ReadonlyMap<string, T> {
-    const { revision } = this.#raw;
-    if (this.#entries?.revision !== revision) {
-      const map = new Map<string, T>();
-      for (const [key, kv] of this.#raw.entries) {
-        const value = this.#valueOf(kv);
-        if (value !== undefined) map.set(key, value);
+    if (this.#entries === undefined) {
+      const entries = new DecodedEntries(this.#raw.entries, (kv) => this.#valueOf(kv));
+      this.#entries = entries;
+      if (this.#closing === undefined) {
+        const updated = ({ events }: WatchBatch) => entries.apply(events);
+        this.#stopListening = this.#raw.listen({ updated, failed: () => {} });
       }
-      this.#entries = { revision, map };
     }
-    return this.#entries.map;
+    return this.#entries.snapshot;
   }
 
   get revision(): bigint {
@@ -84,16 +88,14 @@ export class CacheView<T> implements WatchCache<T> {
     await this.waitFor(ownWrite > 0n ? ownWrite : 1n, { timeoutMs: this.#defaultWaitMs, ...options });
   }
 
-  changes(): PushIterator<CacheUpdate<T>> {
+  changes(): ChangeStream<T> {
     const { error } = this.#raw;
     let stopListening = () => {};
-    const stream = new PushIterator<CacheUpdate<T>>({
-      onClose: () => {
-        stopListening();
-        this.#streams.delete(stream);
-      },
+    const stream = new ChangeStream<T>(() => {
+      stopListening();
+      this.#streams.delete(stream);
     });
-    if (this.#closed || error instanceof ClosedError) stream.end();
+    if (this.#closing !== undefined || error instanceof ClosedError) stream.end();
     else if (error) stream.fail(error);
     else {
       this.#streams.add(stream);
@@ -106,14 +108,18 @@ export class CacheView<T> implements WatchCache<T> {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const stream of [...this.#streams]) stream.end();
-    this.#release();
+    this.#closing ??= this.#close();
+    await this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#stopListening?.();
+    for (const stream of [...this.#streams]) stream.end();
+    await this.#release();
   }
 
   #reached(revision: bigint, signal: AbortSignal): Promise<void> {

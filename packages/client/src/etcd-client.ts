@@ -1,8 +1,9 @@
 import { Etcd3 } from 'etcd3';
-import type { CacheOptions, WatchCache } from './cache.js';
+import { type CacheOptions, checkCacheOptions, type WatchCache } from './cache.js';
 import { CacheView } from './cache-view.js';
 import type { CoordClient, PingResult } from './client.js';
 import { monotonicNow } from './clock.js';
+import { ClusterIdentity } from './cluster-identity.js';
 import { etcd3Options } from './etcd-channel.js';
 import type { Health } from './health.js';
 import { type ClientInternals, INTERNALS, type SessionRef } from './internals.js';
@@ -19,7 +20,7 @@ import { SessionPool } from './session-pool.js';
 import { Slots } from './slots.js';
 import { Transport } from './transport.js';
 import { TxnCodec } from './txn-codec.js';
-import { assertValid, checkWaitOptions, show } from './validation.js';
+import { assertValid, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
 import type { Watch, WatchOptions } from './watch.js';
 import { WatchHub } from './watch-hub.js';
@@ -70,7 +71,11 @@ export class EtcdClient implements CoordClient {
       lists: new Slots(LISTS_AT_ONCE),
       usesToken: options.credentials !== undefined,
     };
-    this.#caches = new RangeCachePool(this.#subscriptions);
+    const cluster = new ClusterIdentity(async () => {
+      const { header } = await this.#transport.unary('status', {}, 'read');
+      return BigInt(header.cluster_id).toString(16);
+    });
+    this.#caches = new RangeCachePool({ ...this.#subscriptions, cluster }, options.namespace);
     this.#pool = new SessionPool((ttlMs) => this.#openSession({ ttlMs }));
     this[INTERNALS] = {
       options,
@@ -98,10 +103,8 @@ export class EtcdClient implements CoordClient {
 
   cache<T>(range: Range, options: CacheOptions<T>): WatchCache<T> {
     this.#assertOpen('cache');
-    if (typeof options?.decode !== 'function') {
-      assertValid([{ path: 'decode', message: `must be a function, got ${show(options?.decode)}` }]);
-    }
-    const { cache, release } = this.#caches.acquire(range);
+    checkCacheOptions(options);
+    const { cache, release } = this.#caches.acquire(range, options.snapshotFile);
     return new CacheView(cache, release, options, this.#logger, this.#options.requestTimeoutMs);
   }
 
@@ -147,8 +150,8 @@ export class EtcdClient implements CoordClient {
 
   async #close(options: WaitOptions): Promise<void> {
     for (const watch of [...this.#watches]) await watch.close();
-    this.#caches.close();
-    await this.#closeSessions(options);
+    const saved = this.#caches.close();
+    await Promise.all([this.#closeSessions(options), within(options, saved)]);
     this.#mux.close();
     this.#keeper.close();
     this.#transport.close();
@@ -189,4 +192,14 @@ export class EtcdClient implements CoordClient {
   #assertOpen(what: string): void {
     if (this.#closing) throw this.#transport.closedError(what);
   }
+}
+
+/** The promise's end or that of the time for closing, whichever comes first. */
+async function within(
+  { signal, timeoutMs = CLOSE_TIMEOUT_MS }: WaitOptions,
+  promise: Promise<unknown>,
+): Promise<void> {
+  if (signal?.aborted) return;
+  using wait = new Wait({ signal, timeoutMs }, 'close');
+  await wait.race(promise).catch(() => undefined);
 }

@@ -1,11 +1,14 @@
 import type { CacheSource } from './cache.js';
+import { CatchUp } from './catch-up.js';
 import { monotonicNow } from './clock.js';
+import type { ClusterIdentity } from './cluster-identity.js';
 import type { CoordError } from './errors.js';
 import type { KeyValue } from './key-value.js';
 import type { CoordLogger } from './logger.js';
 import type { KeyRange, Range } from './range.js';
-import type { WatchBatch, WatchEvent } from './watch.js';
-import { deletedKeyValue } from './watch-iterator.js';
+import { RangeCopy } from './range-copy.js';
+import type { StoredSnapshot } from './snapshot-format.js';
+import type { WatchBatch } from './watch.js';
 import {
   type Snapshot,
   type SubscriptionContext,
@@ -19,6 +22,13 @@ export interface RangeCacheListener {
   failed(error: CoordError): void;
 }
 
+export interface CacheContext extends SubscriptionContext {
+  readonly cluster: ClusterIdentity;
+}
+
+/** A list is etcd's present state: for so long it counts as followed, since the watch is about to be attached. */
+const LIST_COUNTS_MS = 1_000;
+
 /**
  * The raw live copy of one range, shared by everybody on this client who wants that range.
  */
@@ -28,22 +38,30 @@ export class RangeCache implements WatchSink {
   readonly #listeners = new Set<RangeCacheListener>();
   readonly #waiters = new Set<() => void>();
   readonly #logger: CoordLogger;
+  readonly #cluster: ClusterIdentity;
   readonly #subscription: WatchSubscription;
-  readonly #entries = new Map<string, KeyValue>();
-  #revision = 0n;
+  readonly #copy = new RangeCopy();
+  readonly #catchUp: CatchUp;
   #ownWrite = 0n;
-  #live = false;
-  #staleSince = monotonicNow();
+  #fromDisk = false;
+  #listedAt = Number.NEGATIVE_INFINITY;
+  /** When the copy was last known to follow etcd. */
+  #knownAt = monotonicNow();
+  #clusterId: string | undefined;
+  #newHistory = false;
+  #historySince = Date.now();
   #error: CoordError | undefined;
   #settleReady: { resolve(): void; reject(error: CoordError): void } | undefined;
 
-  constructor(range: Range, context: SubscriptionContext) {
+  constructor(range: Range, context: CacheContext) {
     this.range = context.codec.range(range);
     this.#logger = context.logger;
+    this.#cluster = context.cluster;
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
     this.ready.catch(() => undefined);
+    this.#catchUp = new CatchUp(this.#copy, range, context);
     this.#subscription = new WatchSubscription(
       range,
       { start: 'list', onCompacted: 'snapshot' },
@@ -52,13 +70,13 @@ export class RangeCache implements WatchSink {
     );
   }
 
-  /** The copy itself: it changes under the reader's hands. */
+  /** The copy itself, by key name: it changes under the reader's hands. */
   get entries(): ReadonlyMap<string, KeyValue> {
-    return this.#entries;
+    return this.#copy.entries;
   }
 
   get revision(): bigint {
-    return this.#revision;
+    return this.#copy.revision;
   }
 
   /** The revision of the last write that this client has made in the range. */
@@ -67,11 +85,22 @@ export class RangeCache implements WatchSink {
   }
 
   get source(): CacheSource {
+    if (this.#fromDisk) return 'disk';
     return this.#live ? 'live' : 'stale';
   }
 
   get ageMs(): number {
-    return this.#live ? 0 : monotonicNow() - this.#staleSince;
+    return this.#live ? 0 : monotonicNow() - this.#knownAt;
+  }
+
+  /** The cluster that the copy is of. */
+  async clusterId(): Promise<string> {
+    return this.#clusterId ?? (await this.#cluster.readSince(this.#knownAt));
+  }
+
+  /** Since when, by the wall clock, its revisions are those of one history. */
+  get historySince(): number {
+    return this.#historySince;
   }
 
   /** Why it has ended for good. */
@@ -94,59 +123,70 @@ export class RangeCache implements WatchSink {
     if (revision > this.#ownWrite) this.#ownWrite = revision;
   }
 
+  /** Begins with what was written down, unless etcd has answered already. @returns whether it is used */
+  startFromDisk({ revision, kvs, cluster, writtenAt }: StoredSnapshot): boolean {
+    if (this.revision > 0n || this.#error) return true;
+    if (cluster !== (this.#cluster.known ?? cluster)) return false;
+    this.#fromDisk = true;
+    this.#clusterId = cluster;
+    this.#knownAt = monotonicNow() - Math.max(0, Date.now() - writtenAt);
+    this.#moved(this.#copy.replace({ revision, kvs }, false));
+    return true;
+  }
+
   close(error: CoordError): void {
     this.#subscription.close();
     this.failed(error);
   }
 
-  attached(): void {
-    this.#live = true;
+  attached(headerRevision: bigint): void {
+    const attachedAt = monotonicNow();
+    this.#catchUp.start(headerRevision, async (isWanted) => {
+      const clusterId = await this.#cluster.readSince(attachedAt);
+      if (!isWanted()) return;
+      const before = this.#clusterId;
+      this.#clusterId = clusterId;
+      if (before === undefined || before === clusterId) return;
+      this.#newHistory = true;
+      this.#subscription.relist('it is another cluster now');
+    });
   }
 
   detached(): void {
-    if (!this.#live) return;
-    this.#live = false;
-    this.#staleSince = monotonicNow();
+    if (this.#live) this.#knownAt = monotonicNow();
+    this.#listedAt = Number.NEGATIVE_INFINITY;
+    this.#catchUp.stop();
   }
 
   batch(batch: WatchBatch): void {
-    const events = batch.events.map((event): WatchEvent => {
-      const { type, key, kv } = event;
-      const previous = this.#entries.get(key);
-      if (type === 'put') this.#entries.set(key, kv);
-      else this.#entries.delete(key);
-      return previous === undefined ? event : { type, key, kv, previous };
-    });
-    this.#advance(batch.revision);
-    this.#tell({ ...batch, events });
+    this.#moved(this.#copy.apply(batch));
   }
 
   progress(revision: bigint): void {
-    this.#advance(revision);
+    this.#copy.advance(revision);
+    this.#progressed();
   }
 
-  snapshot({ revision, kvs }: Snapshot): void {
-    if (revision < this.#revision) {
-      const at = { seen: this.#revision.toString(), now: revision.toString() };
-      this.#logger.warn('etcd has gone back in its history (restored from a backup?), starting over', at);
+  snapshot(snapshot: Snapshot): void {
+    const { revision } = snapshot;
+    if (revision < this.revision) this.#newHistory = true;
+    const newHistory = this.#newHistory;
+    if (newHistory) {
+      const at = { seen: this.revision.toString(), now: revision.toString() };
+      this.#logger.warn(
+        'etcd has another history (restored from a backup, or a new cluster): starting over',
+        at,
+      );
+      this.#newHistory = false;
+      this.#historySince = Date.now();
+      this.#ownWrite = 0n; // of the other history
     }
-    const gone = new Map(this.#entries);
-    const events: WatchEvent[] = [];
-    for (const kv of kvs) {
-      const previous = gone.get(kv.key);
-      gone.delete(kv.key);
-      if (previous?.modRevision === kv.modRevision) continue;
-      this.#entries.set(kv.key, kv);
-      events.push({ type: 'put', key: kv.key, kv, ...(previous ? { previous } : {}) });
-    }
-    for (const [key, previous] of gone) {
-      this.#entries.delete(key);
-      events.push({ type: 'delete', key, kv: deletedKeyValue(previous.rawKey, revision), previous });
-    }
-    this.#live = true;
-    this.#advance(revision);
-    this.#settleReady?.resolve();
-    if (events.length > 0) this.#tell({ revision, resync: true, events });
+    // What was on disk need not be of this history: its revisions alone are not trusted.
+    const batch = this.#copy.replace(snapshot, newHistory || this.#fromDisk);
+    this.#fromDisk = false;
+    this.#listedAt = monotonicNow();
+    this.#knownAt = this.#listedAt;
+    this.#moved(batch, newHistory);
   }
 
   failed(error: CoordError): void {
@@ -159,12 +199,19 @@ export class RangeCache implements WatchSink {
     this.#listeners.clear();
   }
 
-  #advance(revision: bigint): void {
-    this.#revision = revision;
-    for (const callback of [...this.#waiters]) callback();
+  get #live(): boolean {
+    return this.#catchUp.done || monotonicNow() - this.#listedAt < LIST_COUNTS_MS;
   }
 
-  #tell(batch: WatchBatch): void {
+  #moved(batch: WatchBatch, always = false): void {
+    this.#progressed();
+    this.#settleReady?.resolve();
+    if (batch.events.length === 0 && !always) return;
     for (const listener of [...this.#listeners]) listener.updated(batch);
+  }
+
+  #progressed(): void {
+    this.#catchUp.progressed();
+    for (const callback of [...this.#waiters]) callback();
   }
 }

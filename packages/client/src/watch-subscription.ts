@@ -27,8 +27,12 @@ export interface Snapshot {
 /** Who is told what a watch receives. Nothing here may throw. */
 export interface WatchSink {
   batch(batch: WatchBatch): void;
-  /** Follows the server from here on: attached, and the position is known. */
-  attached?(): void;
+  /**
+   * Follows the server from here on: attached, and the position is known. What has happened since the
+   * place where it stands is still to come.
+   * @param headerRevision etcd's newest revision at that moment
+   */
+  attached?(headerRevision: bigint): void;
   detached?(reason: CoordError): void;
   progress?(revision: bigint): void;
   /** The whole range at one revision: the start of a listing watch, or after a compaction. */
@@ -122,7 +126,7 @@ export class WatchSubscription implements WatchFollower {
     this.#setbacks = 0;
     this.#confirmed = false;
     if (this.#next === 0n) this.#next = headerRevision + 1n;
-    this.#sink.attached?.();
+    this.#sink.attached?.(headerRevision);
     if (this.#complete && headerRevision + 1n < this.#next) this.#checkHistory().catch(() => undefined); // closed
   }
 
@@ -165,6 +169,13 @@ export class WatchSubscription implements WatchFollower {
 
   refused(error: CoordError): void {
     this.#fail(error);
+  }
+
+  /** The place is worth nothing any more: lists anew and watches on from there. */
+  relist(reason: string): void {
+    if (this.#busy || this.#closing.signal.aborted) return;
+    this.#context.hub.remove(this);
+    this.#historyGone(new CompactedError(`watch: ${reason}`, { compactRevision: 0n }));
   }
 
   #moveTo(next: bigint): void {
