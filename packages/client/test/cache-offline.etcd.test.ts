@@ -141,10 +141,7 @@ describe('a cache with a snapshot file', () => {
     await cache.ready;
     expect([cache.source, cache.get('/d/bad/a')]).toEqual(['live', '1']);
     await own.close();
-    await cutOff();
-    const next = behind().cache({ prefix: '/d/bad/' }, { decode, snapshotFile: file });
-    await next.ready;
-    expect([next.source, next.get('/d/bad/a')]).toEqual(['disk', '1']);
+    expect(await readFile(file, 'latin1')).toContain('/d/bad/a1');
   });
 
   it('a file of another range or namespace is neither used nor overwritten', async () => {
