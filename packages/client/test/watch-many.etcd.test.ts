@@ -109,21 +109,42 @@ describe('watches that share one watch on the server', () => {
     await eventually(async () => expect(await watchersOn(etcd)).toBe(before));
   });
 
-  it('one that starts in the past catches up by itself, then joins the others', async () => {
+  it('one that comes while the first is being attached gets nothing older either', async () => {
     const before = await watchersOn(etcd);
-    const { revision: start } = await client.kv.put('/join/a', '0');
-    for (let i = 1; i < 5; i++) await client.kv.put('/join/a', String(i));
+    far.proxy.delay(300, 'toClient'); // the answer to the first is on its way when the second comes
+    const first = far.client.watch('/late/b');
+    await eventually(async () => expect(await watchersOn(etcd)).toBe(before + 1));
+    await client.kv.put('/late/b', 'old');
+    const late = far.client.watch('/late/b');
+    await late.ready;
+    const { revision } = await client.kv.put('/late/b', 'new');
+    expect((await readUntil(late, revision)).map((batch) => batch.revision)).toEqual([revision]);
+    expect(await readUntil(first, revision)).toHaveLength(2);
+  });
+
+  it('those that start in the past catch up by themselves, then join, and miss or repeat nothing', async () => {
+    const before = await watchersOn(etcd);
+    const revisions: bigint[] = [];
+    const put = async () =>
+      revisions.push((await client.kv.put('/join/a', String(revisions.length))).revision);
+    for (let i = 0; i < 20; i++) await put();
+    await client.kv.put('/elsewhere', ''); // so that the first one is ahead of them until the next event
     const first = far.client.watch('/join/a');
     await first.ready;
-    const past = far.client.watch('/join/a', { startRevision: start });
-    const loops = [first, past].map((watch) => watch[Symbol.asyncIterator]());
-    for (let i = 0; i < 5; i++) expect((await loops[1]?.next())?.value.events[0].kv.text()).toBe(String(i));
-    await client.kv.put('/join/a', '5');
-    for (const loop of loops) expect((await loop.next()).value.events[0].kv.text()).toBe('5');
+    // Each has a watch of its own; the next event reaches some of them before the first one, some after.
+    const past = revisions.map((startRevision) => far.client.watch('/join/a', { startRevision }));
+    await Promise.all(past.map(({ ready }) => ready));
+    for (let i = 0; i < 3; i++) {
+      await sleep(120); // etcd serves those that catch up every 100 ms
+      await put();
+    }
     await eventually(async () => expect(await watchersOn(etcd)).toBe(before + 1));
-    await client.kv.put('/join/a', '6');
-    for (const loop of loops) expect((await loop.next()).value.events[0].kv.text()).toBe('6');
-    await Promise.all([first.close(), past.close()]);
+    await put();
+    const last = revisions.at(-1) ?? 0n;
+    for (const [i, watch] of past.entries()) {
+      expect((await readUntil(watch, last)).map(({ revision }) => revision)).toEqual(revisions.slice(i));
+    }
+    expect((await readUntil(first, last)).map(({ revision }) => revision)).toEqual(revisions.slice(20));
   });
 
   it('a slow one that is full leaves, keeps its place, and the others do not wait for it', async () => {
@@ -141,6 +162,17 @@ describe('watches that share one watch on the server', () => {
     const seen = (await readUntil(slow, revisions.at(-1) ?? 0n)).map((batch) => batch.revision);
     expect(seen).toEqual(revisions);
     await fast.close();
+  });
+
+  it('one that nobody reads holds what it was told to hold, and costs etcd nothing', async () => {
+    const before = await watchersOn(etcd);
+    const watch = far.client.watch({ prefix: '/unread/' }, { maxBuffered: 5 });
+    await watch.ready;
+    await eventually(async () => expect(await watchersOn(etcd)).toBe(before + 1));
+    let last = 0n;
+    for (let i = 0; i < 10; i++) last = (await client.kv.put(`/unread/${i}`, '')).revision;
+    await eventually(async () => expect(await watchersOn(etcd)).toBe(before));
+    expect(await readUntil(watch, last)).toHaveLength(10);
   });
 
   it('the first one may go, the others stay', async () => {
