@@ -126,6 +126,7 @@ export class KvClient implements KV {
     } catch (cause) {
       if (!(cause instanceof NotFoundError) || options.session === undefined) throw cause;
       const { leaseId } = options.session;
+      options.session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause });
     }

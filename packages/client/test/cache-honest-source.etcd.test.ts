@@ -70,9 +70,10 @@ describe('a new history', () => {
 
     await writer.kv.put('/b/changed', 'new');
     await writer.kv.delete('/b/deleted');
-    for (let i = 0; i < 20; i++) await writer.kv.put('/b/added', String(i));
     const cache = writer.cache({ prefix: '/b/' }, { decode });
     await cache.ready;
+    for (let i = 0; i < 20; i++) await writer.kv.put('/b/added', String(i));
+    await cache.synced();
     const seen = cache.revision;
     const changes = cache.changes();
 
