@@ -45,7 +45,8 @@ export class SnapshotKeeper {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#saving;
-    if (this.#changed) await this.#save();
+    this.#saveNow();
+    await this.#saving;
   }
 
   /** The last thing it does is to write. */
@@ -66,6 +67,7 @@ export class SnapshotKeeper {
 
   #saveNow(): void {
     this.#timer = undefined;
+    if (!this.#changed) return;
     this.#saving ??= this.#save().finally(() => {
       this.#saving = undefined;
       if (this.#changed) this.#progressed();
