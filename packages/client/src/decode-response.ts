@@ -18,7 +18,7 @@ export const decodePutResponse = decoder('PutResponse', readPutResponse);
 export const decodeDeleteRangeResponse = decoder('DeleteRangeResponse', readDeleteRangeResponse);
 export const decodeTxnResponse = decoder('TxnResponse', readTxnResponse);
 
-export function decoder<T>(name: string, read: ReadMessage<T>): (message: Buffer) => T {
+function decoder<T>(name: string, read: ReadMessage<T>): (message: Buffer) => T {
   return (message) => {
     try {
       return read(new WireReader(message), message.length);
@@ -30,9 +30,9 @@ export function decoder<T>(name: string, read: ReadMessage<T>): (message: Buffer
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
-export const NO_HEADER: ResponseHeader = { cluster_id: 0n, revision: 0n };
+const NO_HEADER: ResponseHeader = { cluster_id: 0n, revision: 0n };
 
-export function readHeader(reader: WireReader, end: number): ResponseHeader {
+function readHeader(reader: WireReader, end: number): ResponseHeader {
   let cluster_id = 0n;
   let revision = 0n;
   while (reader.pos < end) {

@@ -4,6 +4,7 @@ import { CacheView } from './cache-view.js';
 import type { CoordClient, PingResult } from './client.js';
 import { monotonicNow } from './clock.js';
 import { ClusterIdentity } from './cluster-identity.js';
+import { Coalescer } from './coalescing/coalescer.js';
 import { etcd3Options } from './etcd-channel.js';
 import type { Health } from './health.js';
 import { type ClientInternals, INTERNALS, type SessionRef } from './internals.js';
@@ -39,6 +40,7 @@ export class EtcdClient implements CoordClient {
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
   readonly #transport: Transport;
+  readonly #coalescer: Coalescer;
   readonly #keeper: LeaseKeeper;
   readonly #mux: WatchMux;
   readonly #subscriptions: SubscriptionContext;
@@ -54,7 +56,13 @@ export class EtcdClient implements CoordClient {
     this.#logger = createCoordLogger(options.logger, options.logLevel);
     this.#transport = new Transport(options, this.#logger);
     const codec = new TxnCodec(options.namespace);
-    const kv = new KvClient(this.#transport, codec, (range, revision) =>
+    const { pool } = this.#transport;
+    this.#coalescer = new Coalescer({
+      send: (...call) => this.#transport.unary(...call),
+      requestTimeoutMs: options.requestTimeoutMs,
+      rules: () => pool.capabilities(pool.current),
+    });
+    const kv = new KvClient(this.#coalescer, codec, (range, revision) =>
       this.#caches.noteWrite(range, revision),
     );
     this.kv = kv;
@@ -154,6 +162,7 @@ export class EtcdClient implements CoordClient {
     await Promise.all([this.#closeSessions(options), within(options, saved)]);
     this.#mux.close();
     this.#keeper.close();
+    this.#coalescer.close();
     this.#transport.close();
     this.#etcd3?.close();
   }

@@ -17,15 +17,17 @@ export const NESTED_TXN_BYPASS: KnownHole = {
   see: 'https://github.com/etcd-io/etcd/security/advisories/GHSA-rfx7-8w68-q57q',
 };
 
+export const PUT_IN_TXN_BYPASS: KnownHole = {
+  what: 'a put in a Txn can read the previous value and attach a lease without permission',
+  fixedIn: ['3.4.44', '3.5.30', '3.6.11'],
+  permissions: true,
+  see: 'https://github.com/etcd-io/etcd/security/advisories/GHSA-x35m-3gp4-4fh5',
+};
+
 /** Server faults of DESIGN §12, by the changelogs of etcd. */
 export const KNOWN_HOLES: readonly KnownHole[] = [
   NESTED_TXN_BYPASS,
-  {
-    what: 'a put in a Txn can read the previous value and attach a lease without permission',
-    fixedIn: ['3.4.44', '3.5.30', '3.6.11'],
-    permissions: true,
-    see: 'https://github.com/etcd-io/etcd/security/advisories/GHSA-x35m-3gp4-4fh5',
-  },
+  PUT_IN_TXN_BYPASS,
   {
     what: 'who may read one key can watch every key after it',
     fixedIn: ['3.5.33', '3.6.14', '3.7.1'],

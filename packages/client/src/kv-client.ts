@@ -1,3 +1,7 @@
+import type { Coalescer } from './coalescing/coalescer.js';
+import { withReads } from './coalescing/footprint.js';
+import { keySpan } from './coalescing/key-span.js';
+import { deleteCall, type KvCall, putCall, rangeCall, txnCall } from './coalescing/kv-call.js';
 import { NotFoundError, SessionLostError } from './errors.js';
 import type { KeyValue } from './key-value.js';
 import type {
@@ -15,11 +19,13 @@ import type {
   RangeResult,
   TxnRequest,
   TxnResult,
+  WriteOptions,
 } from './kv.js';
+import { PageSize } from './page-size.js';
 import type { Key, KeyRange, Range } from './range.js';
-import type { CallKind, Transport } from './transport.js';
+import type { CallKind } from './transport.js';
 import { deleteRequest, type TxnCodec } from './txn-codec.js';
-import { assertValid, checkWaitOptions, show } from './validation.js';
+import { assertValid, checkWaitOptions, type IssueList, show } from './validation.js';
 
 /** Called with each range that this client has changed, and the revision of the change. */
 export type WriteListener = (range: KeyRange, revision: bigint) => void;
@@ -28,28 +34,28 @@ const DEFAULT_PAGE_SIZE = 1_000;
 
 /** The key-value store: encodes, calls, decodes. */
 export class KvClient implements KV {
-  readonly #transport: Transport;
+  readonly #coalescer: Coalescer;
   readonly #codec: TxnCodec;
   readonly #onWrite: WriteListener;
 
-  constructor(transport: Transport, codec: TxnCodec, onWrite: WriteListener) {
-    this.#transport = transport;
+  constructor(coalescer: Coalescer, codec: TxnCodec, onWrite: WriteListener) {
+    this.#coalescer = coalescer;
     this.#codec = codec;
     this.#onWrite = onWrite;
   }
 
   async get(key: Key, options: GetOptions = {}): Promise<KeyValue | undefined> {
-    assertValid(checkWaitOptions([], options));
+    assertValid(checkCallOptions([], options));
     const request = this.#codec.rangeRequest({ key: this.#codec.key(key) }, { ...options, limit: 1 });
-    const response = await this.#transport.unary('range', request, 'read', options);
+    const response = await this.#coalescer.call(rangeCall(request), options);
     const kv = response.kvs[0];
     return kv === undefined ? undefined : this.#codec.keyValue(kv);
   }
 
   async range(range: Range, options: RangeOptions = {}): Promise<RangeResult> {
-    assertValid(checkWaitOptions([], options));
+    assertValid(checkCallOptions([], options));
     const request = this.#codec.rangeRequest(this.#codec.range(range), options);
-    const response = await this.#transport.unary('range', request, 'read', options);
+    const response = await this.#coalescer.call(rangeCall(request), options);
     return this.#codec.rangeResult(response, response.header.revision);
   }
 
@@ -62,23 +68,26 @@ export class KvClient implements KV {
 
   /** A range page by page, all at the revision of the first page. */
   pages(range: Range, options: ListOptions = {}): AsyncIterable<RangeResult> {
-    const issues = checkWaitOptions([], options);
+    const issues = checkCallOptions([], options);
     assertValid(issues);
     const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
     if (!Number.isSafeInteger(pageSize) || pageSize < 1) {
       issues.push({ path: 'pageSize', message: `must be a whole number from 1, got ${show(pageSize)}` });
     }
     assertValid(issues);
-    return this.#pages(this.#codec.range(range), { ...options, limit: pageSize });
+    return this.#pages(this.#codec.range(range), pageSize, options);
   }
 
-  async *#pages(range: KeyRange, options: RangeOptions): AsyncIterable<RangeResult> {
-    const { limit: _limit, ...call } = options;
+  async *#pages(range: KeyRange, maxKeys: number, options: ListOptions): AsyncIterable<RangeResult> {
+    const size = new PageSize(maxKeys);
+    // By itself: a page is large, and whoever shares a request with it would wait for it.
+    const call = { ...options, coalesce: false };
     let rest: KeyRange | undefined = range;
     let revision = options.revision || undefined; // 0n is the newest, which the first page finds out
     while (rest !== undefined) {
-      const request = this.#codec.rangeRequest(rest, { ...options, revision });
-      const response = await this.#transport.unary('range', request, 'read', call);
+      const request = this.#codec.rangeRequest(rest, { ...options, limit: size.keys, revision });
+      const response = await this.#coalescer.call(rangeCall(request), call);
+      size.note(response.kvs);
       // Later pages answer with the store's newest revision; what they show is the pinned one.
       revision ??= response.header.revision;
       yield this.#codec.rangeResult(response, revision);
@@ -88,45 +97,51 @@ export class KvClient implements KV {
   }
 
   async put(key: Key, value: string | Uint8Array, options: PutOptions = {}): Promise<PutResult> {
-    assertValid(checkWaitOptions([], options));
+    assertValid(checkCallOptions([], options));
     const request = this.#codec.putRequest(key, value, options);
-    const response = await this.#write(
-      () => this.#transport.unary('put', request, kindOf(options), options),
-      options,
-    );
+    const call = putCall(request, kindOf(options), this.#coalescer.rules);
+    const response = await this.#sessionBound(this.#call(call, options), options);
     const revision = response.header.revision;
     this.#onWrite({ key: request.key }, revision);
     return this.#codec.putResult(response, revision);
   }
 
   async delete(range: Range, options: DeleteOptions = {}): Promise<DeleteResult> {
-    assertValid(checkWaitOptions([], options));
+    assertValid(checkCallOptions([], options));
     const target = this.#codec.range(range);
     const request = deleteRequest(target, options.previous);
-    const response = await this.#transport.unary('deleteRange', request, kindOf(options), options);
+    const response = await this.#call(deleteCall(request, kindOf(options)), options);
     const result = this.#codec.deleteResult(response, response.header.revision);
     if (result.deleted > 0) this.#onWrite(target, result.revision);
     return result;
   }
 
-  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnResult> {
-    assertValid(checkWaitOptions([], options));
+  async txn(request: TxnRequest, options: WriteOptions = {}): Promise<TxnResult> {
+    assertValid(checkCallOptions([], options));
     const wire = this.#codec.txnRequest(request);
     const kind = isReadOnly(request) ? 'read' : kindOf(options);
-    const response = await this.#transport.unary('txn', wire, kind, options);
+    const response = await this.#call(txnCall(wire, kind), options);
     const result = this.#codec.txnResult(response, response.header.revision);
     this.#reportWrites(request, result);
     return result;
   }
 
+  #call<Response>(call: KvCall<Response>, { exclusive, ...options }: WriteOptions): Promise<Response> {
+    if (exclusive === undefined || exclusive.length === 0) return this.#coalescer.call(call, options);
+    const spans = exclusive.map((range, i) => {
+      const { key, end } = this.#codec.range(range, `exclusive[${i}]`);
+      return keySpan(key, end);
+    });
+    return this.#coalescer.call({ ...call, footprint: withReads(call.footprint, spans) }, options);
+  }
+
   /** A put refused for its lease is a lost session. */
-  async #write<T>(send: () => Promise<T>, options: PutOptions): Promise<T> {
+  async #sessionBound<T>(answer: Promise<T>, { session }: PutOptions): Promise<T> {
     try {
-      return await send();
+      return await answer;
     } catch (cause) {
-      if (!(cause instanceof NotFoundError) || options.session === undefined) throw cause;
-      const { leaseId } = options.session;
-      options.session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
+      if (!(cause instanceof NotFoundError) || session === undefined) throw cause;
+      const { leaseId } = session;
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause });
     }
@@ -146,6 +161,19 @@ export class KvClient implements KV {
       this.#onWrite(this.#codec.range(op.delete), response.revision);
     } else if ('txn' in op && response.type === 'txn') this.#reportWrites(op.txn, response);
   }
+}
+
+function checkCallOptions(issues: IssueList, options: WriteOptions): IssueList {
+  checkWaitOptions(issues, options);
+  if (issues.length > 0) return issues;
+  const { coalesce, exclusive } = options;
+  if (coalesce !== undefined && typeof coalesce !== 'boolean') {
+    issues.push({ path: 'coalesce', message: `must be true or false, got ${show(coalesce)}` });
+  }
+  if (exclusive !== undefined && !Array.isArray(exclusive)) {
+    issues.push({ path: 'exclusive', message: `must be an array of ranges, got ${show(exclusive)}` });
+  }
+  return issues;
 }
 
 function kindOf(options: CallOptions): CallKind {

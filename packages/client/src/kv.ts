@@ -18,6 +18,22 @@ export interface CallOptions extends WaitOptions {
    * @default false
    */
   readonly idempotent?: boolean | undefined;
+  /**
+   * May travel in one request with other calls of this client that run at the same time: many calls then cost
+   * little more than one. The answer is that of a call by itself, and the order of calls on one key stays.
+   * @default true
+   */
+  readonly coalesce?: boolean | undefined;
+}
+
+/** Options of a call that writes. */
+export interface WriteOptions extends CallOptions {
+  /**
+   * Ranges in which no other call of this client may write at the same revision. Calls on different keys may be
+   * applied together, and then share one revision; whoever orders keys by revision, as a queue does, names
+   * the queue here.
+   */
+  readonly exclusive?: readonly Range[] | undefined;
 }
 
 export interface GetOptions extends CallOptions {
@@ -47,7 +63,7 @@ export interface Sort {
 }
 
 export interface ListOptions extends CallOptions {
-  /** Keys a page. @default 1000 */
+  /** Keys a page at most: pages of large values have fewer, and so has the first one. @default 1000 */
   readonly pageSize?: number | undefined;
   readonly keysOnly?: boolean | undefined;
   /** List as of this revision; 0n = newest at the first page. @default 0n */
@@ -77,14 +93,14 @@ export interface PutFields {
   readonly ignoreLease?: boolean | undefined;
 }
 
-export interface PutOptions extends CallOptions, PutFields {}
+export interface PutOptions extends WriteOptions, PutFields {}
 
 export interface PutResult {
   readonly revision: bigint;
   readonly previous?: KeyValue;
 }
 
-export interface DeleteOptions extends CallOptions {
+export interface DeleteOptions extends WriteOptions {
   /** Answer with what was deleted. @default false */
   readonly previous?: boolean | undefined;
 }
@@ -145,6 +161,13 @@ export type OpResult =
  * Reads are linearizable unless `serializable`. Reads are retried on another endpoint when a
  * connection breaks; a write is retried only if it was never sent or is `idempotent`, otherwise
  * the error says `outcome: 'unknown'`.
+ *
+ * Calls of one client on one key take effect in the order in which they were made, awaited or not: a call
+ * waits for the earlier ones on its keys if one of them writes. A call that failed with outcome `unknown` has
+ * left this order: it may still take effect. Calls on different keys have no order.
+ *
+ * Calls that run at the same time may share a request (see `coalesce`). Writes in one request share a revision:
+ * a watch then yields them in one batch.
  */
 export interface KV {
   /** The key's value, or undefined. */
@@ -155,5 +178,5 @@ export interface KV {
   list(range: Range, options?: ListOptions): AsyncIterable<KeyValue>;
   put(key: Key, value: string | Uint8Array, options?: PutOptions): Promise<PutResult>;
   delete(range: Range, options?: DeleteOptions): Promise<DeleteResult>;
-  txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult>;
+  txn(request: TxnRequest, options?: WriteOptions): Promise<TxnResult>;
 }

@@ -1,4 +1,4 @@
-import { NESTED_TXN_BYPASS } from './known-holes.js';
+import { NESTED_TXN_BYPASS, PUT_IN_TXN_BYPASS } from './known-holes.js';
 import { hasFix } from './server-version.js';
 
 /**
@@ -13,14 +13,15 @@ export interface ServerCapabilities {
    * certificate), and where every known member checks the permissions of nested operations.
    */
   readonly nestedTxnSafe: boolean;
-  /** The quota of the database counts what nested operations write; else look at the alarms of `Status` while nesting. */
-  readonly nestedTxnQuota: boolean;
+  /**
+   * A put that attaches a lease or answers with the previous value needs the same permissions in a Txn as by
+   * itself. True for a client without an identity.
+   */
+  readonly putInTxnSafe: boolean;
   /** The answer to a watch's `progress_request` never overtakes events. */
   readonly progressInOrder: boolean;
 }
 
-/** `costTxnReq ignores nested RequestTxn`: https://github.com/etcd-io/etcd/pull/22167 */
-const NESTED_TXN_QUOTA_FIXED = ['3.5.33', '3.6.14', '3.7.1'];
 /** https://github.com/etcd-io/etcd/pull/15695 */
 const PROGRESS_ORDER_FIXED = ['3.4.25', '3.5.8'];
 
@@ -29,7 +30,7 @@ export function capabilitiesOf(version: string | undefined, hasIdentity: boolean
   return {
     version,
     nestedTxnSafe: !hasIdentity || hasFix(version, NESTED_TXN_BYPASS.fixedIn),
-    nestedTxnQuota: hasFix(version, NESTED_TXN_QUOTA_FIXED),
+    putInTxnSafe: !hasIdentity || hasFix(version, PUT_IN_TXN_BYPASS.fixedIn),
     progressInOrder: hasFix(version, PROGRESS_ORDER_FIXED),
   };
 }

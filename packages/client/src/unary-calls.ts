@@ -44,7 +44,7 @@ export class UnaryCalls {
     { token, timeoutMs, signal, lost }: AttemptOptions,
   ): Promise<UnaryRpcs[M]['response']> {
     // Reads that may be stale are also wanted from a member that has lost its leader.
-    const requireLeader = !('serializable' in request && request.serializable === true);
+    const requireLeader = !mayBeStale(request);
     const metadata = callMetadata(connection, token, requireLeader);
     return new Promise((resolve, reject) => {
       const pending = new PendingCall(method, signal, lost, reject, this.#pending);
@@ -120,6 +120,16 @@ class PendingCall {
     if (this.call !== undefined) cancelCall(this.call);
     this.#reject(error);
   }
+}
+
+function mayBeStale(request: UnaryRpcs[keyof UnaryRpcs]['request']): boolean {
+  if ('serializable' in request) return request.serializable === true;
+  // etcd asks the leader unless all operations of a transaction may be stale.
+  return (
+    'success' in request &&
+    request.success.length > 0 &&
+    [...request.success, ...request.failure].every((op) => op.request_range?.serializable)
+  );
 }
 
 export function closedError(method: string, outcome: Outcome = 'not-applied'): ClosedError {

@@ -1,6 +1,7 @@
+import type { IWatchCreateRequest } from 'etcd3';
 import { ValidationError } from './errors.js';
 import type { KeyRange } from './range.js';
-import { type WatchCreateRequest, WatchFilter } from './watch-messages.js';
+import { wireRange } from './txn-codec.js';
 
 /** What is watched, apart from where in the history: equal ones can share one watch on the server. */
 export interface WatchTarget {
@@ -26,15 +27,14 @@ export function identityOf({ range, previous, ignore }: WatchTarget): string {
 }
 
 /** @param next the first revision wanted; 0n = from now on, the only start that etcd serves without delay */
-export function createRequestOf(target: WatchTarget, next: bigint): WatchCreateRequest {
+export function createRequestOf(target: WatchTarget, next: bigint): IWatchCreateRequest {
   const { range, previous, ignore } = target;
   return {
-    key: range.key,
-    range_end: range.end,
-    start_revision: next,
+    ...wireRange(range),
+    start_revision: next.toString(),
     progress_notify: true,
     fragment: true,
-    prev_kv: previous,
-    filters: ignore && [ignore === 'put' ? WatchFilter.Noput : WatchFilter.Nodelete],
+    ...(previous ? { prev_kv: true } : {}),
+    ...(ignore === undefined ? {} : { filters: [ignore === 'put' ? 'Noput' : 'Nodelete'] }),
   };
 }

@@ -121,7 +121,10 @@ describe('one copy for all who want a range', () => {
     const changes = cache.changes();
     for (let from = 0; from < 3_000; from += 100) {
       await Promise.all(
-        Array.from({ length: 100 }, (_, i) => writer.kv.put(`/slow/${(from + i) % 10}`, `${from + i}`)),
+        // Each in a revision of its own.
+        Array.from({ length: 100 }, (_, i) =>
+          writer.kv.put(`/slow/${(from + i) % 10}`, `${from + i}`, { coalesce: false }),
+        ),
       );
     }
     const { revision } = await writer.kv.put('/slow/end', 'x');

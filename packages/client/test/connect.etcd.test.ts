@@ -166,7 +166,7 @@ describe('close', () => {
     const pausing = createClient({ endpoints: [dead.endpoint], retry });
     await dead.refuse();
     frozen.blackhole();
-    const calls = [failure(client.kv.get('a')), failure(client.kv.put('a', 'b'))];
+    const calls = [failure(client.kv.get('a')), failure(client.kv.put('c', 'd'))];
     const paused = failure(pausing.kv.get('a'));
     await eventually(() => pausing.health.state === 'degraded');
     const startedAt = performance.now();

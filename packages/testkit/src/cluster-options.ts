@@ -1,9 +1,7 @@
 import { invalid, type ResolvedStartOptions, resolveStartOptions, type StartEtcdOptions } from './options.js';
 import { parseWantedVersion } from './version.js';
 
-export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version' | 'startTimeoutMs'> {
-  /** How long the start of the cluster, a restart or a replacement may take, in milliseconds. Downloads are not counted. @default 30_000 */
-  readonly startTimeoutMs?: number | undefined;
+export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version'> {
   /** How many members, 1 to 7. @default 3 */
   readonly size?: number | undefined;
   /**

@@ -1,0 +1,151 @@
+import { monotonicNow } from '../clock.js';
+import { CoordError } from '../errors.js';
+import { batchLength, bytesOfAnswer, type Load, packBatch, splitAnswers } from './batch.js';
+import { BatchInFlight } from './batch-in-flight.js';
+import type { BatchRules, LaneName, SendUnary } from './kv-call.js';
+import { Lane } from './lane.js';
+import { LearnedLimits } from './learned-limits.js';
+import type { PendingCall } from './pending-call.js';
+import { isTooLarge, isTooManyOps, memberError, verdictOf } from './refusal.js';
+import { Suspects } from './suspects.js';
+
+interface QueuedCall extends Load {
+  readonly pending: PendingCall<unknown>;
+}
+
+/** Requests of one sort under way at a time: with one, client and server wait for each other; more make smaller batches. */
+const SLOTS = 2;
+
+/**
+ * Sends the calls whose turn it is, by themselves or in batches.
+ *
+ * Group commit: while a lane has room, a call goes at once, as the plain RPC; what comes meanwhile goes
+ * together as soon as there is room again. There is no timer.
+ */
+export class Dispatcher {
+  readonly #send: SendUnary;
+  readonly #rules: () => BatchRules;
+  readonly #limits = new LearnedLimits();
+  readonly #suspects = new Suspects();
+  readonly #lanes: Readonly<Record<LaneName, Lane<QueuedCall>>>;
+
+  constructor(send: SendUnary, rules: () => BatchRules) {
+    this.#send = send;
+    this.#rules = rules;
+    const lane = () => new Lane<QueuedCall>(SLOTS, (free) => this.#fill(free));
+    this.#lanes = { read: lane(), serializable: lane(), write: lane(), idempotent: lane() };
+  }
+
+  dispatch(pending: PendingCall<unknown>): void {
+    const { call, options } = pending;
+    const together = options.coalesce !== false && !this.#suspects.includes(call);
+    if (call.lane === undefined || !together) {
+      void this.#sendAlone(pending);
+      return;
+    }
+    const lane = this.#lanes[call.lane];
+    if (lane.hasRoom && lane.queue.length === 0) {
+      void this.#sendOne(lane, pending);
+      return;
+    }
+    const cargo = pending.load(this.#rules);
+    if (cargo === undefined) {
+      void this.#sendAlone(pending);
+      return;
+    }
+    const expectedBytes = call.kind === 'read' ? this.#limits.expectedAnswer(call.footprint) : 0;
+    pending.watch();
+    lane.enqueue({ pending, cargo, expectedBytes });
+  }
+
+  #fill(lane: Lane<QueuedCall>): void {
+    while (lane.hasRoom) {
+      const calls = this.#take(lane);
+      const [first] = calls;
+      if (first === undefined) return;
+      void (calls.length === 1 ? this.#sendOne(lane, first.pending) : this.#sendBatch(lane, calls));
+    }
+  }
+
+  /** The next calls that may go together. */
+  #take(lane: Lane<QueuedCall>): readonly QueuedCall[] {
+    const limits = this.#limits.current;
+    const waiting: QueuedCall[] = [];
+    let ended = 0;
+    for (const queued of lane.queue) {
+      if (waiting.length >= limits.ops) break;
+      if (queued.pending.ended) ended++;
+      else waiting.push(queued);
+    }
+    const calls = waiting.slice(0, batchLength(waiting, limits));
+    const rest = waiting.slice(calls.length);
+    lane.queue.splice(0, ended + waiting.length, ...rest);
+    return calls;
+  }
+
+  async #sendAlone(pending: PendingCall<unknown>, doubt?: unknown): Promise<unknown> {
+    return pending.sendAlone(this.#send, monotonicNow(), doubt);
+  }
+
+  async #sendOne(lane: Lane<QueuedCall>, pending: PendingCall<unknown>): Promise<unknown> {
+    const flight = lane.depart();
+    const error = await this.#sendAlone(pending);
+    lane.arrive(flight);
+    return error;
+  }
+
+  async #sendBatch(lane: Lane<QueuedCall>, calls: readonly QueuedCall[]): Promise<void> {
+    const flight = lane.depart();
+    const kind = calls[0]?.pending.call.kind ?? 'write';
+    const batch = new BatchInFlight(calls.map(({ pending }) => pending));
+    try {
+      const { signal } = batch;
+      const timeoutMs = Math.max(1, batch.expiresAt - monotonicNow());
+      const { responses, header } = await this.#send('txn', packBatch(calls), kind, { timeoutMs, signal });
+      lane.gather();
+      for (const [{ pending }, answers] of splitAnswers(calls, responses)) {
+        if (kind === 'read') this.#limits.noteAnswer(pending.footprint, bytesOfAnswer(answers));
+        pending.deliver(answers, header);
+      }
+    } catch (error) {
+      this.#refuse(lane, calls, error);
+    }
+    lane.arrive(flight);
+  }
+
+  #refuse(lane: Lane<QueuedCall>, calls: readonly QueuedCall[], error: unknown): void {
+    const verdict = verdictOf(error);
+    if (verdict === 'refused') {
+      if (isTooManyOps(error))
+        this.#limits.noteTooManyOps(calls.reduce((n, { cargo }) => n + cargo.ops.length, 0));
+      if (isTooLarge(error)) this.#limits.noteTooLarge(calls.reduce((n, { cargo }) => n + cargo.bytes, 0));
+      this.#split(lane, calls, CoordError.is(error) && error.outcome === 'unknown');
+      return;
+    }
+    if (verdict === 'no-space') this.#limits.noteNoSpace();
+    for (const { pending } of calls) {
+      const { call, deadline } = pending;
+      const own = memberError(error, call.method, deadline.timeoutMs);
+      if (verdict === 'no-space' && call.isGuardedDelete && !pending.ended)
+        void this.#sendAlone(pending, own);
+      else pending.fail(own);
+    }
+  }
+
+  /** Sends a refused batch again in halves, until each call has an answer of its own. */
+  #split(lane: Lane<QueuedCall>, calls: readonly QueuedCall[], lost: boolean): void {
+    const left = calls.filter(({ pending }) => !pending.ended);
+    for (const { pending } of left) pending.alight(lost);
+    const middle = Math.ceil(left.length / 2);
+    for (const half of [left.slice(0, middle), left.slice(middle)]) {
+      const [first] = half;
+      if (first === undefined) continue;
+      void (half.length === 1 ? this.#sendSuspect(lane, first.pending) : this.#sendBatch(lane, half));
+    }
+  }
+
+  async #sendSuspect(lane: Lane<QueuedCall>, pending: PendingCall<unknown>): Promise<void> {
+    const error = await this.#sendOne(lane, pending);
+    if (error !== undefined && verdictOf(error) === 'refused') this.#suspects.note(pending.call);
+  }
+}

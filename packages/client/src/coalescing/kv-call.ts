@@ -1,0 +1,180 @@
+import type { CallOptions } from '../kv.js';
+import type {
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  RequestOp,
+  TxnRequestMessage,
+  TxnResponse,
+} from '../kv-messages.js';
+import type { UnaryRpcs } from '../rpc.js';
+import type { CallKind } from '../transport.js';
+import {
+  type Footprint,
+  footprintOfDelete,
+  footprintOfPut,
+  footprintOfRange,
+  footprintOfTxn,
+} from './footprint.js';
+import { permissionGuards, spaceGuard } from './nested-guards.js';
+import { type Packing, packDelete, packFlatTxn, packNestedTxn, packPut, packRange } from './packing.js';
+import { bytesOfPut, bytesOfRange, bytesOfTxn, opsOnPath } from './request-size.js';
+import { allOps, isFlat, isGuardedDelete } from './txn-traits.js';
+
+export type KvMethod = 'range' | 'put' | 'deleteRange' | 'txn';
+
+/** Shaped like `Transport.unary`. */
+export type SendUnary = <M extends KvMethod>(
+  method: M,
+  request: UnaryRpcs[M]['request'],
+  kind: CallKind,
+  options: CallOptions,
+) => Promise<UnaryRpcs[M]['response']>;
+
+/**
+ * Calls that may share a request. Reads that may be stale keep apart from those that may not, and writes
+ * that may be repeated from those that may not: together, either would be treated as the stricter one.
+ */
+export type LaneName = 'read' | 'serializable' | 'write' | 'idempotent';
+
+/** What may be in a batch, with the server in use. */
+export interface BatchRules {
+  /** A put that attaches a lease or answers with the previous value is checked as strictly in a Txn as it is alone. */
+  readonly putInTxnSafe: boolean;
+  /** The permissions of a nested Txn are checked, or there are none to check. */
+  readonly nestedTxnSafe: boolean;
+}
+
+/** A call as a part of a batch. */
+export interface Cargo<Response> extends Packing<Response> {
+  readonly bytes: number;
+  /** Operations below the batch's own, on the longest path. */
+  readonly nestedOps: number;
+  /** What stands for it in the branch of the batch that is not run. */
+  readonly guards: readonly RequestOp[];
+  /** The same, where one in a batch will do. */
+  readonly guard: RequestOp | undefined;
+  /** It needs space in the database. */
+  readonly takesSpace: boolean;
+}
+
+/** A call of the key-value service, and how it travels. */
+export interface KvCall<Response> {
+  readonly method: KvMethod;
+  readonly kind: CallKind;
+  readonly footprint: Footprint;
+  /** Undefined: always by itself. */
+  readonly lane: LaneName | undefined;
+  /** It may be sent again after etcd has run out of space: if it was applied, that shows. */
+  readonly isGuardedDelete: boolean;
+  /** As the plain RPC. */
+  sendAlone(send: SendUnary, options: CallOptions): Promise<Response>;
+  /** Whether this answer to a repeated call tells that it has been applied. */
+  confirms(response: Response): boolean;
+  /** @returns undefined when it cannot be in a batch after all */
+  load(rules: () => BatchRules): Cargo<Response> | undefined;
+  leases(): Iterable<bigint>;
+}
+
+export function rangeCall(request: RangeRequest): KvCall<RangeResponse> {
+  return {
+    method: 'range',
+    kind: 'read',
+    footprint: footprintOfRange(request),
+    lane: laneOfRange(request),
+    isGuardedDelete: false,
+    sendAlone: (send, options) => send('range', request, 'read', options),
+    confirms: () => true,
+    load: () => ({ ...packRange(request), ...UNGUARDED, bytes: bytesOfRange(request) }),
+    leases: () => [],
+  };
+}
+
+export function putCall(request: PutRequest, kind: CallKind, rules: () => BatchRules): KvCall<PutResponse> {
+  const { lease } = request;
+  const checkedLess = (lease || request.prev_kv) && !rules().putInTxnSafe;
+  return {
+    method: 'put',
+    kind,
+    footprint: footprintOfPut(request),
+    lane: checkedLess ? undefined : laneOfWrite(kind),
+    isGuardedDelete: false,
+    sendAlone: (send, options) => send('put', request, kind, options),
+    confirms: () => true,
+    load: () => ({ ...packPut(request), ...UNGUARDED, bytes: bytesOfPut(request), takesSpace: true }),
+    leases: () => (lease ? [lease] : []),
+  };
+}
+
+export function deleteCall(request: DeleteRangeRequest, kind: CallKind): KvCall<DeleteRangeResponse> {
+  return {
+    method: 'deleteRange',
+    kind,
+    footprint: footprintOfDelete(request),
+    lane: laneOfWrite(kind),
+    isGuardedDelete: false,
+    sendAlone: (send, options) => send('deleteRange', request, kind, options),
+    confirms: () => true,
+    load: () => ({ ...packDelete(request), ...UNGUARDED, bytes: bytesOfRange(request) }),
+    leases: () => [],
+  };
+}
+
+export function txnCall(request: TxnRequestMessage, kind: CallKind): KvCall<TxnResponse> {
+  return {
+    method: 'txn',
+    kind,
+    footprint: footprintOfTxn(request),
+    lane: laneOfTxn(request, kind),
+    isGuardedDelete: kind !== 'read' && isGuardedDelete(request),
+    sendAlone: (send, options) => send('txn', request, kind, options),
+    confirms: ({ succeeded }) => succeeded || kind === 'idempotent',
+    load: (rules) => loadTxn(request, rules),
+    leases: () => leasesOf(request),
+  };
+}
+
+const UNGUARDED = { nestedOps: 0, guards: [], guard: undefined, takesSpace: false } as const;
+
+function loadTxn(request: TxnRequestMessage, rules: () => BatchRules): Cargo<TxnResponse> | undefined {
+  const bytes = bytesOfTxn(request);
+  let takesSpace = false;
+  for (const op of allOps(request)) takesSpace ||= op.request_put !== undefined;
+  if (isFlat(request)) return { ...packFlatTxn(request), ...UNGUARDED, bytes, takesSpace };
+  const { nestedTxnSafe } = rules();
+  const guards = nestedTxnSafe ? [] : permissionGuards(request);
+  if (guards === undefined) return undefined;
+  return {
+    ...packNestedTxn(request),
+    nestedOps: opsOnPath(request),
+    guards,
+    guard: nestedTxnSafe ? spaceGuard(request) : undefined,
+    bytes: 2 * bytes, // the guards name the keys once more
+    takesSpace,
+  };
+}
+
+function laneOfRange({ revision, serializable }: RangeRequest): LaneName | undefined {
+  // A revision that is compacted or not there yet is refused, and not worth it to others.
+  if (revision) return undefined;
+  return serializable ? 'serializable' : 'read';
+}
+
+function laneOfWrite(kind: CallKind): LaneName {
+  return kind === 'idempotent' ? 'idempotent' : 'write';
+}
+
+function laneOfTxn(request: TxnRequestMessage, kind: CallKind): LaneName | undefined {
+  for (const { request_range: range } of allOps(request)) if (range?.revision) return undefined;
+  if (kind !== 'read') return laneOfWrite(kind);
+  // Reads with a condition would have to be nested, and a nested Txn costs an entry in etcd's log.
+  if (!isFlat(request)) return undefined;
+  return request.success.every((op) => op.request_range?.serializable) ? 'serializable' : 'read';
+}
+
+function* leasesOf(request: TxnRequestMessage): Generator<bigint, void> {
+  for (const { request_put: put } of allOps(request)) if (put?.lease) yield put.lease;
+}

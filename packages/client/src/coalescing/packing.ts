@@ -1,0 +1,72 @@
+import { CoordError } from '../errors.js';
+import type {
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  RequestOp,
+  ResponseHeader,
+  ResponseOp,
+  TxnRequestMessage,
+  TxnResponse,
+} from '../kv-messages.js';
+
+/** How a request travels within the Txn of a batch: as operations of it, from whose answers its own is made. */
+export interface Packing<Response> {
+  readonly ops: readonly RequestOp[];
+  unpack(answers: readonly ResponseOp[], header: ResponseHeader): Response;
+}
+
+export function packRange(request: RangeRequest): Packing<RangeResponse> {
+  return {
+    ops: [{ request_range: request }],
+    unpack([answer], header) {
+      if (answer === undefined || !('response_range' in answer)) throw unexpected('range');
+      return { ...answer.response_range, header };
+    },
+  };
+}
+
+export function packPut(request: PutRequest): Packing<PutResponse> {
+  return {
+    ops: [{ request_put: request }],
+    unpack([answer], header) {
+      if (answer === undefined || !('response_put' in answer)) throw unexpected('put');
+      return { ...answer.response_put, header };
+    },
+  };
+}
+
+export function packDelete(request: DeleteRangeRequest): Packing<DeleteRangeResponse> {
+  return {
+    ops: [{ request_delete_range: request }],
+    unpack([answer], header) {
+      if (answer === undefined || !('response_delete_range' in answer)) throw unexpected('deleteRange');
+      return { ...answer.response_delete_range, header };
+    },
+  };
+}
+
+/** A transaction without conditions: its operations as they are. */
+export function packFlatTxn({ success }: TxnRequestMessage): Packing<TxnResponse> {
+  return { ops: success, unpack: (responses, header) => ({ header, succeeded: true, responses }) };
+}
+
+/** Any other: a Txn within the Txn. */
+export function packNestedTxn(request: TxnRequestMessage): Packing<TxnResponse> {
+  return {
+    ops: [{ request_txn: request }],
+    unpack([answer], header) {
+      if (answer === undefined || !('response_txn' in answer)) throw unexpected('txn');
+      return { ...answer.response_txn, header };
+    },
+  };
+}
+
+function unexpected(method: string): CoordError {
+  return new CoordError('COORD_INTERNAL', `${method}: the answer to the batch does not fit`, {
+    outcome: 'unknown',
+  });
+}

@@ -1,0 +1,200 @@
+import { AbortedError, ClosedError, type CoordError, type Outcome, TimeoutError } from '../errors.js';
+import type { CallOptions } from '../kv.js';
+import type { ResponseHeader, ResponseOp } from '../kv-messages.js';
+import type { BatchRules, Cargo, KvCall, SendUnary } from './kv-call.js';
+import { memberError } from './refusal.js';
+
+/** What carries a call at the moment, together with others. */
+export interface Carrier {
+  /** When it is given up at the latest, on the monotonic clock. */
+  readonly expiresAt: number;
+  /** One of those it carries does not want its answer any more. */
+  leave(): void;
+}
+
+/** When a call is given up. */
+export interface Deadline {
+  readonly timeoutMs: number;
+  /** On the monotonic clock. */
+  readonly expiresAt: number;
+}
+
+/** A batch that is given up at about the same time answers itself: it knows better what became of its calls. */
+const SAME_TIME_MS = 50;
+
+/**
+ * A call that has been made and has no answer yet: its caller's promise, deadline and signal.
+ *
+ * It waits for its turn, then is sent by itself or carried by a batch; a batch that is refused sets it free
+ * again. Whatever ends it first, counts.
+ */
+export class PendingCall<Response> {
+  /** Grows from call to call. */
+  readonly sequence: number;
+  readonly call: KvCall<Response>;
+  readonly options: CallOptions;
+  readonly deadline: Deadline;
+  readonly answer: Promise<Response>;
+  readonly #onEnd: (call: PendingCall<unknown>) => void;
+  readonly #sendAlone: (send: SendUnary, options: CallOptions, doubt: unknown) => Promise<void>;
+  readonly #unpack: (answers: readonly ResponseOp[], header: ResponseHeader) => void;
+  readonly #reject: (error: unknown) => void;
+  #cargo: Cargo<Response> | undefined;
+  #ended = false;
+  #watched = false;
+  #carrier: Carrier | undefined;
+  /** A batch with it was refused after an earlier attempt had been lost. */
+  #mayBeApplied = false;
+
+  constructor(
+    sequence: number,
+    call: KvCall<Response>,
+    options: CallOptions,
+    deadline: Deadline,
+    onEnd: (call: PendingCall<unknown>) => void,
+  ) {
+    this.sequence = sequence;
+    this.call = call;
+    this.options = options;
+    this.deadline = deadline;
+    this.#onEnd = onEnd;
+    let resolve: (response: Response) => void = ignore;
+    let reject: (error: unknown) => void = ignore;
+    this.answer = new Promise((onAnswer, onError) => {
+      resolve = onAnswer;
+      reject = onError;
+    });
+    this.#reject = reject;
+    this.#sendAlone = async (send, sendOptions, doubt) => {
+      const response = await call.sendAlone(send, sendOptions);
+      if (doubt !== undefined && !call.confirms(response)) throw doubt;
+      resolve(response);
+    };
+    this.#unpack = (answers, header) => {
+      if (this.#cargo !== undefined) resolve(this.#cargo.unpack(answers, header));
+    };
+  }
+
+  get footprint(): KvCall<Response>['footprint'] {
+    return this.call.footprint;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Makes it ready for a batch. @returns undefined when no batch can take it */
+  load(rules: () => BatchRules): Cargo<Response> | undefined {
+    this.#cargo = this.call.load(rules);
+    return this.#cargo;
+  }
+
+  /** It is not on its way yet, or not by itself: from here on its signal is minded here. */
+  watch(): void {
+    if (this.#watched) return;
+    this.#watched = true;
+    this.options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /**
+   * Sends it as the plain RPC and ends it with the answer.
+   * @param doubt the error of an earlier attempt that may have been applied: it stands, unless the answer refutes it
+   * @returns the error, if it failed
+   */
+  async sendAlone(send: SendUnary, now: number, doubt?: unknown): Promise<unknown> {
+    this.#carrier = undefined;
+    const timeoutMs = Math.max(1, this.deadline.expiresAt - now);
+    // From here on the transport minds deadline and signal.
+    const options = this.#watched ? { ...this.options, timeoutMs } : this.options;
+    this.#unwatch();
+    try {
+      await this.#sendAlone(send, options, doubt);
+      this.#end();
+      return undefined;
+    } catch (error) {
+      const inTime = !(error instanceof TimeoutError) || error.timeoutMs === this.deadline.timeoutMs;
+      this.fail(inTime ? error : memberError(error, this.call.method, this.deadline.timeoutMs));
+      return error;
+    }
+  }
+
+  /** It is on its way with others. */
+  board(carrier: Carrier): void {
+    this.#carrier = carrier;
+  }
+
+  /** The batch that carried it was refused. @param lost an attempt of it may have been applied all the same */
+  alight(lost: boolean): void {
+    this.#carrier = undefined;
+    if (lost) this.#mayBeApplied = true;
+  }
+
+  deliver(answers: readonly ResponseOp[], header: ResponseHeader): void {
+    if (this.#ended) return;
+    try {
+      this.#unpack(answers, header);
+      this.#end();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    if (this.#ended) return;
+    this.#reject(this.#mayBeApplied ? asUnknown(error) : error);
+    this.#end();
+  }
+
+  /** Gives it up if its time is over and nothing that carries it is about to say so. */
+  checkDeadline(now: number): void {
+    const { expiresAt, timeoutMs } = this.deadline;
+    if (this.#ended || !this.#watched || now < expiresAt) return;
+    if (this.#carrier !== undefined && this.#carrier.expiresAt <= expiresAt + SAME_TIME_MS) return;
+    const state = this.#carrier === undefined ? 'not sent' : 'no answer';
+    const message = `${this.call.method}: ${state} within ${timeoutMs} ms`;
+    this.#giveUp(new TimeoutError(message, { timeoutMs, outcome: this.#outcome }));
+  }
+
+  /** The client closes: what has not been sent, never will be. */
+  close(): void {
+    if (this.#ended || this.#carrier !== undefined || !this.#watched) return;
+    this.fail(new ClosedError(`${this.call.method}: the client is closed`, { outcome: this.#outcome }));
+  }
+
+  readonly #onAbort = () => {
+    const cause: unknown = this.options.signal?.reason;
+    const message = `${this.call.method}: aborted by the caller`;
+    this.#giveUp(new AbortedError(message, { cause, outcome: this.#outcome }));
+  };
+
+  #giveUp(error: CoordError): void {
+    const carrier = this.#carrier;
+    this.#reject(error);
+    this.#end();
+    carrier?.leave();
+  }
+
+  /** What it means to give it up now. */
+  get #outcome(): Outcome {
+    if (this.call.kind === 'read') return 'not-applied';
+    return this.#carrier !== undefined || this.#mayBeApplied ? 'unknown' : 'not-applied';
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#carrier = undefined;
+    this.#unwatch();
+    this.#onEnd(this);
+  }
+
+  #unwatch(): void {
+    if (this.#watched) this.options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#watched = false;
+  }
+}
+
+function ignore(): void {}
+
+function asUnknown(error: unknown): unknown {
+  return error instanceof Error ? Object.assign(error, { outcome: 'unknown' }) : error;
+}
