@@ -4,7 +4,7 @@ import { ChangeStream } from './change-stream.js';
 import { EtcdKeyValue } from './key-value.js';
 
 function change(key: string, value: number | undefined, previous?: number): CacheChange<number> {
-  const numbers = { version: '1', create_revision: '1', mod_revision: '1', lease: '0' };
+  const numbers = { version: 1n, create_revision: 1n, mod_revision: 1n, lease: 0n };
   const kv = new EtcdKeyValue({ key: Buffer.from(key), value: Buffer.from(String(value)), ...numbers });
   return {
     type: value === undefined ? 'delete' : 'put',

@@ -18,7 +18,7 @@ export const decodePutResponse = decoder('PutResponse', readPutResponse);
 export const decodeDeleteRangeResponse = decoder('DeleteRangeResponse', readDeleteRangeResponse);
 export const decodeTxnResponse = decoder('TxnResponse', readTxnResponse);
 
-function decoder<T>(name: string, read: ReadMessage<T>): (message: Buffer) => T {
+export function decoder<T>(name: string, read: ReadMessage<T>): (message: Buffer) => T {
   return (message) => {
     try {
       return read(new WireReader(message), message.length);
@@ -30,9 +30,9 @@ function decoder<T>(name: string, read: ReadMessage<T>): (message: Buffer) => T 
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
-const NO_HEADER: ResponseHeader = { cluster_id: 0n, revision: 0n };
+export const NO_HEADER: ResponseHeader = { cluster_id: 0n, revision: 0n };
 
-function readHeader(reader: WireReader, end: number): ResponseHeader {
+export function readHeader(reader: WireReader, end: number): ResponseHeader {
   let cluster_id = 0n;
   let revision = 0n;
   while (reader.pos < end) {

@@ -16,14 +16,14 @@ export interface KeyValue {
   readonly leaseId: bigint;
 }
 
-/** A key-value pair as it comes from the wire. Where etcd3 decodes, 64-bit numbers are decimal strings. */
+/** A key-value pair as it comes from the wire: bytes are views of the whole message. */
 export interface WireKeyValue {
   readonly key: Buffer;
   readonly value: Buffer;
-  readonly version: bigint | string;
-  readonly create_revision: bigint | string;
-  readonly mod_revision: bigint | string;
-  readonly lease: bigint | string;
+  readonly version: bigint;
+  readonly create_revision: bigint;
+  readonly mod_revision: bigint;
+  readonly lease: bigint;
 }
 
 /**
@@ -49,9 +49,9 @@ export class EtcdKeyValue implements KeyValue {
     this.key = rawKey.toString('utf8');
     this.value = detached(wire.value);
     this.version = Number(wire.version);
-    this.createRevision = BigInt(wire.create_revision);
-    this.modRevision = BigInt(wire.mod_revision);
-    this.leaseId = BigInt(wire.lease);
+    this.createRevision = wire.create_revision;
+    this.modRevision = wire.mod_revision;
+    this.leaseId = wire.lease;
   }
 
   text(): string {

@@ -142,6 +142,7 @@ export class KvClient implements KV {
     } catch (cause) {
       if (!(cause instanceof NotFoundError) || session === undefined) throw cause;
       const { leaseId } = session;
+      session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause });
     }

@@ -65,6 +65,7 @@ describe('translateRpcError', () => {
     [14, 'Connection dropped', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
     [1, 'context canceled', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
     [13, 'Received RST_STREAM', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
+    [2, 'etcdserver: not a primary lessor', 'ConnectionError', 'unknown', 'retry-if-repeatable', false],
     [2, 'raft proposal dropped', 'ConnectionError', 'unknown', 'retry-if-repeatable', false],
     [12, 'unknown service etcdserverpb.KV', 'ConnectionError', 'not-applied', 'none', false],
     [15, 'etcdserver: corrupt cluster', 'CoordError', 'unknown', 'none', false],

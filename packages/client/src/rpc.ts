@@ -2,7 +2,6 @@ import type * as grpc from '@grpc/grpc-js';
 import type {
   IAuthenticateRequest,
   IAuthenticateResponse,
-  IDuplexStream,
   ILeaseGrantRequest,
   ILeaseGrantResponse,
   ILeaseKeepAliveRequest,
@@ -11,8 +10,6 @@ import type {
   ILeaseRevokeResponse,
   IStatusRequest,
   IStatusResponse,
-  IWatchRequest,
-  IWatchResponse,
 } from 'etcd3';
 import type {
   DeleteRangeRequest,
@@ -24,6 +21,7 @@ import type {
   TxnRequestMessage,
   TxnResponse,
 } from './kv-messages.js';
+import type { WatchRequest, WatchResponse } from './watch-messages.js';
 
 /** The unary calls that Coord makes: service, request and response of each. */
 export interface UnaryRpcs extends KvRpcs {
@@ -54,7 +52,7 @@ export const SERVICE_OF: { readonly [M in keyof UnaryRpcs]: UnaryRpcs[M]['servic
 
 /** The streaming calls that Coord makes. */
 export interface StreamRpcs {
-  watch: { service: 'Watch'; request: IWatchRequest; response: IWatchResponse };
+  watch: { service: 'Watch'; request: WatchRequest; response: WatchResponse };
   leaseKeepAlive: {
     service: 'Lease';
     request: ILeaseKeepAliveRequest;
@@ -67,7 +65,7 @@ export const STREAM_SERVICE_OF: { readonly [M in keyof StreamRpcs]: StreamRpcs[M
   leaseKeepAlive: 'Lease',
 };
 
-export type RpcStream<M extends keyof StreamRpcs> = IDuplexStream<
+export type RpcStream<M extends keyof StreamRpcs> = grpc.ClientDuplexStream<
   StreamRpcs[M]['request'],
   StreamRpcs[M]['response']
 >;
@@ -88,7 +86,7 @@ type UnaryMethods = {
 };
 
 type StreamMethods = {
-  [M in keyof StreamRpcs]: (metadata: grpc.Metadata) => RpcStream<M>;
+  leaseKeepAlive: (metadata: grpc.Metadata) => RpcStream<'leaseKeepAlive'>;
 };
 
 /** A service client as etcd3 makes it from the protos: the base class and a method for each call. */

@@ -1,20 +1,20 @@
-import type { IEvent } from 'etcd3';
 import { describe, expect, it } from 'vitest';
 import { ConnectionError } from './errors.js';
 import { createCoordLogger } from './logger.js';
 import { SharedWatch, type WatchFollower } from './shared-watch.js';
 import { TxnCodec } from './txn-codec.js';
+import { EventType, type WatchEventMessage } from './watch-messages.js';
 
-function put(revision: number): IEvent {
+function put(revision: number): WatchEventMessage {
   const kv = {
     key: Buffer.from('a'),
     value: Buffer.from(''),
-    mod_revision: String(revision),
-    create_revision: '1',
-    version: '1',
-    lease: '0',
+    mod_revision: BigInt(revision),
+    create_revision: 1n,
+    version: 1n,
+    lease: 0n,
   };
-  return { type: 'Put', kv, prev_kv: kv };
+  return { type: EventType.Put, kv, prev_kv: kv };
 }
 
 function follower(next: bigint, seen: string[], complete = true): WatchFollower {
@@ -89,10 +89,10 @@ describe('SharedWatch', () => {
 
   it('asks again from where it stands when the line is back', () => {
     const watch = shared(follower(0n, []));
-    expect(watch.createRequest().start_revision).toBe('0');
+    expect(watch.createRequest().start_revision).toBe(0n);
     watch.attached(7n);
     watch.events([put(9)], false);
     watch.detached(new ConnectionError('cut'));
-    expect(watch.createRequest().start_revision).toBe('10');
+    expect(watch.createRequest().start_revision).toBe(10n);
   });
 });

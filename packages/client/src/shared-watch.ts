@@ -1,9 +1,9 @@
-import type { IEvent, IWatchCreateRequest } from 'etcd3';
 import type { CoordError } from './errors.js';
 import type { CoordLogger } from './logger.js';
 import type { TxnCodec } from './txn-codec.js';
 import type { WatchBatch } from './watch.js';
 import { WatchCursor } from './watch-cursor.js';
+import type { WatchCreateRequest, WatchEventMessage } from './watch-messages.js';
 import type { ServerWatch } from './watch-mux.js';
 import { createRequestOf, type WatchTarget } from './watch-target.js';
 
@@ -96,7 +96,7 @@ export class SharedWatch implements ServerWatch {
     return this.upToDate && next >= this.next;
   }
 
-  createRequest(): IWatchCreateRequest {
+  createRequest(): WatchCreateRequest {
     this.#requested = true;
     return createRequestOf(this.target, this.next);
   }
@@ -113,7 +113,7 @@ export class SharedWatch implements ServerWatch {
     this.#tell((follower) => follower.detached(reason));
   }
 
-  events(events: readonly IEvent[], fragment: boolean): void {
+  events(events: readonly WatchEventMessage[], fragment: boolean): void {
     const batches = this.#cursor.take(events, fragment);
     if (batches.length === 0) return;
     this.#tell((follower) => {

@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { EtcdKeyValue, type KeyValue } from './key-value.js';
 import { decodeHeader, decodeSnapshot, encodeSnapshot } from './snapshot-format.js';
 
-function keyValue(key: Buffer, value: Buffer, modRevision = '9223372036854775807'): KeyValue {
-  const wire = { key, value, version: '3', create_revision: '2', lease: '7587862094096123459' };
+function keyValue(key: Buffer, value: Buffer, modRevision = 9223372036854775807n): KeyValue {
+  const wire = { key, value, version: 3n, create_revision: 2n, lease: 7587862094096123459n };
   return new EtcdKeyValue({ ...wire, mod_revision: modRevision });
 }
 
@@ -19,7 +19,9 @@ it('holds bytes of any kind, and 64-bit numbers', () => {
   const kvs = [
     keyValue(everyByte, Buffer.alloc(0)),
     keyValue(Buffer.from('__proto__'), everyByte),
-    ...Array.from({ length: 1_234 }, (_, i) => keyValue(Buffer.from(`k${i}`), Buffer.from(`v${i}`), `${i}`)),
+    ...Array.from({ length: 1_234 }, (_, i) =>
+      keyValue(Buffer.from(`k${i}`), Buffer.from(`v${i}`), BigInt(i)),
+    ),
   ];
   const file = Buffer.concat([...encodeSnapshot({ ...HEADER, kvs })]);
   const { kvs: read, ...header } = decodeSnapshot(file);

@@ -78,12 +78,12 @@ export function decodeSnapshot(file: Buffer): StoredSnapshot {
     const end = valueAt + body.readUInt32BE(at + 4);
     kvs.push(
       new EtcdKeyValue({
-        key: Buffer.from(body.subarray(keyAt, valueAt)),
-        value: Buffer.from(body.subarray(valueAt, end)),
-        version: body.readBigInt64BE(at + 8).toString(),
-        create_revision: body.readBigInt64BE(at + 16).toString(),
-        mod_revision: body.readBigInt64BE(at + 24).toString(),
-        lease: body.readBigInt64BE(at + 32).toString(),
+        key: body.subarray(keyAt, valueAt),
+        value: body.subarray(valueAt, end),
+        version: body.readBigInt64BE(at + 8),
+        create_revision: body.readBigInt64BE(at + 16),
+        mod_revision: body.readBigInt64BE(at + 24),
+        lease: body.readBigInt64BE(at + 32),
       }),
     );
     at = end;

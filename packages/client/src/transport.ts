@@ -16,6 +16,7 @@ import { type CallKind, RetrySchedule } from './retry-schedule.js';
 import { type RpcStream, STREAM_SERVICE_OF, type StreamRpcs, type UnaryRpcs } from './rpc.js';
 import { type RpcFailure, reasonOf, translateRpcError } from './rpc-errors.js';
 import { ServerIdentities } from './server-identities.js';
+import { START_STREAM } from './start-stream.js';
 import { closedError, UnaryCalls } from './unary-calls.js';
 import { assertValid, checkWaitOptions } from './validation.js';
 import { raceAbort, Wait } from './wait.js';
@@ -152,7 +153,7 @@ export class Transport {
     }
     const connection = await endpoint.connection(STREAM_SERVICE_OF[method], method);
     this.#calls.assertWanted(method, undefined, 'not-applied');
-    const stream = connection.client[method](callMetadata(connection, token, true));
+    const stream = START_STREAM[method](connection.client, callMetadata(connection, token, true));
     return { stream, endpoint, token };
   }
 

@@ -212,11 +212,6 @@ export function deleteRequest(range: KeyRange, previous: boolean | undefined): D
   return { key: range.key, range_end: range.end, prev_kv: previous };
 }
 
-/** A single key has no end: etcd 3.4 takes an empty one for "from this key on". */
-export function wireRange(range: KeyRange): { key: Buffer; range_end?: Buffer } {
-  return range.end === undefined ? { key: range.key } : { key: range.key, range_end: range.end };
-}
-
 /** @throws {ValidationError} unless the table has this name */
 function oneOf<Name extends string>(table: Readonly<Record<Name, unknown>>, name: Name, path: string): Name {
   if (Object.hasOwn(table, name)) return name;

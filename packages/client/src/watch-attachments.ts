@@ -1,5 +1,10 @@
-import type { IEvent, IWatchCreateRequest, IWatchResponse } from 'etcd3';
 import type { RpcStream } from './rpc.js';
+import {
+  type WatchCreateRequest,
+  type WatchEventMessage,
+  WatchFilter,
+  type WatchResponse,
+} from './watch-messages.js';
 
 /** One watch on the server. It is told everything synchronously and must not throw. */
 export interface MuxedWatch {
@@ -8,9 +13,9 @@ export interface MuxedWatch {
   /** The oldest revision that etcd must still have, so that nothing is missed; 0n = it starts from now on. */
   readonly needs: bigint;
   /** What to ask the server for, from where the watch stands now. Called when it is sent. */
-  createRequest(): IWatchCreateRequest;
+  createRequest(): WatchCreateRequest;
   attached(headerRevision: bigint): void;
-  events(events: readonly IEvent[], fragment: boolean): void;
+  events(events: readonly WatchEventMessage[], fragment: boolean): void;
   /** There is nothing to come up to this revision. */
   progress(revision: bigint): void;
 }
@@ -19,7 +24,7 @@ interface Attachment<W> {
   /** Undefined: not wanted any more, or never (a probe). */
   watch: W | undefined;
   /** The server's name for it, once it is created. */
-  id: string | undefined;
+  id: number | undefined;
 }
 
 /** The server ended or refused a watch. */
@@ -35,9 +40,8 @@ const WRITES_A_TURN = 128;
 /** A watch on which nothing ever happens. */
 const PROBE = {
   key: Buffer.of(0),
-  start_revision: '0',
-  filters: ['Noput', 'Nodelete'],
-} satisfies IWatchCreateRequest;
+  filters: [WatchFilter.Noput, WatchFilter.Nodelete],
+} satisfies WatchCreateRequest;
 
 /**
  * The watches on one stream. Creates are pipelined; the server answers them in order, and only its
@@ -46,10 +50,10 @@ const PROBE = {
 export class WatchAttachments<W extends MuxedWatch> {
   readonly #stream: RpcStream<'watch'>;
   readonly #toCreate = new Set<W>();
-  #toCancel: string[] = [];
+  #toCancel: number[] = [];
   readonly #unanswered = new Queue<Attachment<W>>();
   readonly #byWatch = new Map<W, Attachment<W>>();
-  readonly #byId = new Map<string, Attachment<W>>();
+  readonly #byId = new Map<number, Attachment<W>>();
   #writing = false;
   #ended = false;
 
@@ -86,14 +90,14 @@ export class WatchAttachments<W extends MuxedWatch> {
   }
 
   /** Passes on what the server says. Returns the watch that it has ended, if it has. */
-  received(response: IWatchResponse): Cancellation<W> | undefined {
+  received(response: WatchResponse): Cancellation<W> | undefined {
     if (response.created) return this.#created(response);
     const attachment = this.#byId.get(response.watch_id);
     const watch = attachment?.watch;
     if (!watch) return undefined;
     if (response.canceled) return this.#canceled(watch, response);
     if (response.events.length > 0 || response.fragment) watch.events(response.events, response.fragment);
-    else watch.progress(BigInt(response.header.revision));
+    else watch.progress(response.header.revision);
     return undefined;
   }
 
@@ -102,7 +106,7 @@ export class WatchAttachments<W extends MuxedWatch> {
     this.#ended = true;
   }
 
-  #created(response: IWatchResponse): Cancellation<W> | undefined {
+  #created(response: WatchResponse): Cancellation<W> | undefined {
     const attachment = this.#unanswered.shift();
     const watch = attachment?.watch;
     if (response.canceled) return watch && this.#canceled(watch, response);
@@ -112,17 +116,17 @@ export class WatchAttachments<W extends MuxedWatch> {
     }
     attachment.id = response.watch_id;
     this.#byId.set(attachment.id, attachment);
-    watch.attached(BigInt(response.header.revision));
+    watch.attached(response.header.revision);
     return undefined;
   }
 
-  #canceled(watch: W, response: IWatchResponse): Cancellation<W> {
+  #canceled(watch: W, response: WatchResponse): Cancellation<W> {
     this.#byWatch.delete(watch);
     this.#byId.delete(response.watch_id);
-    return { watch, compactRevision: BigInt(response.compact_revision), reason: response.cancel_reason };
+    return { watch, compactRevision: response.compact_revision, reason: response.cancel_reason };
   }
 
-  #cancel(id: string): void {
+  #cancel(id: number): void {
     this.#toCancel.push(id);
     this.#writeSoon();
   }

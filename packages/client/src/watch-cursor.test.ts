@@ -1,22 +1,22 @@
-import type { IEvent } from 'etcd3';
 import { describe, expect, it } from 'vitest';
 import { TxnCodec } from './txn-codec.js';
 import { WatchCursor } from './watch-cursor.js';
+import { EventType, type WatchEventMessage } from './watch-messages.js';
 
-function put(revision: number, key = 'a'): IEvent {
+function put(revision: number, key = 'a'): WatchEventMessage {
   const kv = {
     key: Buffer.from(key),
     value: Buffer.from(String(revision)),
-    mod_revision: String(revision),
-    create_revision: '1',
-    version: '1',
-    lease: '0',
+    mod_revision: BigInt(revision),
+    create_revision: 1n,
+    version: 1n,
+    lease: 0n,
   };
-  return { type: 'Put', kv, prev_kv: kv };
+  return { type: EventType.Put, kv, prev_kv: kv };
 }
 
 const cursorAt = (next: bigint) => new WatchCursor(new TxnCodec(''), next);
-const revisionsOf = (cursor: WatchCursor, events: IEvent[], fragment = false) =>
+const revisionsOf = (cursor: WatchCursor, events: WatchEventMessage[], fragment = false) =>
   cursor.take(events, fragment).map(({ revision }) => Number(revision));
 
 describe('WatchCursor', () => {

@@ -1,6 +1,6 @@
-import type { IEvent } from 'etcd3';
 import type { TxnCodec } from './txn-codec.js';
 import type { WatchBatch, WatchEvent } from './watch.js';
+import { EventType, type WatchEventMessage } from './watch-messages.js';
 
 interface OpenBatch extends WatchBatch {
   readonly resync: false;
@@ -56,7 +56,7 @@ export class WatchCursor {
    * The whole revisions that a response completes, in order; each event exactly once.
    * @param fragment whether the response goes on in the next one, perhaps in the middle of a revision
    */
-  take(events: readonly IEvent[], fragment: boolean): WatchBatch[] {
+  take(events: readonly WatchEventMessage[], fragment: boolean): WatchBatch[] {
     const whole: WatchBatch[] = [];
     let open = this.#open;
     for (const event of events) {
@@ -66,13 +66,11 @@ export class WatchCursor {
         if (open !== undefined) whole.push(open);
         open = { revision: kv.modRevision, resync: false, events: [] };
       }
-      // etcd3 types absent messages as present.
-      const previous: typeof event.prev_kv | null = event.prev_kv;
       open.events.push({
-        type: event.type === 'Delete' ? 'delete' : 'put',
+        type: event.type === EventType.Delete ? 'delete' : 'put',
         key: kv.key,
         kv,
-        ...(previous ? { previous: this.#codec.keyValue(previous) } : {}),
+        ...(event.prev_kv ? { previous: this.#codec.keyValue(event.prev_kv) } : {}),
       });
     }
     if (open !== undefined && !fragment) {

@@ -150,10 +150,10 @@ export function deletedKeyValue(rawKey: Uint8Array, revision: bigint): KeyValue 
   return new EtcdKeyValue({
     key: Buffer.from(rawKey),
     value: Buffer.alloc(0),
-    version: '0',
-    create_revision: '0',
-    mod_revision: revision.toString(),
-    lease: '0',
+    version: 0n,
+    create_revision: 0n,
+    mod_revision: revision,
+    lease: 0n,
   });
 }
 

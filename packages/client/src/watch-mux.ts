@@ -1,4 +1,3 @@
-import type { IWatchResponse } from 'etcd3';
 import { monotonicNow } from './clock.js';
 import { CompactionCheck } from './compaction-check.js';
 import { CompactionGate } from './compaction-gate.js';
@@ -8,6 +7,7 @@ import type { CoordLogger } from './logger.js';
 import { ReconnectingStream, type StreamUser } from './reconnecting-stream.js';
 import type { OpenStream, Transport } from './transport.js';
 import { type MuxedWatch, WatchAttachments } from './watch-attachments.js';
+import type { WatchResponse } from './watch-messages.js';
 
 /** A watch on whatever stream there is. It is told everything synchronously and must not throw. */
 export interface ServerWatch extends MuxedWatch {
@@ -100,7 +100,7 @@ export class WatchMux implements StreamUser<'watch'> {
     for (const watch of this.#watches) this.#create(attachments, watch);
   }
 
-  received(response: IWatchResponse): void {
+  received(response: WatchResponse): void {
     this.#watchdog?.heard();
     const ended = this.#attachments?.received(response);
     if (ended) this.#end(ended.watch, ended.compactRevision, ended.reason);

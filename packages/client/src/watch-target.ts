@@ -1,7 +1,6 @@
-import type { IWatchCreateRequest } from 'etcd3';
 import { ValidationError } from './errors.js';
 import type { KeyRange } from './range.js';
-import { wireRange } from './txn-codec.js';
+import { type WatchCreateRequest, WatchFilter } from './watch-messages.js';
 
 /** What is watched, apart from where in the history: equal ones can share one watch on the server. */
 export interface WatchTarget {
@@ -27,14 +26,15 @@ export function identityOf({ range, previous, ignore }: WatchTarget): string {
 }
 
 /** @param next the first revision wanted; 0n = from now on, the only start that etcd serves without delay */
-export function createRequestOf(target: WatchTarget, next: bigint): IWatchCreateRequest {
+export function createRequestOf(target: WatchTarget, next: bigint): WatchCreateRequest {
   const { range, previous, ignore } = target;
   return {
-    ...wireRange(range),
-    start_revision: next.toString(),
+    key: range.key,
+    range_end: range.end,
+    start_revision: next,
     progress_notify: true,
     fragment: true,
-    ...(previous ? { prev_kv: true } : {}),
-    ...(ignore === undefined ? {} : { filters: [ignore === 'put' ? 'Noput' : 'Nodelete'] }),
+    prev_kv: previous,
+    filters: ignore && [ignore === 'put' ? WatchFilter.Noput : WatchFilter.Nodelete],
   };
 }

@@ -7,6 +7,7 @@ import protobuf from 'protobufjs/minimal.js';
  * proto3 wants it. A tag is the field's number and wire type: `number << 3 | type`.
  */
 export class WireWriter extends protobuf.BufferWriter {
+  /** Empty is absent: etcd 3.4 takes an empty end of a range for "from this key on". */
   bytesField(tag: number, value: Uint8Array | undefined): void {
     if (value !== undefined && value.length > 0) this.uint32(tag).bytes(value);
   }

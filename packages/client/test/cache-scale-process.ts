@@ -1,4 +1,5 @@
 /** A process of its own with a large cache and nothing else, so that its memory can be measured. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect } from '../src/index.js';
 
 export interface Loaded {
@@ -19,21 +20,28 @@ export interface Followed {
 
 const [endpoint = '', prefix = '', end = ''] = process.argv.slice(2);
 
-function usedBytes(): number {
-  globalThis.gc?.();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+/** What stays: the buffers of messages go over several turns of the event loop. */
+async function usedBytes(): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < 8; turn++) {
+    await nextTurn();
+    globalThis.gc?.();
+    const { heapUsed, external } = process.memoryUsage();
+    least = Math.min(least, heapUsed + external);
+  }
+  return least;
 }
 
 const client = await connect({ endpoints: [endpoint] });
-const before = usedBytes();
+const before = await usedBytes();
 const startedAt = performance.now();
 const cache = client.cache({ prefix }, { decode: (kv) => kv.text().length });
 await cache.ready;
 const loadMs = performance.now() - startedAt;
 const first = cache.entries();
 const changes = cache.changes();
-const loaded: Loaded = { keys: first.size, loadMs, bytesAKey: (usedBytes() - before) / first.size };
+const bytesAKey = ((await usedBytes()) - before) / first.size;
+const loaded: Loaded = { keys: first.size, loadMs, bytesAKey };
 process.send?.(loaded);
 
 let [updates, longestMs, totalMs] = [0, 0, 0];

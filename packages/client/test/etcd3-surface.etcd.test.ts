@@ -7,6 +7,8 @@ import { encodePut } from '../src/encode-request.js';
 import { CoordError, connect } from '../src/index.js';
 import type { PutResponse } from '../src/kv-messages.js';
 import { SERVICE_OF, STREAM_SERVICE_OF } from '../src/rpc.js';
+import { decodeWatchResponse, encodeWatchRequest } from '../src/watch-codec.js';
+import { EventType, type WatchResponse } from '../src/watch-messages.js';
 
 let etcd: EtcdServer;
 let raw: Raw;
@@ -96,32 +98,38 @@ describe('etcd3', () => {
     expect((await raw.maintenance.status()).leader).toMatch(/^\d+$/);
   });
 
-  it('gives watch events with enum names and ids as strings', async () => {
+  it('carries a stream of our own codec', async () => {
     const { client, metadata } = await raw.connection('Watch');
-    type Stream = {
-      on(e: 'data', f: (r: Record<string, unknown>) => void): void;
-      on(e: 'error', f: () => void): void;
-      write(r: object): void;
-      cancel(): void;
-    };
-    const stream: Stream = Reflect.get(client, 'watch').call(client, metadata);
-    const responses: Record<string, unknown>[] = [];
+    const stream = client.makeBidiStreamRequest(
+      '/etcdserverpb.Watch/Watch',
+      encodeWatchRequest,
+      decodeWatchResponse,
+      metadata,
+    );
+    const responses: WatchResponse[] = [];
     const done = new Promise<void>((resolve) => {
       stream.on('error', () => undefined);
-      stream.on('data', (response) => {
+      stream.on('data', (response: WatchResponse) => {
         if (responses.push(response) === 2) resolve();
       });
     });
-    const start = (await raw.put('/surface/w').value('1').exec()).header.revision;
-    await raw.delete().key('/surface/w').exec();
-    stream.write({
-      create_request: { key: Buffer.from('/surface/w'), start_revision: start, fragment: true },
-    });
+    const key = Buffer.from('/surface/w');
+    const start_revision = BigInt((await raw.put(key).value('1').exec()).header.revision);
+    await raw.delete().key(key).exec();
+    stream.write({ create_request: { key, start_revision, prev_kv: true, fragment: true } });
     await done;
     stream.cancel();
+    const value = Buffer.from('1');
     expect(responses).toMatchObject([
-      { created: true, canceled: false, watch_id: '0', compact_revision: '0', fragment: false, events: [] },
-      { created: false, events: [{ type: 'Put', prev_kv: null }, { type: 'Delete' }] },
+      { created: true, canceled: false, watch_id: 0, compact_revision: 0n, fragment: false, events: [] },
+      {
+        created: false,
+        header: { revision: start_revision + 1n },
+        events: [
+          { type: EventType.Put, kv: { key, value, mod_revision: start_revision }, prev_kv: undefined },
+          { type: EventType.Delete, kv: { key, mod_revision: start_revision + 1n }, prev_kv: { key, value } },
+        ],
+      },
     ]);
   });
 

@@ -1,7 +1,9 @@
 import { invalid, type ResolvedStartOptions, resolveStartOptions, type StartEtcdOptions } from './options.js';
 import { parseWantedVersion } from './version.js';
 
-export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version'> {
+export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version' | 'startTimeoutMs'> {
+  /** How long the start of the cluster, a restart or a replacement may take, in milliseconds. Downloads are not counted. @default 30_000 */
+  readonly startTimeoutMs?: number | undefined;
   /** How many members, 1 to 7. @default 3 */
   readonly size?: number | undefined;
   /**

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { type Cluster, type ClusterMember, eventually, startCluster } from '../src/index.js';
 import { describeCluster } from './binary-only.js';
 
@@ -13,7 +13,11 @@ let c: ClusterMember;
 /** One for all tests: it is healed and led by `a` when each begins. */
 function useCluster(): void {
   beforeAll(async () => {
+    // What would have a Go program pass its proxy by.
+    vi.stubEnv('NO_PROXY', '*');
+    vi.stubEnv('REQUEST_METHOD', 'GET');
     cluster = await startCluster({ proxies: true });
+    vi.unstubAllEnvs();
   });
   beforeEach(async () => {
     await cluster.heal();
@@ -103,7 +107,11 @@ describeCluster('the lines between members', () => {
     line.accept();
     await follows(b);
     expect(line.connections).toBeGreaterThan(0);
+    await cluster.moveLeader(a); // its return may have cost `a` the leadership
+    line.refuse();
     line.resetConnections();
+    await knowsNoLeader(b);
+    await cluster.heal();
     await follows(b);
   });
 
