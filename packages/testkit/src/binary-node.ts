@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ensureEtcd } from './ensure-etcd.js';
 import { abortedError, EtcdNotFoundError, EtcdStartError, TestkitError, throwIfAborted } from './errors.js';
-import { alone, type ClusterPlace, etcdArgs } from './etcd-args.js';
-import type { EtcdNode, NodeStart } from './etcd-node.js';
+import { alone, etcdArgs } from './etcd-args.js';
+import type { EtcdNode, MemberPlace, NodeStart } from './etcd-node.js';
 import { EtcdProcess } from './etcd-process.js';
 import type { EtcdBinary } from './find-etcd.js';
 import { freePorts } from './free-port.js';
@@ -21,16 +21,6 @@ const START_LOG_LINES = 20;
 interface Ports {
   readonly client: number;
   readonly peer: number;
-}
-
-/** What a member of a cluster is told, because others have to know it too. @internal */
-export interface MemberPlace {
-  readonly clientPort: number;
-  readonly peerPort: number;
-  readonly cluster: ClusterPlace;
-  /** Where clients are told to find the member, if not at `endpoint`. */
-  readonly advertiseUrl?: string | undefined;
-  readonly environment?: NodeJS.ProcessEnv | undefined;
 }
 
 /** etcd as a process of this machine. @internal */
@@ -50,10 +40,6 @@ export class BinaryNode implements EtcdNode {
     this.#settings = settings;
     this.#place = place;
     if (place) this.#ports = { client: place.clientPort, peer: place.peerPort };
-  }
-
-  get binary(): EtcdBinary {
-    return this.#binary;
   }
 
   get version(): string {

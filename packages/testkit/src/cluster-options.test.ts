@@ -1,6 +1,5 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { resolveClusterOptions } from './cluster-options.js';
-import { startCluster } from './start-cluster.js';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -39,9 +38,4 @@ it.each([
   [{ quotaBytes: -1 }, /quotaBytes -1/],
 ])('refuses %j', (options, message) => {
   expect(() => resolveClusterOptions(options)).toThrow(message);
-});
-
-it('does not run in containers, and says so', async () => {
-  const unsupported = expect.objectContaining({ code: 'COORD_TESTKIT_UNSUPPORTED' });
-  await expect(startCluster({ backend: 'testcontainers' })).rejects.toThrow(unsupported);
 });

@@ -2,7 +2,7 @@ import { invalid, type ResolvedStartOptions, resolveStartOptions, type StartEtcd
 import { parseWantedVersion } from './version.js';
 
 export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version' | 'startTimeoutMs'> {
-  /** How long the start of the cluster, a restart or a replacement may take, in milliseconds. Downloads are not counted. @default 30_000 */
+  /** How long the start of the cluster, a restart or a replacement may take, in milliseconds. Downloads are not counted. @default 30_000 (binary), 120_000 (testcontainers) */
   readonly startTimeoutMs?: number | undefined;
   /** How many members, 1 to 7. @default 3 */
   readonly size?: number | undefined;
@@ -43,12 +43,18 @@ export function resolveClusterOptions(options: StartClusterOptions): ResolvedClu
     clientProxies: proxies === true || proxies === 'client',
     peerProxies: proxies === true || proxies === 'peer',
   };
+  // The check of etcd itself also wants every member to have been connected for 5 s; replaceMember has one of its own.
+  const args = ['--strict-reconfig-check=false', ...(common.args ?? [])];
   if (version === undefined || typeof version === 'string') {
-    const settings = resolveStartOptions({ ...common, version });
+    const settings = resolveStartOptions({ ...common, args, version });
     return { ...settings, ...cluster, versions: Array.from({ length: size }, () => settings.version) };
   }
   if (version.length !== size) {
     throw invalid(`a list of ${version.length} versions`, `give one for each of the ${size} members`);
   }
-  return { ...resolveStartOptions(common), ...cluster, versions: version.map(parseWantedVersion) };
+  return {
+    ...resolveStartOptions({ ...common, args }),
+    ...cluster,
+    versions: version.map(parseWantedVersion),
+  };
 }

@@ -4,11 +4,11 @@ import { type ContainerImage, containerImage } from './container-image.js';
 import type { ContainerRuntime } from './container-runtime.js';
 import { abortedError, EtcdNotFoundError, EtcdStartError, TestkitError } from './errors.js';
 import { alone, etcdArgs } from './etcd-args.js';
-import type { EtcdNode } from './etcd-node.js';
+import type { EtcdNode, MemberPlace, NodeStart } from './etcd-node.js';
 import { freePorts } from './free-port.js';
 import { call } from './http.js';
 import type { NodeSettings } from './options.js';
-import { waitUntilHealthy } from './readiness.js';
+import { waitUntilHealthy, waitUntilListening } from './readiness.js';
 import { versionMatches } from './version.js';
 import type { Workspace } from './workspace.js';
 
@@ -30,20 +30,24 @@ export class ContainerNode implements EtcdNode {
   readonly #workspace: Workspace;
   readonly #settings: NodeSettings & { readonly version: string | undefined };
   readonly #image: ContainerImage;
+  readonly #place: MemberPlace | undefined;
   #container: StartedTestContainer | undefined;
   #port = 0;
   #version = '';
   #running = false;
 
+  /** @param place without it the node is alone; with it, it shares the network of this machine */
   constructor(
     runtime: ContainerRuntime,
     workspace: Workspace,
     settings: NodeSettings & { readonly version: string | undefined },
+    place?: MemberPlace,
   ) {
     this.#runtime = runtime;
     this.#workspace = workspace;
     this.#settings = settings;
     this.#image = containerImage(settings.version);
+    this.#place = place;
   }
 
   get version(): string {
@@ -51,7 +55,8 @@ export class ContainerNode implements EtcdNode {
   }
 
   get endpoint(): string {
-    return `${this.#workspace.tls ? 'https' : 'http'}://${this.#runtime.host}:${this.#port}`;
+    const host = this.#place ? '127.0.0.1' : this.#runtime.host;
+    return `${this.#workspace.tls ? 'https' : 'http'}://${host}:${this.#port}`;
   }
 
   /** What was done with it; a container that ended by itself is not noticed. */
@@ -59,17 +64,16 @@ export class ContainerNode implements EtcdNode {
     return this.#running;
   }
 
-  async start(options: {
-    readonly timeoutMs: number;
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<void> {
+  async start(options: NodeStart): Promise<void> {
     const deadline = AbortSignal.timeout(options.timeoutMs);
     const signal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
     const tls = this.#workspace.tls?.call;
     try {
       if (this.#container) await this.#docker(this.#container).start();
       else this.#container = await this.#create(options.timeoutMs);
-      await waitUntilHealthy(this.endpoint, { tls, signal });
+      if (this.#place && options.ready === 'listening') {
+        await waitUntilListening(this.#place.cluster.peerListenUrl, { signal });
+      } else await waitUntilHealthy(this.endpoint, { tls, signal });
       this.#running = true;
     } catch (error) {
       const log = await this.log();
@@ -143,7 +147,8 @@ export class ContainerNode implements EtcdNode {
           `--key=${TLS_FOLDER}/client-key.pem`,
         ]
       : [];
-    const command = ['etcdctl', `--endpoints=${scheme}://127.0.0.1:${CLIENT_PORT}`, ...tlsArgs, ...args];
+    const port = this.#place?.clientPort ?? CLIENT_PORT;
+    const command = ['etcdctl', `--endpoints=${scheme}://127.0.0.1:${port}`, ...tlsArgs, ...args];
     const result = await this.#container?.exec(command, { env: { ETCDCTL_API: '3' } });
     if (result?.exitCode === 0) return result.stdout;
     throw new TestkitError(
@@ -167,25 +172,16 @@ export class ContainerNode implements EtcdNode {
   async #create(timeoutMs: number): Promise<StartedTestContainer> {
     const { GenericContainer, Wait } = this.#runtime.testcontainers;
     const tls = this.#workspace.tls;
-    const scheme = tls ? 'https' : 'http';
     for (let tries = 1; ; tries++) {
-      [this.#port = 0] = await freePorts(1);
-      const args = etcdArgs(this.#settings, {
-        dataDir: '/coord-data',
-        listenUrl: `${scheme}://0.0.0.0:${CLIENT_PORT}`,
-        advertiseUrl: this.endpoint,
-        cluster: alone('http://127.0.0.1:2380'),
-        version: this.#image.version,
-        tlsArgs: tls ? serverArgs(TLS_FOLDER, tls.clientCertAuth) : [],
-        logLevel: 'info', // says when it is ready
-      });
+      [this.#port = 0] = this.#place ? [this.#place.clientPort] : await freePorts(1);
       const container = new GenericContainer(this.#image.name)
         .withEntrypoint(['etcd'])
-        .withCommand(args)
+        .withCommand(this.#args())
         .withLabels({ [CONTAINER_LABEL]: this.#workspace.id })
-        .withExposedPorts({ container: CLIENT_PORT, host: this.#port })
         .withWaitStrategy(Wait.forLogMessage(/ready to serve client requests|serving client traffic/))
         .withStartupTimeout(timeoutMs);
+      if (this.#place) container.withNetworkMode('host').withEnvironment(this.#place.environment ?? {});
+      else container.withExposedPorts({ container: CLIENT_PORT, host: this.#port });
       if (tls) container.withCopyDirectoriesToContainer([{ source: tls.folder, target: TLS_FOLDER }]);
       // etcd 3.4 refuses to run on 64-bit ARM without it.
       if (process.arch === 'arm64') container.withEnvironment({ ETCD_UNSUPPORTED_ARCH: 'arm64' });
@@ -196,6 +192,20 @@ export class ContainerNode implements EtcdNode {
         if (!taken || tries === MAX_PORT_TRIES) throw error;
       }
     }
+  }
+
+  #args(): string[] {
+    const { tls } = this.#workspace;
+    const place = this.#place;
+    return etcdArgs(this.#settings, {
+      dataDir: '/coord-data',
+      listenUrl: place ? this.endpoint : `${tls ? 'https' : 'http'}://0.0.0.0:${CLIENT_PORT}`,
+      advertiseUrl: place?.advertiseUrl ?? this.endpoint,
+      cluster: place?.cluster ?? alone('http://127.0.0.1:2380'),
+      version: this.#image.version,
+      tlsArgs: tls ? serverArgs(TLS_FOLDER, tls.clientCertAuth) : [],
+      logLevel: 'info', // says when it is ready
+    });
   }
 
   #docker(container: StartedTestContainer): DockerContainer {

@@ -1,3 +1,4 @@
+import type { ClusterPlace } from './etcd-args.js';
 import type { EtcdBackend } from './etcd-server.js';
 
 /** How to start a node. @internal */
@@ -6,6 +7,16 @@ export interface NodeStart {
   readonly signal?: AbortSignal | undefined;
   /** `serving`: etcd says that it is healthy, so it knows a leader. `listening`: it takes part, whether there is a leader or not. @default 'serving' */
   readonly ready?: 'serving' | 'listening' | undefined;
+}
+
+/** What a member of a cluster is told, because others have to know it too. @internal */
+export interface MemberPlace {
+  readonly clientPort: number;
+  readonly peerPort: number;
+  readonly cluster: ClusterPlace;
+  /** Where clients are told to find the member, if not at `endpoint`. */
+  readonly advertiseUrl?: string | undefined;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a backend has to offer; `ServerHandle` makes an `EtcdServer` of it. @internal */

@@ -20,7 +20,7 @@ export class EtcdProcess {
   constructor(
     etcdFile: string,
     args: readonly string[],
-    options: { folder: string; logFile: string; environment?: NodeJS.ProcessEnv | undefined },
+    options: { folder: string; logFile: string; environment?: Readonly<Record<string, string>> | undefined },
   ) {
     const log = openSync(options.logFile, 'a');
     try {

@@ -1,6 +1,6 @@
-import type { BinaryNode } from './binary-node.js';
 import type { ClusterMember } from './cluster.js';
 import { TestkitError } from './errors.js';
+import type { EtcdNode } from './etcd-node.js';
 import type { Proxy as LineProxy } from './proxy.js';
 import { ServerHandle, type ServerSettings } from './server-handle.js';
 
@@ -12,7 +12,7 @@ export interface Seat {
   /** What the other members dial. */
   readonly peerUrl: string;
   /** So that it dials the others through the network. */
-  readonly environment: NodeJS.ProcessEnv | undefined;
+  readonly environment: Readonly<Record<string, string>> | undefined;
   /** What clients dial, if not the member itself. */
   readonly clientProxy: LineProxy | undefined;
   /** Gives all of it back. */
@@ -22,10 +22,10 @@ export interface Seat {
 /** @internal */
 export class MemberHandle extends ServerHandle implements ClusterMember {
   readonly seat: Seat;
-  readonly node: BinaryNode;
+  readonly node: EtcdNode;
   #id = 0n;
 
-  constructor(seat: Seat, node: BinaryNode, settings: ServerSettings) {
+  constructor(seat: Seat, node: EtcdNode, settings: ServerSettings) {
     super(node, settings);
     this.seat = seat;
     this.node = node;

@@ -1,13 +1,12 @@
-import { BinaryNode } from './binary-node.js';
 import type { ResolvedClusterOptions } from './cluster-options.js';
 import { TestkitError } from './errors.js';
 import type { NodeStart } from './etcd-node.js';
 import { eventually } from './eventually.js';
-import type { EtcdBinary } from './find-etcd.js';
 import { freePorts } from './free-port.js';
 import { textAt } from './gateway.js';
 import { findLeader, majorityOf } from './leader.js';
 import { MemberHandle, type Seat } from './member-handle.js';
+import type { NodeMaker } from './node-maker.js';
 import { PeerNetwork } from './peer-network.js';
 import { startProxy } from './proxy.js';
 import { createWorkspace, type Workspace } from './workspace.js';
@@ -15,6 +14,7 @@ import { createWorkspace, type Workspace } from './workspace.js';
 /** The members of a cluster: makes them, and knows which there are. @internal */
 export class Membership {
   readonly #settings: ResolvedClusterOptions & { readonly startTimeoutMs: number };
+  readonly #nodes: NodeMaker;
   /** Of the cluster as a whole; each member has another one. */
   readonly #workspace: Workspace;
   /** Undefined: the members dial each other directly. */
@@ -24,8 +24,13 @@ export class Membership {
   #members: readonly MemberHandle[] = [];
   #named = 0;
 
-  constructor(settings: ResolvedClusterOptions & { readonly startTimeoutMs: number }, workspace: Workspace) {
+  constructor(
+    settings: ResolvedClusterOptions & { readonly startTimeoutMs: number },
+    workspace: Workspace,
+    nodes: NodeMaker,
+  ) {
     this.#settings = settings;
+    this.#nodes = nodes;
     this.#workspace = workspace;
     this.network = settings.peerProxies ? new PeerNetwork() : undefined;
   }
@@ -34,14 +39,15 @@ export class Membership {
     return this.#members;
   }
 
-  /** Starts a new cluster with a member for each binary; resolves when all of them serve. */
-  async found(binaries: readonly EtcdBinary[]): Promise<void> {
-    const ports = await freePorts(2 * binaries.length);
-    const founders: { readonly binary: EtcdBinary; readonly seat: Seat }[] = [];
-    for (const binary of binaries) founders.push({ binary, seat: await this.#newSeat(ports.splice(0, 2)) });
-    const initialCluster = listOf(founders.map(({ seat }) => seat));
-    for (const { binary, seat } of founders) {
-      this.#members = [...this.#members, await this.#make(binary, seat, initialCluster, 'new')];
+  /** Starts a new cluster with a member of each version; resolves when all of them serve. */
+  async found(): Promise<void> {
+    const { versions } = this.#settings;
+    const ports = await freePorts(2 * versions.length);
+    const seats: Seat[] = [];
+    for (const _ of versions) seats.push(await this.#newSeat(ports.splice(0, 2)));
+    const initialCluster = listOf(seats);
+    for (const [index, seat] of seats.entries()) {
+      this.#members = [...this.#members, await this.#make(versions[index], seat, initialCluster, 'new')];
     }
     await this.#startTogether();
   }
@@ -67,7 +73,7 @@ export class Membership {
     const seat = await this.#newSeat(await freePorts(2));
     const added = await gateway.post('cluster/member/add', { peerURLs: [seat.peerUrl] });
     const initialCluster = listOf([...others.map((member) => member.seat), seat]);
-    const member = await this.#make(old.node.binary, seat, initialCluster, 'existing');
+    const member = await this.#make(old.version, seat, initialCluster, 'existing');
     try {
       await member.node.start({ timeoutMs: this.#settings.startTimeoutMs });
       await member.identify();
@@ -133,13 +139,13 @@ export class Membership {
   }
 
   async #make(
-    binary: EtcdBinary,
+    version: string | undefined,
     seat: Seat,
     initialCluster: string,
     state: 'new' | 'existing',
   ): Promise<MemberHandle> {
     const { tls, id: token } = this.#workspace;
-    const workspace = { ...(await createWorkspace({ tls: undefined })), tls };
+    const workspace = { ...(await createWorkspace({ tls: undefined, docker: this.#nodes.docker })), tls };
     const { name, peerUrl, clientPort, peerPort, environment, clientProxy } = seat;
     const cluster = {
       name,
@@ -151,8 +157,13 @@ export class Membership {
     };
     // Clients that look for members by themselves are to find the proxies.
     const place = { clientPort, peerPort, cluster, environment, advertiseUrl: clientProxy?.endpoint };
-    const node = new BinaryNode(binary, workspace, this.#settings, place);
-    return new MemberHandle(seat, node, { ...this.#settings, tls, ready: () => this.#readiness() });
+    try {
+      const node = await this.#nodes.make(version, workspace, place);
+      return new MemberHandle(seat, node, { ...this.#settings, tls, ready: () => this.#readiness() });
+    } catch (error) {
+      await workspace.remove();
+      throw error;
+    }
   }
 
   /** Without a majority no member can say that it is healthy. */

@@ -7,7 +7,7 @@ import { readSocksRequest } from './socks.js';
 export interface PeerAccess {
   /** What the others dial. */
   readonly peerUrl: string;
-  readonly environment: NodeJS.ProcessEnv;
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 interface Station {
@@ -87,7 +87,7 @@ export class PeerNetwork {
   }
 }
 
-function proxied(url: string): NodeJS.ProcessEnv {
+function proxied(url: string): Record<string, string> {
   // A program that has REQUEST_METHOD could be a CGI script, whose HTTP_PROXY could be a header of the request.
-  return { HTTP_PROXY: url, NO_PROXY: '', no_proxy: '', REQUEST_METHOD: undefined };
+  return { HTTP_PROXY: url, NO_PROXY: '', no_proxy: '', REQUEST_METHOD: '' };
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { EtcdStartError, eventually, startCluster } from '../src/index.js';
-import { describeCluster } from './binary-only.js';
+import { describeBinary } from './binary-only.js';
 
 /** Everything of this test, and of no other, is in here. */
 let folder: string;
@@ -51,7 +51,7 @@ const PROGRAM = `
   if (process.argv.includes('killed')) setInterval(() => undefined, 1_000);
 `;
 
-describeCluster(
+describeBinary(
   'nothing is left',
   () => {
     it('after stop(), whatever the members were doing', async () => {
@@ -121,7 +121,7 @@ describeCluster(
   process.platform === 'linux',
 );
 
-describeCluster(
+describeBinary(
   'a port that somebody else has',
   () => {
     it('makes the cluster choose all ports anew', async () => {

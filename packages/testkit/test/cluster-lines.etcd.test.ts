@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Cluster, type ClusterMember, eventually, startCluster } from '../src/index.js';
-import { describeCluster } from './binary-only.js';
 
 /** Elections take longer where others compute. */
 const PATIENCE = { timeoutMs: 20_000 };
@@ -49,7 +48,7 @@ async function put(endpoint: string, key: string, timeoutMs = 20_000): Promise<n
 
 const has = async (member: ClusterMember, key: string) => (await member.etcdctl(['get', key])) !== '';
 
-describeCluster('the lines between members', () => {
+describe('the lines between members', () => {
   useCluster();
 
   it('cut off, a leader is leader no more, the others go on, and it follows when healed', async () => {
@@ -133,7 +132,7 @@ describeCluster('the lines between members', () => {
   });
 });
 
-describeCluster('the line between clients and a member', () => {
+describe('the line between clients and a member', () => {
   useCluster();
 
   it('is where clients are told to go', async () => {
@@ -176,7 +175,7 @@ describeCluster('the line between clients and a member', () => {
   });
 });
 
-describeCluster('a cluster without proxies', () => {
+describe('a cluster without proxies', () => {
   it('says so when a line is to fail', async () => {
     await using plain = await startCluster({ size: 2 });
     const [one, two] = plain.members;

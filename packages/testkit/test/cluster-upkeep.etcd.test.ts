@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ensureEtcd, startCluster, startEtcd } from '../src/index.js';
-import { describeCluster } from './binary-only.js';
+import { describeBinary } from './binary-only.js';
 
 const MIB = 1024 * 1024;
 
@@ -35,7 +35,7 @@ it('fills the quota of one etcd, which restarts full, and frees it again', async
   await expect(unlimited.fillQuota()).rejects.toMatchObject({ code: 'COORD_TESTKIT_INVALID_STATE' });
 });
 
-describeCluster('a cluster', () => {
+describe('a cluster', () => {
   it('has compacted every member when compact() resolves, one with a slow line too', async () => {
     await using cluster = await startCluster({ proxies: 'peer' });
     for (const value of ['1', '2', '3']) await cluster.etcdctl(['put', 'k', value]);
@@ -95,7 +95,7 @@ describeCluster('a cluster', () => {
 const newer = await ensureEtcd({ version: '3.5' }).catch(() => undefined);
 if (!newer) console.warn('SKIPPED: rolling upgrade, as there is no etcd 3.5');
 
-describeCluster(
+describeBinary(
   'members of different versions',
   () => {
     it('serve together, and are upgraded one by one without losing data', async () => {

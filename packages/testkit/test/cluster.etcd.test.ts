@@ -1,12 +1,11 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Cluster, eventually, startCluster } from '../src/index.js';
-import { describeCluster } from './binary-only.js';
 
 const put = (cluster: Cluster, value: string) => cluster.etcdctl(['put', 'k', value]);
 const get = async (member: { etcdctl(args: string[]): Promise<string> }) =>
   (await member.etcdctl(['get', 'k', '--print-value-only'])).trim();
 
-describeCluster('startCluster', () => {
+describe('startCluster', () => {
   it('is ready when every member serves and follows the same leader', async () => {
     await using cluster = await startCluster();
     expect(cluster.members.map(({ name }) => name)).toEqual(['m1', 'm2', 'm3']);
