@@ -31,6 +31,11 @@ export async function benchKv(
   const etcd3 = new Etcd3({ hosts: etcd.endpoint });
   const peers: Peer[] = [
     { who: 'coord', put: (key) => client.kv.put(key, VALUE), get: (key) => client.kv.get(key) },
+    {
+      who: 'coord, coalesce: false',
+      put: (key) => client.kv.put(key, VALUE, { coalesce: false }),
+      get: (key) => client.kv.get(key, { coalesce: false }),
+    },
     { who: 'etcd3', put: (key) => etcd3.put(key).value(VALUE).exec(), get: (key) => etcd3.get(key).exec() },
     { who: 'raw grpc-js', put: (key) => raw.put(key, VALUE), get: (key) => raw.get(key) },
   ];

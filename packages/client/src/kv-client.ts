@@ -23,6 +23,7 @@ import type {
 } from './kv.js';
 import { PageSize } from './page-size.js';
 import type { Key, KeyRange, Range } from './range.js';
+import type { Session } from './session.js';
 import type { CallKind } from './transport.js';
 import { deleteRequest, type TxnCodec } from './txn-codec.js';
 import { assertValid, checkWaitOptions, type IssueList, show } from './validation.js';
@@ -100,7 +101,8 @@ export class KvClient implements KV {
     assertValid(checkCallOptions([], options));
     const request = this.#codec.putRequest(key, value, options);
     const call = putCall(request, kindOf(options), this.#coalescer.rules);
-    const response = await this.#sessionBound(this.#call(call, options), options);
+    const answer = this.#call(call, options);
+    const response = await (options.session ? this.#sessionBound(answer, options.session) : answer);
     const revision = response.header.revision;
     this.#onWrite({ key: request.key }, revision);
     return this.#codec.putResult(response, revision);
@@ -126,7 +128,8 @@ export class KvClient implements KV {
     return result;
   }
 
-  #call<Response>(call: KvCall<Response>, { exclusive, ...options }: WriteOptions): Promise<Response> {
+  #call<Response>(call: KvCall<Response>, options: WriteOptions): Promise<Response> {
+    const { exclusive } = options;
     if (exclusive === undefined || exclusive.length === 0) return this.#coalescer.call(call, options);
     const spans = exclusive.map((range, i) => {
       const { key, end } = this.#codec.range(range, `exclusive[${i}]`);
@@ -136,11 +139,12 @@ export class KvClient implements KV {
   }
 
   /** A put refused for its lease is a lost session. */
-  async #sessionBound<T>(answer: Promise<T>, { session }: PutOptions): Promise<T> {
+  async #sessionBound<T>(answer: Promise<T>, session: Session): Promise<T> {
     try {
       return await answer;
     } catch (cause) {
-      if (!(cause instanceof NotFoundError) || session === undefined) throw cause;
+      if (!(cause instanceof NotFoundError)) throw cause;
+      session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const { leaseId } = session;
       session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;

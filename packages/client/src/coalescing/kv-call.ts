@@ -88,7 +88,7 @@ export function rangeCall(request: RangeRequest): KvCall<RangeResponse> {
     isGuardedDelete: false,
     sendAlone: (send, options) => send('range', request, 'read', options),
     confirms: () => true,
-    load: () => ({ ...packRange(request), ...UNGUARDED, bytes: bytesOfRange(request) }),
+    load: () => unguarded(packRange(request), bytesOfRange(request), false),
     leases: () => [],
   };
 }
@@ -104,7 +104,7 @@ export function putCall(request: PutRequest, kind: CallKind, rules: () => BatchR
     isGuardedDelete: false,
     sendAlone: (send, options) => send('put', request, kind, options),
     confirms: () => true,
-    load: () => ({ ...packPut(request), ...UNGUARDED, bytes: bytesOfPut(request), takesSpace: true }),
+    load: () => unguarded(packPut(request), bytesOfPut(request), true),
     leases: () => (lease ? [lease] : []),
   };
 }
@@ -118,7 +118,7 @@ export function deleteCall(request: DeleteRangeRequest, kind: CallKind): KvCall<
     isGuardedDelete: false,
     sendAlone: (send, options) => send('deleteRange', request, kind, options),
     confirms: () => true,
-    load: () => ({ ...packDelete(request), ...UNGUARDED, bytes: bytesOfRange(request) }),
+    load: () => unguarded(packDelete(request), bytesOfRange(request), false),
     leases: () => [],
   };
 }
@@ -137,13 +137,22 @@ export function txnCall(request: TxnRequestMessage, kind: CallKind): KvCall<TxnR
   };
 }
 
-const UNGUARDED = { nestedOps: 0, guards: [], guard: undefined, takesSpace: false } as const;
+const NO_GUARDS: readonly RequestOp[] = [];
+
+/** Written out: this is made for each call, and spreading one object into another is slow. */
+function unguarded<Response>(
+  { ops, unpack }: Packing<Response>,
+  bytes: number,
+  takesSpace: boolean,
+): Cargo<Response> {
+  return { ops, unpack, bytes, nestedOps: 0, guards: NO_GUARDS, guard: undefined, takesSpace };
+}
 
 function loadTxn(request: TxnRequestMessage, rules: () => BatchRules): Cargo<TxnResponse> | undefined {
   const bytes = bytesOfTxn(request);
   let takesSpace = false;
   for (const op of allOps(request)) takesSpace ||= op.request_put !== undefined;
-  if (isFlat(request)) return { ...packFlatTxn(request), ...UNGUARDED, bytes, takesSpace };
+  if (isFlat(request)) return unguarded(packFlatTxn(request), bytes, takesSpace);
   const { nestedTxnSafe } = rules();
   const guards = nestedTxnSafe ? [] : permissionGuards(request);
   if (guards === undefined) return undefined;

@@ -24,7 +24,8 @@ export function packRange(request: RangeRequest): Packing<RangeResponse> {
     ops: [{ request_range: request }],
     unpack([answer], header) {
       if (answer === undefined || !('response_range' in answer)) throw unexpected('range');
-      return { ...answer.response_range, header };
+      const { kvs, more, count } = answer.response_range;
+      return { header, kvs, more, count };
     },
   };
 }
@@ -34,7 +35,7 @@ export function packPut(request: PutRequest): Packing<PutResponse> {
     ops: [{ request_put: request }],
     unpack([answer], header) {
       if (answer === undefined || !('response_put' in answer)) throw unexpected('put');
-      return { ...answer.response_put, header };
+      return { header, prev_kv: answer.response_put.prev_kv };
     },
   };
 }
