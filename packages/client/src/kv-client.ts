@@ -146,7 +146,6 @@ export class KvClient implements KV {
       if (!(cause instanceof NotFoundError)) throw cause;
       session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const { leaseId } = session;
-      session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause });
     }
