@@ -47,7 +47,7 @@ export class KvClient implements KV {
 
   async get(key: Key, options: GetOptions = {}): Promise<KeyValue | undefined> {
     assertValid(checkCallOptions([], options));
-    const request = this.#codec.rangeRequest({ key: this.#codec.key(key) }, { ...options, limit: 1 });
+    const request = this.#codec.rangeRequest({ key: this.#codec.key(key) }, options, 1);
     const response = await this.#coalescer.call(rangeCall(request), options);
     const kv = response.kvs[0];
     return kv === undefined ? undefined : this.#codec.keyValue(kv);
@@ -86,7 +86,7 @@ export class KvClient implements KV {
     let rest: KeyRange | undefined = range;
     let revision = options.revision || undefined; // 0n is the newest, which the first page finds out
     while (rest !== undefined) {
-      const request = this.#codec.rangeRequest(rest, { ...options, limit: size.keys, revision });
+      const request = this.#codec.rangeRequest(rest, { ...options, revision }, size.keys);
       const response = await this.#coalescer.call(rangeCall(request), call);
       size.note(response.kvs);
       // Later pages answer with the store's newest revision; what they show is the pinned one.
@@ -144,7 +144,6 @@ export class KvClient implements KV {
       return await answer;
     } catch (cause) {
       if (!(cause instanceof NotFoundError)) throw cause;
-      session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const { leaseId } = session;
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause });

@@ -84,12 +84,12 @@ export class TxnCodec {
     return this.#namespace.length === 0 ? bytes : Buffer.concat([this.#namespace, bytes]);
   }
 
-  rangeRequest(range: KeyRange, options: RangeOptions = {}): RangeRequest {
+  rangeRequest(range: KeyRange, options: RangeOptions = {}, limit = options.limit): RangeRequest {
     const { sort } = options;
     return {
       key: range.key,
       range_end: range.end,
-      limit: count(options.limit, 'limit'),
+      limit: count(limit, 'limit'),
       revision: int64(options.revision, 'revision'),
       sort_order: sort && SORT_ORDERS[oneOf(SORT_ORDERS, sort.order, 'sort.order')],
       sort_target: sort && SORT_TARGETS[oneOf(SORT_TARGETS, sort.by, 'sort.by')],

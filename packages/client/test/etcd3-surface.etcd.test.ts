@@ -69,6 +69,27 @@ describe('etcd3', () => {
     });
   });
 
+  it('ends a call and a stream whose answer cannot be decoded', async () => {
+    const garbled = () => decodePutResponse(Buffer.of(10, 200));
+    const { client, metadata } = await raw.connection('KV');
+    const request = { key: Buffer.from('/surface/garbled'), value: Buffer.from('x') };
+    const called = await new Promise((resolve) =>
+      client.makeUnaryRequest('/etcdserverpb.KV/Put', encodePut, garbled, request, metadata, {}, resolve),
+    );
+    const watch = await raw.connection('Watch');
+    const stream = watch.client.makeBidiStreamRequest(
+      '/etcdserverpb.Watch/Watch',
+      encodeWatchRequest,
+      garbled,
+      watch.metadata,
+    );
+    const streamed = new Promise((resolve) => stream.on('error', resolve).on('data', () => undefined));
+    stream.write({ create_request: { key: request.key } });
+    for (const error of [called, await streamed]) {
+      expect(error).toMatchObject({ code: 13, details: expect.stringContaining('no PutResponse: ') });
+    }
+  });
+
   it('fails with the stack trace of the error that tells of it, and leaves the limit of stack traces alone', async () => {
     const { stackTraceLimit } = Error;
     const client = await connect(etcd.connectOptions);
