@@ -195,8 +195,9 @@ export class WatchSubscription implements WatchFollower {
   }
 
   /**
-   * etcd 3.4 says "permission denied" to a watch also where the token has expired. A read tells, and
-   * renews the token: if it is allowed, so is the watch, on a new stream.
+   * Before 3.4.22 and 3.5.6 etcd says "permission denied" to a watch also where the token has expired
+   * (https://github.com/etcd-io/etcd/pull/14547). A read tells, and renews the token: if it is
+   * allowed, so is the watch, on a new stream.
    */
   #confirm(): void {
     this.#confirmed = true;

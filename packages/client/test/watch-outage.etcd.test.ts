@@ -49,6 +49,24 @@ describe('a line that goes dead without a reset', () => {
     await eventually(() => cache.source === 'live');
   }, 60_000);
 
+  it('is given up once, and then given time: a large answer may be on a slow line', async () => {
+    const watch = far.client.watch({ prefix: '/o/slow/' });
+    await watch.ready;
+    const loop = watch[Symbol.asyncIterator]();
+    const before = far.proxy.accepted;
+    far.proxy.blackholeOpen();
+    await eventually(() => far.proxy.accepted > before, { timeoutMs: 12_000 });
+    const first = await client.kv.put('/o/slow/a', '');
+    expect((await loop.next()).value).toMatchObject({ revision: first.revision });
+    const { accepted } = far.proxy;
+    far.proxy.blackhole('toClient');
+    const second = await client.kv.put('/o/slow/b', '');
+    await sleep(7_000); // longer than silence was borne before, shorter than HTTP/2 pings bear it
+    expect(far.proxy.accepted).toBe(accepted);
+    far.proxy.heal();
+    expect((await loop.next()).value).toMatchObject({ revision: second.revision });
+  }, 60_000);
+
   it('is not suspected while it is only quiet', async () => {
     const before = await watchersOn(etcd);
     const watch = far.client.watch('/o/quiet');
@@ -272,6 +290,24 @@ describe('with users and tokens', () => {
     await later.ready;
     const { revision } = await root.kv.put('/open/alone', 'x');
     expect(await next(allowed)).toMatchObject({ revision });
+  }, 60_000);
+
+  it('a refusal that a read contradicts is not believed', async () => {
+    // Before 3.4.22 and 3.5.6 etcd also says "permission denied" to a watch with an expired token.
+    const far = await farFrom(etcd, { username: 'reader', password: 'secret', requestTimeoutMs: 20_000 });
+    closing.push({ close: async () => await far[Symbol.asyncDispose]() });
+    await far.client.watch('/open/first').ready;
+    far.proxy.delay(2_000, 'toClient'); // the refusal is on its way while the permission is granted
+    const before = await watchersOn(etcd);
+    const watch = far.client.watch('/late-grant/a');
+    const behind = far.client.watch('/open/behind'); // etcd has refused the one before when it has created this one
+    await eventually(async () => expect(await watchersOn(etcd)).toBe(before + 1));
+    await etcd.etcdctl(['role', 'grant-permission', 'reader', 'readwrite', '/late-grant/', '--prefix']);
+    await behind.ready;
+    far.proxy.delay(0);
+    await watch.ready;
+    const { revision } = await root.kv.put('/late-grant/a', 'x');
+    expect(await next(watch)).toMatchObject({ revision });
   }, 60_000);
 
   it('a permission taken away ends that watch at its next attach, not the others', async () => {
