@@ -157,7 +157,7 @@ export function deletedKeyValue(rawKey: Uint8Array, revision: bigint): KeyValue 
   });
 }
 
-/** Beyond it, 64 bits turn negative; etcd before 3.4.39 and 3.5.24 then loses events of other watches. */
+/** Beyond it, 64 bits turn negative; etcd before 3.4.38 and 3.5.24 then loses events of other watches. */
 const MAX_REVISION = 2n ** 63n - 1n;
 
 function isRevision(value: unknown): boolean {

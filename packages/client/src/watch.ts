@@ -18,27 +18,56 @@ export interface WatchBatch {
 }
 
 export interface WatchOptions {
-  /** Start with the events of this revision; absent = from now on. */
+  /**
+   * Start with the events of this revision, 0n to 2^63−1; absent or 0n = from now on. One that is
+   * still to come is waited for. One in the past costs up to 0.1 s more until the first event.
+   */
   readonly startRevision?: bigint | undefined;
   /** Also deliver what was there before each event. @default false */
   readonly previous?: boolean | undefined;
-  /** Leave out puts, or deletes. */
+  /** Leave out puts, or deletes. @default neither is left out */
   readonly ignore?: 'put' | 'delete' | undefined;
   /**
-   * What to do when the history was compacted before the watch could catch up:
+   * What to do when the history was compacted before the watch could catch up, or is another one,
+   * since the cluster was restored from a backup:
    * `difference`: one batch with what changed among the keys seen; `snapshot`: one batch with every
    * key of the range; `error`: throw a `CompactedError` from the loop.
    * @default 'difference'
    */
   readonly resync?: 'difference' | 'snapshot' | 'error' | undefined;
-  /** Batches held for a slow consumer before etcd is asked to pause; nothing is lost. @default 1024 */
+  /**
+   * Batches held for a slow consumer before etcd is asked to pause; nothing is lost. What has
+   * arrived in one message, at most 1,000 revisions, is still taken. @default 1024
+   */
   readonly maxBuffered?: number | undefined;
+  /** Ends the watch: its loop throws an `AbortedError`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * A running watch: one batch a revision, each exactly once and in order, over any number of lost
- * connections. `break` or `close()` ends it; a failure that no reconnect can mend throws from the loop.
+ * connections. `break` or `close()` ends it, at once and whatever the server does; a failure that no
+ * reconnect can mend throws from the loop:
+ *
+ * @throws {PermissionError} the user may not read the range
+ * @throws {AuthError} etcd does not accept the user, or wants one
+ * @throws {CompactedError} its place in the history is gone, with `resync: 'error'`
+ * @throws {AbortedError} the signal has fired
+ * @throws {TypeError} at a second loop
+ * @example
+ * ```ts
+ * import { connect } from '@coord/client';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const watch = client.watch({ prefix: 'jobs/' });
+ * await watch.ready;
+ * await client.kv.put('jobs/1', 'new');
+ * for await (const { revision, events } of watch) {
+ *   console.log(revision, events.map(({ type, key }) => `${type} ${key}`));
+ *   break;
+ * }
+ * await client.close();
+ * ```
  */
 export interface Watch extends AsyncIterable<WatchBatch>, AsyncDisposable {
   /** Resolves when the server has attached the watch for the first time. Never an unhandled rejection. */

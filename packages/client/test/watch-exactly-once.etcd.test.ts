@@ -85,6 +85,25 @@ describe('each revision comes exactly once and in order', () => {
     expect(batches.map(({ revision }) => revision)).toEqual([first.revision, last.revision]);
   });
 
+  it('and a break of the line is mended once, by one new stream', async () => {
+    // etcd3 hears of every break twice, and backs off twice.
+    const started = async () => {
+      const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
+      return Number(/^grpc_server_started_total{grpc_method="Watch",.*} (\d+)/m.exec(metrics)?.[1]);
+    };
+    const watch = far.client.watch('/x/once');
+    await watch.ready;
+    const loop = watch[Symbol.asyncIterator]();
+    const before = await started();
+    for (let cuts = 1; cuts <= 3; cuts++) {
+      far.proxy.cut();
+      const { revision } = await client.kv.put('/x/once', String(cuts));
+      expect((await loop.next()).value).toMatchObject({ revision });
+      expect(await started()).toBe(before + cuts);
+    }
+    await watch.close();
+  });
+
   it.each([1, 4, 64])(
     'when the consumer is slow and only %i batches are held for it',
     async (maxBuffered) => {

@@ -232,7 +232,6 @@ describe('a soak of cuts, restarts and compactions', () => {
       error: unknown;
       done: Promise<void>;
     }
-    let end: bigint | undefined;
     const readers = Array.from({ length: 24 }, (_, i): Reader => {
       const client = clients[i % clients.length] ?? direct;
       const prefix = i % 3 === 0 ? PREFIX : `${PREFIX}${i % 4}/`;
@@ -249,7 +248,7 @@ describe('a soak of cuts, restarts and compactions', () => {
         fromNow,
         observed: {
           name: `watch ${i} (${prefix}, ${fromNow ? 'now' : from}, ${resync}, ${maxBuffered})`,
-          covers: (key) => key.startsWith(prefix) || key === `${PREFIX}end`,
+          covers: (key) => key.startsWith(prefix),
           from,
           to: 0n,
           resync: resync === 'snapshot' ? 'snapshot' : 'difference',
@@ -262,8 +261,8 @@ describe('a soak of cuts, restarts and compactions', () => {
       reader.done = (async () => {
         for await (const batch of watch) {
           reader.observed.batches.push(batch);
-          if (end !== undefined && batch.revision >= end) break;
-          if (slowness > 0) await sleep(end === undefined ? slowness : 0);
+          if (batch.events.some(({ key }) => key.endsWith('/end'))) break;
+          if (slowness > 0 && writing) await sleep(slowness);
         }
       })().catch((error: unknown) => {
         reader.error = error;
@@ -309,8 +308,18 @@ describe('a soak of cuts, restarts and compactions', () => {
         }),
       { timeoutMs: 20_000 },
     );
-    end = revision;
-    await Promise.all(readers.map(({ done }) => done));
+    const unfinished = new Set(readers);
+    for (const reader of readers) void reader.done.then(() => unfinished.delete(reader));
+    await eventually(
+      () => {
+        const where = [...unfinished].map(({ observed }) => [
+          observed.name,
+          observed.batches.at(-1)?.revision,
+        ]);
+        expect({ end: revision, where }).toEqual({ end: revision, where: [] });
+      },
+      { timeoutMs: 40_000 },
+    );
     await eventually(() => log.last >= revision);
     log.stop();
     await following;
