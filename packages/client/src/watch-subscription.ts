@@ -1,12 +1,5 @@
 import { backoffDelayMs, delay } from './backoff.js';
-import {
-  AuthError,
-  ClosedError,
-  CompactedError,
-  CoordError,
-  PermissionError,
-  ValidationError,
-} from './errors.js';
+import { AuthError, CompactedError, CoordError, PermissionError } from './errors.js';
 import type { KeyValue } from './key-value.js';
 import type { KvClient } from './kv-client.js';
 import type { CoordLogger } from './logger.js';
@@ -15,6 +8,7 @@ import type { WatchFollower } from './shared-watch.js';
 import type { Slots } from './slots.js';
 import type { TxnCodec } from './txn-codec.js';
 import type { WatchBatch } from './watch.js';
+import { cancelError, isFinal } from './watch-errors.js';
 import type { WatchHub } from './watch-hub.js';
 import { type WatchTarget, watchTarget } from './watch-target.js';
 
@@ -147,7 +141,7 @@ export class WatchSubscription implements WatchFollower {
   }
 
   canceled(compactRevision: bigint, reason: string): void {
-    const error = this.#cancelError(compactRevision, reason);
+    const error = cancelError(this.#next, compactRevision, reason);
     const { hub, usesToken } = this.#context;
     if (error instanceof CompactedError) {
       this.#historyGone(error);
@@ -287,21 +281,6 @@ export class WatchSubscription implements WatchFollower {
     }
   }
 
-  #cancelError(compactRevision: bigint, reason: string): CoordError | undefined {
-    if (compactRevision > 0n) {
-      const message = `watch: revision ${this.#next} has been compacted, the oldest is ${compactRevision}`;
-      return new CompactedError(message, { compactRevision });
-    }
-    if (reason.includes('permission denied')) return new PermissionError(`watch: ${reason}`);
-    if (['invalid auth token', 'user name is empty', 'auth store is old'].some((it) => reason.includes(it))) {
-      return new AuthError(`watch: ${reason}`);
-    }
-    if (reason.includes('invalid') || reason.includes('not valid')) {
-      return new ValidationError([{ path: 'watch', message: reason }]);
-    }
-    return undefined;
-  }
-
   #fail(error: unknown): void {
     this.close();
     this.#sink.failed(
@@ -310,13 +289,4 @@ export class WatchSubscription implements WatchFollower {
         : new CoordError('COORD_INTERNAL', `watch failed: ${String(error)}`, { cause: error }),
     );
   }
-}
-
-function isFinal(error: unknown): boolean {
-  return (
-    error instanceof AuthError ||
-    error instanceof PermissionError ||
-    error instanceof ValidationError ||
-    error instanceof ClosedError
-  );
 }
