@@ -7,11 +7,11 @@ import { ClusterIdentity } from './cluster-identity.js';
 import { Coalescer } from './coalescing/coalescer.js';
 import { etcd3Options } from './etcd-channel.js';
 import type { Health } from './health.js';
-import { type ClientInternals, INTERNALS, type SessionRef } from './internals.js';
+import { type BorrowOptions, type ClientInternals, INTERNALS, type SessionRef } from './internals.js';
 import type { KV, WaitOptions } from './kv.js';
 import { KvClient } from './kv-client.js';
 import { LeaseKeeper } from './lease-keeper.js';
-import { LeaseSession } from './lease-session.js';
+import { LeaseSession, type OpenOptions } from './lease-session.js';
 import { type CoordLogger, createCoordLogger } from './logger.js';
 import type { ResolvedClientOptions } from './options.js';
 import type { Range } from './range.js';
@@ -84,7 +84,7 @@ export class EtcdClient implements CoordClient {
       return BigInt(header.cluster_id).toString(16);
     });
     this.#caches = new RangeCachePool({ ...this.#subscriptions, cluster }, options.namespace);
-    this.#pool = new SessionPool((ttlMs) => this.#openSession({ ttlMs }));
+    this.#pool = new SessionPool((options) => this.#openSession(options));
     this[INTERNALS] = {
       options,
       logger: this.#logger,
@@ -177,12 +177,12 @@ export class EtcdClient implements CoordClient {
     for (const session of [...this.#sessions]) session.orphan();
   }
 
-  async #borrowSession(kind: string, ttlMs: number, options?: WaitOptions): Promise<SessionRef> {
+  async #borrowSession(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef> {
     this.#assertOpen('session');
     return await this.#pool.borrow(kind, ttlMs, options);
   }
 
-  async #openSession(options: SessionOptions): Promise<LeaseSession> {
+  async #openSession(options: OpenOptions): Promise<LeaseSession> {
     this.#assertOpen('session');
     const session = await LeaseSession.open(options, {
       transport: this.#transport,

@@ -12,6 +12,11 @@ export interface SessionRef {
   release(): void;
 }
 
+export interface BorrowOptions extends WaitOptions {
+  /** An upper bound of the time between keepalives; sessions with another one are not shared. @default a third of the granted TTL */
+  readonly renewIntervalMs?: number | undefined;
+}
+
 /** What the sibling packages may use of a client, beyond its public face. */
 export interface ClientInternals {
   readonly options: ResolvedClientOptions;
@@ -22,7 +27,7 @@ export interface ClientInternals {
    * @param kind which users share it, such as `lock`
    * @param ttlMs rounded up to whole seconds
    */
-  borrowSession(kind: string, ttlMs: number, options?: WaitOptions): Promise<SessionRef>;
+  borrowSession(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef>;
 }
 
 export const INTERNALS: unique symbol = Symbol.for('@coord/client.internals');

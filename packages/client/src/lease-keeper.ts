@@ -18,6 +18,8 @@ export function now(): Moment {
 export interface KeptLease {
   readonly leaseId: bigint;
   readonly ttlMs: number;
+  /** The longest time between keepalives, if it is to be shorter than the TTL asks for. */
+  readonly renewIntervalMs?: number | undefined;
   /** Whether it is still ours by its own clock. It removes itself when it is not. */
   readonly alive: boolean;
   /** A keepalive that was sent at this moment has been acknowledged with this TTL. */
@@ -64,12 +66,12 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
     return this.#leases.size;
   }
 
-  /** Keeps a lease alive until `remove`; the first keepalive goes out a third of its TTL after the grant. */
+  /** Keeps a lease alive until `remove`; the first keepalive goes out one period after the grant. */
   add(lease: KeptLease): void {
     if (this.#closed) return;
     const kept: Kept = { lease, id: lease.leaseId.toString(), sent: [], timer: undefined, dueAt: 0 };
     this.#leases.set(kept.id, kept);
-    this.#schedule(kept, lease.ttlMs / BEATS_PER_TTL);
+    this.#schedule(kept, periodOf(lease, lease.ttlMs));
     this.#stream.open();
   }
 
@@ -113,7 +115,7 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
     const oldest = kept.sent[0];
     const dueAt = oldest
       ? oldest.monotonic + ttlMs * SUSPECT_SHARE
-      : sentAt.monotonic + ttlMs / BEATS_PER_TTL;
+      : sentAt.monotonic + periodOf(kept.lease, ttlMs);
     this.#schedule(kept, Math.max(0, dueAt - monotonicNow()));
     kept.lease.acknowledged(sentAt, ttlMs);
   }
@@ -162,4 +164,9 @@ export class LeaseKeeper implements StreamUser<'leaseKeepAlive'> {
     this.#transport.pool.unresponsive(live.endpoint, reason, oldest.monotonic);
     this.#stream.replace(reason);
   }
+}
+
+/** @param ttlMs as granted, which may be more than what was asked for */
+function periodOf({ renewIntervalMs = Number.POSITIVE_INFINITY }: KeptLease, ttlMs: number): number {
+  return Math.min(renewIntervalMs, ttlMs / BEATS_PER_TTL);
 }

@@ -7,7 +7,7 @@ import { type KeptLease, type LeaseKeeper, type Moment, now } from './lease-keep
 import type { CoordLogger } from './logger.js';
 import type { Session, SessionOptions, SessionState } from './session.js';
 import type { Transport } from './transport.js';
-import { assertValid, checkTtlMs, checkWaitOptions } from './validation.js';
+import { assertValid, checkPositiveMs, checkTtlMs, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
 
 const DEFAULT_TTL_MS = 10_000;
@@ -23,6 +23,11 @@ export interface SessionContext {
   readonly onEnded: (session: LeaseSession) => void;
 }
 
+export interface OpenOptions extends SessionOptions {
+  /** An upper bound of the time between keepalives. @default a third of the granted TTL */
+  readonly renewIntervalMs?: number | undefined;
+}
+
 /** A lease in whole seconds, as etcd counts. */
 export function wholeSeconds(ttlMs: number): number {
   return Math.ceil(ttlMs / 1_000);
@@ -31,6 +36,7 @@ export function wholeSeconds(ttlMs: number): number {
 /** The session: one lease, and the clock that says how long it is certainly ours. */
 export class LeaseSession implements Session, KeptLease {
   readonly leaseId: bigint;
+  readonly renewIntervalMs: number | undefined;
   readonly #context: SessionContext;
   readonly #controller = new AbortController();
   readonly #acknowledgements = new Set<(sentAt: Moment) => void>();
@@ -39,8 +45,15 @@ export class LeaseSession implements Session, KeptLease {
   #timer: NodeJS.Timeout | undefined;
   #revoking: Promise<void> | undefined;
 
-  private constructor(leaseId: bigint, ttlMs: number, sentAt: Moment, context: SessionContext) {
+  private constructor(
+    leaseId: bigint,
+    renewIntervalMs: number | undefined,
+    ttlMs: number,
+    sentAt: Moment,
+    context: SessionContext,
+  ) {
     this.leaseId = leaseId;
+    this.renewIntervalMs = renewIntervalMs;
     this.#deadline = new LeaseDeadline(sentAt, ttlMs);
     this.#context = context;
     setMaxListeners(0, this.#controller.signal); // every lock and registration on the session listens
@@ -50,9 +63,12 @@ export class LeaseSession implements Session, KeptLease {
    * Grants a lease and keeps it alive. The id is ours and random, so a repeated grant is harmless:
    * "already exists" means that an earlier attempt arrived.
    */
-  static async open(options: SessionOptions, context: SessionContext): Promise<LeaseSession> {
+  static async open(options: OpenOptions, context: SessionContext): Promise<LeaseSession> {
     const ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
-    assertValid(checkTtlMs(checkWaitOptions([], options), 'ttlMs', ttlMs));
+    const issues = checkTtlMs(checkWaitOptions([], options), 'ttlMs', ttlMs);
+    if (options.renewIntervalMs !== undefined)
+      checkPositiveMs(issues, 'renewIntervalMs', options.renewIntervalMs);
+    assertValid(issues);
     const leaseId = randomLeaseId();
     const request = { ID: leaseId.toString(), TTL: wholeSeconds(ttlMs) };
     const sentAt = now();
@@ -70,7 +86,7 @@ export class LeaseSession implements Session, KeptLease {
         throw error;
       }
     }
-    const session = new LeaseSession(leaseId, grantedMs, sentAt, context);
+    const session = new LeaseSession(leaseId, options.renewIntervalMs, grantedMs, sentAt, context);
     context.keeper.add(session);
     session.#arm();
     if (session.#state === 'lost') {

@@ -1,6 +1,6 @@
-import type { SessionRef } from './internals.js';
+import type { BorrowOptions, SessionRef } from './internals.js';
 import type { WaitOptions } from './kv.js';
-import { type LeaseSession, wholeSeconds } from './lease-session.js';
+import { type LeaseSession, type OpenOptions, wholeSeconds } from './lease-session.js';
 import { assertValid, checkTtlMs } from './validation.js';
 import { Wait } from './wait.js';
 
@@ -12,25 +12,27 @@ interface Shared {
 }
 
 /**
- * Sessions that locks and registrations share, one for each kind and whole-second TTL.
+ * Sessions that locks and registrations share, one for each kind, whole-second TTL and renewal interval.
  *
  * Kept for one TTL after the last reference. A lost session is never lent again; who borrowed it
  * hears of the loss from the session itself.
  */
 export class SessionPool {
-  readonly #open: (ttlMs: number) => Promise<LeaseSession>;
+  readonly #open: (options: OpenOptions) => Promise<LeaseSession>;
   readonly #shared = new Map<string, Shared>();
 
-  constructor(open: (ttlMs: number) => Promise<LeaseSession>) {
+  constructor(open: (options: OpenOptions) => Promise<LeaseSession>) {
     this.#open = open;
   }
 
-  async borrow(kind: string, ttlMs: number, options?: WaitOptions): Promise<SessionRef> {
+  async borrow(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef> {
     assertValid(checkTtlMs([], 'ttlMs', ttlMs));
     using wait = new Wait(options, `session for ${kind}`);
-    const key = `${kind}:${wholeSeconds(ttlMs)}`;
+    const seconds = wholeSeconds(ttlMs);
+    const renewIntervalMs = options?.renewIntervalMs;
+    const key = `${kind}:${seconds}:${renewIntervalMs ?? ''}`;
     for (;;) {
-      const shared = this.#sharedFor(key, ttlMs);
+      const shared = this.#sharedFor(key, { ttlMs: seconds * 1_000, renewIntervalMs });
       shared.references++;
       clearTimeout(shared.idle);
       try {
@@ -54,10 +56,10 @@ export class SessionPool {
     );
   }
 
-  #sharedFor(key: string, ttlMs: number): Shared {
+  #sharedFor(key: string, options: OpenOptions): Shared {
     const present = this.#shared.get(key);
     if (present && (present.session === undefined || present.session.state === 'alive')) return present;
-    const opening = this.#open(wholeSeconds(ttlMs) * 1_000);
+    const opening = this.#open(options);
     const shared: Shared = { opening, session: undefined, references: 0, idle: undefined };
     this.#shared.set(key, shared);
     opening.then(

@@ -59,7 +59,7 @@ describe('checkConfig', () => {
       'serviceRegistry',
     ]);
     expect(() => checkConfig(config)).toThrow(
-      'distributedLock.defaultTTL: is no option; there are keyPrefix, defaultTtlMs',
+      'distributedLock.defaultTTL: is no option; there are keyPrefix, defaultTtlMs, renewIntervalMs',
     );
     expect(pathsOf(fromJson('null'))).toEqual(['config']);
     expect(pathsOf(fromJson('[]'))).toEqual(['config']);

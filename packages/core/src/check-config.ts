@@ -25,7 +25,7 @@ const KNOWN = {
     keyof ServiceRegistryConfig,
     true
   >,
-  distributedLock: { keyPrefix: true, defaultTtlMs: true } satisfies Record<
+  distributedLock: { keyPrefix: true, defaultTtlMs: true, renewIntervalMs: true } satisfies Record<
     keyof DistributedLockConfig,
     true
   >,

@@ -53,6 +53,9 @@ export interface DistributedLock extends AsyncDisposable {
   /**
    * Runs `fn` while holding the lock, and releases it afterwards, whatever happens. The result is
    * `fn`'s own: a failed release is logged, never thrown. Stop when `lock.signal` aborts.
+   *
+   * To acquire the same lock again inside `fn`, on the same client, would wait for `fn` itself, for
+   * ever: it is refused with a `LockConflictError` whose `isSelfDeadlock` is true. `allowNested` waits.
    */
   withLock<T>(key: string, fn: (lock: Lock) => T | Promise<T>): Promise<T>;
   withLock<T>(key: string, options: AcquireOptions, fn: (lock: Lock) => T | Promise<T>): Promise<T>;

@@ -1,20 +1,36 @@
 import { ConflictError, CoordError, type CoordErrorOptions, TimeoutError } from '@coord/client';
 import { describeHolder, type LockHolder } from './holder.js';
 
-/** `tryAcquire` found the lock taken. */
+/** `tryAcquire` found the lock taken, or `acquire` would wait for a hold of its own caller (`isSelfDeadlock`). */
 export class LockConflictError extends ConflictError {
   override readonly name: string = 'LockConflictError';
   /** Who holds it; absent when the holder left while we were looking. */
   readonly holder: LockHolder | undefined;
 
-  constructor(key: string, holder: LockHolder | undefined) {
-    const by = holder === undefined ? '' : ` by ${describeHolder(holder)}`;
-    super(`lock "${key}" is held${by}; wait for it with acquire(), or try again later`, {
+  /** Whether the lock is held by the function that asks for it: inside `withLock`, waiting would never end. */
+  readonly isSelfDeadlock: boolean;
+
+  constructor(key: string, holder: LockHolder | undefined, options: { isSelfDeadlock?: boolean } = {}) {
+    const { isSelfDeadlock = false } = options;
+    const by = holder === undefined ? '' : ` by ${describeHolder(holder)} (token ${holder.fencingToken})`;
+    super(isSelfDeadlock ? selfDeadlock(key, holder) : `lock "${key}" is held${by}; ${RETRY}`, {
       key,
       code: 'COORD_LOCK_CONFLICT',
     });
     this.holder = holder;
+    this.isSelfDeadlock = isSelfDeadlock;
   }
+}
+
+const RETRY = 'wait for it with acquire(), or try again later';
+
+function selfDeadlock(key: string, holder: LockHolder | undefined): string {
+  const token = holder === undefined ? '' : ` (token ${holder.fencingToken})`;
+  return (
+    `lock "${key}" is held by the function that asks for it${token}: it runs inside withLock("${key}"), so waiting ` +
+    'would be a deadlock with itself; use the lock that withLock passes to it, or { allowNested: true } in a task ' +
+    'that the function does not wait for'
+  );
 }
 
 /** What a waiter knew of the queue when it gave up. */

@@ -1,6 +1,7 @@
 import type { CoordClient, WaitOptions } from '@coord/client';
 import { type Backoff, type CoordLogger, internalsOf, type SessionRef } from '@coord/client/internal';
 import { Background } from './background.js';
+import type { ResolvedLockConfig } from './options.js';
 import { QueueWatches } from './queue-watch.js';
 
 /** What all locks of one `createLocks` share. */
@@ -14,7 +15,10 @@ export interface LockSupport {
   borrowSession(ttlMs: number, options?: WaitOptions): Promise<SessionRef>;
 }
 
-export function createLockSupport(client: CoordClient): LockSupport {
+export function createLockSupport(
+  client: CoordClient,
+  { renewIntervalMs }: Pick<ResolvedLockConfig, 'renewIntervalMs'>,
+): LockSupport {
   const internals = internalsOf(client);
   const { retry: backoff, requestTimeoutMs } = internals.options;
   return {
@@ -24,6 +28,7 @@ export function createLockSupport(client: CoordClient): LockSupport {
     requestTimeoutMs,
     background: new Background(internals.logger, backoff),
     queueWatches: new QueueWatches(client),
-    borrowSession: (ttlMs, options) => internals.borrowSession('lock', ttlMs, options),
+    borrowSession: (ttlMs, options) =>
+      internals.borrowSession('lock', ttlMs, { ...options, renewIntervalMs }),
   };
 }

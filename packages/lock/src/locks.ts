@@ -4,6 +4,7 @@ import { Acquisitions } from './acquisitions.js';
 import type { DistributedLock } from './distributed-lock.js';
 import type { MultiLock } from './held-multi-lock.js';
 import type { Lock } from './lock.js';
+import { queuePrefix } from './lock-key.js';
 import { createLockSupport, type LockSupport } from './lock-support.js';
 import { MultiLocks } from './multi-locks.js';
 import { Mutexes } from './mutexes.js';
@@ -15,6 +16,7 @@ import {
 } from './options.js';
 import type { ReadLock, WriteLock } from './read-write-lock.js';
 import { ReadWriteLocks } from './read-write-locks.js';
+import { runHolding } from './self-deadlock.js';
 import type { Semaphore, SemaphoreOptions } from './semaphore.js';
 import { Semaphores } from './semaphores.js';
 
@@ -33,10 +35,13 @@ import { Semaphores } from './semaphores.js';
  * }
  */
 export function createLocks(client: CoordClient, options?: DistributedLockConfig): DistributedLock {
-  return new Locks(createLockSupport(client), resolveLockConfig(options));
+  const config = resolveLockConfig(options);
+  return new Locks(createLockSupport(client, config), config);
 }
 
 class Locks implements DistributedLock {
+  readonly #client: CoordClient;
+  readonly #keyPrefix: string;
   readonly #acquisitions: Acquisitions;
   readonly #mutexes: Mutexes;
   readonly #semaphores: Semaphores;
@@ -44,6 +49,8 @@ class Locks implements DistributedLock {
   readonly #readWrites: ReadWriteLocks;
 
   constructor(support: LockSupport, config: ResolvedLockConfig) {
+    this.#client = support.client;
+    this.#keyPrefix = config.keyPrefix;
     this.#acquisitions = new Acquisitions(support);
     this.#mutexes = new Mutexes(support, config, this.#acquisitions);
     this.#semaphores = new Semaphores(support, config, this.#acquisitions);
@@ -99,7 +106,7 @@ class Locks implements DistributedLock {
     }
     const lock = await this.acquire(key, options);
     try {
-      return await fn(lock);
+      return await runHolding({ client: this.#client, queue: queuePrefix(this.#keyPrefix, key), lock }, fn);
     } finally {
       await lock[Symbol.asyncDispose]();
     }

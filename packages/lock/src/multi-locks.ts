@@ -7,9 +7,10 @@ import type { HeldLock } from './held-lock.js';
 import { HeldMultiLock } from './held-multi-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf } from './holder.js';
-import { checkLockName, multiPlace, titleOf } from './lock-key.js';
+import { checkLockName, multiPlace, queuePrefix, titleOf } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
 import { type AcquireOptions, checkAcquireOptions, type ResolvedLockConfig } from './options.js';
+import { assertNotOwnHold } from './self-deadlock.js';
 
 /**
  * etcd takes 128 operations and compares a transaction by default; the rest is left for those of
@@ -38,6 +39,10 @@ export class MultiLocks {
 
   async acquire(keys: readonly string[], options?: AcquireOptions): Promise<HeldMultiLock> {
     const names = this.#names(keys, options);
+    if (options?.allowNested !== true) {
+      const { keyPrefix } = this.#config;
+      for (const name of names) assertNotOwnHold(this.#support.client, queuePrefix(keyPrefix, name), name);
+    }
     const progress: Progress = {};
     const title = titleOf(names);
     const wait = waitInQueue(title, options, () => progress);

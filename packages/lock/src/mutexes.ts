@@ -19,6 +19,7 @@ import { LocalQueue, type Turn } from './local-queue.js';
 import { mutexPlace, queuePrefix } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
 import { type AcquireOptions, checkAcquire, type ResolvedLockConfig } from './options.js';
+import { assertNotOwnHold } from './self-deadlock.js';
 
 /** The mutexes of one `createLocks`: its callers wait in a line of their own before the queue in etcd. */
 export class Mutexes {
@@ -36,6 +37,9 @@ export class Mutexes {
   /** @see DistributedLock.acquire */
   async acquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
     checkAcquire(key, options);
+    const { keyPrefix } = this.#config;
+    if (options?.allowNested !== true)
+      assertNotOwnHold(this.#support.client, queuePrefix(keyPrefix, key), key);
     const progress: Progress = {};
     const view = () => ({ ...progress, holder: progress.holder ?? this.#queue.view(key).holder });
     return this.#run(key, waitInQueue(key, options, view), async (signal) => {

@@ -1,5 +1,12 @@
 import type { WaitOptions } from '@coord/client';
-import { assertValid, checkTtlMs, checkWaitOptions, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkPositiveMs,
+  checkTtlMs,
+  checkWaitOptions,
+  type IssueList,
+  show,
+} from '@coord/client/internal';
 import { checkKeyPrefix, checkLockName } from './lock-key.js';
 
 export const DEFAULT_KEY_PREFIX = '/locks';
@@ -13,6 +20,11 @@ export interface DistributedLockConfig {
    * is renewed for as long as it is held. @default 30_000
    */
   readonly defaultTtlMs?: number | undefined;
+  /**
+   * An upper bound of the time between two renewals, in milliseconds: they happen every
+   * min(`renewIntervalMs`, granted TTL / 3). At most `defaultTtlMs` / 2. @default a third of the granted TTL
+   */
+  readonly renewIntervalMs?: number | undefined;
 }
 
 export interface AcquireOptions extends WaitOptions {
@@ -20,11 +32,17 @@ export interface AcquireOptions extends WaitOptions {
   readonly ttlMs?: number | undefined;
   /** What the lock is for: shown to those who find it taken. At most 512 bytes. */
   readonly purpose?: string | undefined;
+  /**
+   * Wait even though the function that asks runs inside `withLock` of the same lock: for a task that
+   * it starts and does not wait for. Without it this is reported, since it would never end. @default false
+   */
+  readonly allowNested?: boolean | undefined;
 }
 
 export interface ResolvedLockConfig {
   readonly keyPrefix: string;
   readonly defaultTtlMs: number;
+  readonly renewIntervalMs: number | undefined;
 }
 
 /** @throws {ValidationError} naming every bad option */
@@ -33,11 +51,12 @@ export function resolveLockConfig(config: DistributedLockConfig = {}): ResolvedL
   if (typeof config !== 'object' || config === null) {
     assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
   }
-  const { keyPrefix = DEFAULT_KEY_PREFIX, defaultTtlMs = DEFAULT_TTL_MS } = config;
+  const { keyPrefix = DEFAULT_KEY_PREFIX, defaultTtlMs = DEFAULT_TTL_MS, renewIntervalMs } = config;
   checkKeyPrefix(issues, 'keyPrefix', keyPrefix);
   checkTtlMs(issues, 'defaultTtlMs', defaultTtlMs);
+  if (renewIntervalMs !== undefined) checkRenewIntervalMs(issues, renewIntervalMs, defaultTtlMs);
   assertValid(issues);
-  return Object.freeze({ keyPrefix, defaultTtlMs });
+  return Object.freeze({ keyPrefix, defaultTtlMs, renewIntervalMs });
 }
 
 /** @throws {ValidationError} naming everything wrong with the name and the options */
@@ -50,8 +69,21 @@ export function checkAcquireOptions(issues: IssueList, options: AcquireOptions |
   if (typeof options === 'object' && options !== null) {
     if (options.ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', options.ttlMs);
     if (options.purpose !== undefined) checkPurpose(issues, options.purpose);
+    if (options.allowNested !== undefined && typeof options.allowNested !== 'boolean') {
+      issues.push({ path: 'allowNested', message: `must be a boolean, got ${show(options.allowNested)}` });
+    }
   }
   return issues;
+}
+
+/** Later than half of the TTL, one lost answer would be enough to lose the lock. */
+function checkRenewIntervalMs(issues: IssueList, renewIntervalMs: unknown, defaultTtlMs: number): void {
+  const path = 'renewIntervalMs';
+  checkPositiveMs(issues, path, renewIntervalMs);
+  if (typeof renewIntervalMs === 'number' && renewIntervalMs > defaultTtlMs / 2) {
+    const message = `must be at most half of defaultTtlMs (${defaultTtlMs / 2}), got ${renewIntervalMs}`;
+    issues.push({ path, message });
+  }
 }
 
 const MAX_PURPOSE_BYTES = 512;

@@ -6,6 +6,7 @@ import {
   NotFoundError,
   type Op,
   type OpResult,
+  type Range,
   type Session,
   SessionLostError,
   type WaitOptions,
@@ -175,6 +176,7 @@ export class QueueEntry implements Hold {
       },
       [this.#enqueues],
       this.#requestTimeoutMs,
+      this.#queues,
     );
     const answers = responses.filter((response) => response.type === 'get');
     if (succeeded) {
@@ -198,6 +200,7 @@ export class QueueEntry implements Hold {
       },
       [this.#removals, next.#enqueues],
       this.#requestTimeoutMs,
+      next.#queues,
     );
     const answers = responses.filter((response) => response.type === 'get');
     const isRepeated = !succeeded && answers[0]?.kvs.length === 1; // an earlier attempt had been applied
@@ -242,6 +245,11 @@ export class QueueEntry implements Hold {
       key: first,
       outcome: 'unknown',
     });
+  }
+
+  /** Those that its keys are in. No two of its contenders may be as old. */
+  get #queues(): Range[] {
+    return this.keys.etcdKeys.map((key) => ({ prefix: key.slice(0, key.lastIndexOf('/') + 1) }));
   }
 
   /** What holds only while it has not joined, and has not given up. */

@@ -1,4 +1,11 @@
-import { CoordError, type KV, TimeoutError, type TxnRequest, type TxnResult } from '@coord/client';
+import {
+  CoordError,
+  type KV,
+  type Range,
+  TimeoutError,
+  type TxnRequest,
+  type TxnResult,
+} from '@coord/client';
 
 /** Whether an attempt to send something may have been applied, or may yet be, without our knowing. */
 export interface Sending {
@@ -15,16 +22,18 @@ const FIRST_ATTEMPT_MS = 1_000;
  * Sends a repeatable transaction once; only when its outcome is lost, again and again. So we know
  * whether another attempt may have been applied, or may yet be.
  * @param sendings what the transaction does: each is marked when an outcome is lost
+ * @param exclusive queues that it joins: nothing else of this client may happen there at its revision
  */
 export async function trackedTxn(
   kv: KV,
   request: TxnRequest,
   sendings: readonly Sending[],
   requestTimeoutMs: number,
+  exclusive?: readonly Range[],
 ): Promise<TxnResult> {
   if (!sendings.some(({ outcomeLost }) => outcomeLost)) {
     try {
-      return await kv.txn(request, { timeoutMs: Math.min(FIRST_ATTEMPT_MS, requestTimeoutMs) });
+      return await kv.txn(request, { timeoutMs: Math.min(FIRST_ATTEMPT_MS, requestTimeoutMs), exclusive });
     } catch (error) {
       const outcomeLost = !CoordError.is(error) || error.outcome === 'unknown';
       if (!outcomeLost && !(error instanceof TimeoutError)) throw error;
@@ -32,5 +41,5 @@ export async function trackedTxn(
   }
   // From here on the client itself repeats it.
   for (const sending of sendings) sending.outcomeLost = true;
-  return kv.txn(request, { idempotent: true });
+  return kv.txn(request, { idempotent: true, exclusive });
 }
