@@ -6,17 +6,30 @@ import * as defaultGrpc from '@grpc/grpc-js';
 import type { GrpcModule } from './grpc-adapter.js';
 import { checkGrpc } from './register-resolver.js';
 import { Scheme, sourceOf, sourceOptions } from './scheme.js';
-import { type LoadBalanceStrategy, mergeServiceConfig, STRATEGIES } from './service-config.js';
+import {
+  checkPolicies,
+  type LoadBalanceStrategy,
+  mergeServiceConfig,
+  policyOf,
+  STRATEGIES,
+} from './service-config.js';
 import { targetOf } from './target.js';
 
 export interface ConnectionOptions {
   /** @default 'round_robin' */
   readonly strategy?: LoadBalanceStrategy | undefined;
+  /** Instances of this zone are preferred, while they can carry the load. Not with grpc-js's own strategies, nor `ring_hash`. */
+  readonly zone?: string | undefined;
+  /** For `ring_hash`: calls with the same value of this metadata key go to the same instance. */
+  readonly hashKey?: string | undefined;
   /** @default insecure */
   readonly credentials?: defaultGrpc.ChannelCredentials | undefined;
   /** Further options of the channel; `grpc.service_config` goes into `serviceConfig` instead. */
   readonly channelOptions?: defaultGrpc.ChannelOptions | undefined;
-  /** A service config (timeouts, retries…), as JSON; `strategy` and `retry` are merged into it. */
+  /**
+   * A service config (timeouts, retries…), as JSON; `strategy` and `retry` are merged into it. With a
+   * `healthCheckConfig` each server is asked for its health by grpc.health.v1.
+   */
   readonly serviceConfig?: Readonly<Record<string, unknown>> | undefined;
   /** Repeat calls that fail with UNAVAILABLE, up to 4 attempts. It may repeat calls that were processed. @default false */
   readonly retry?: boolean | undefined;
@@ -66,14 +79,8 @@ export async function getConnection(
   options: ConnectionOptions = {},
 ): Promise<ServiceConnection> {
   check(registry, serviceName, options);
-  const {
-    strategy = 'round_robin',
-    serviceConfig = {},
-    retry = false,
-    patienceMs = DEFAULT_PATIENCE_MS,
-  } = options;
+  const { serviceConfig = {}, retry = false, patienceMs = DEFAULT_PATIENCE_MS } = options;
   const { grpc = defaultGrpc, channelOptions = {} } = options;
-  Scheme.of(grpc, SCHEME);
   const target = targetOf(SCHEME, serviceName);
   const credentials = options.credentials ?? grpc.credentials.createInsecure();
   const channel = open(
@@ -81,7 +88,7 @@ export async function getConnection(
       new grpc.Channel(target, credentials, {
         ...channelOptions,
         ...sourceOptions(sourceOf(registry, patienceMs)),
-        'grpc.service_config': JSON.stringify(mergeServiceConfig(serviceConfig, strategy, retry)),
+        'grpc.service_config': JSON.stringify(mergeServiceConfig(serviceConfig, policyOf(options), retry)),
       }),
   );
   return new GrpcConnection(grpc, channel, target, credentials);
@@ -166,8 +173,9 @@ function check(registry: ServiceRegistry, serviceName: string, options: Connecti
   }
   checkObject(issues, 'serviceConfig', serviceConfig);
   checkObject(issues, 'channelOptions', channelOptions);
-  if (strategy !== undefined && serviceConfig?.loadBalancingConfig !== undefined) {
-    issues.push({ path: 'strategy', message: 'give either a strategy or serviceConfig.loadBalancingConfig' });
+  for (const path of ['strategy', 'zone', 'hashKey'] as const) {
+    if (options[path] === undefined || serviceConfig?.loadBalancingConfig === undefined) continue;
+    issues.push({ path, message: `give either a ${path} or serviceConfig.loadBalancingConfig` });
   }
   if (channelOptions?.['grpc.service_config'] !== undefined) {
     issues.push({
@@ -193,6 +201,10 @@ function check(registry: ServiceRegistry, serviceName: string, options: Connecti
       'are not made by the @grpc/grpc-js in use: there are two copies of it; pass the one that you use as `grpc`';
     issues.push({ path: 'credentials', message });
   }
+  assertValid(issues);
+  policyOf(options);
+  Scheme.of(grpc, SCHEME);
+  checkPolicies(issues, grpc, serviceConfig ?? {});
   assertValid(issues);
 }
 

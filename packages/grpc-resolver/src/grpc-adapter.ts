@@ -1,6 +1,6 @@
 /**
- * The only file that touches `grpc.experimental`, which "may break in any minor version update": hence
- * the peer dependency on `~1.14.5`.
+ * Name resolvers for grpc-js. Here and in the balancer `grpc.experimental` is used, which "may break in any
+ * minor version update": hence the peer dependency on `~1.14.5`.
  */
 import type * as Grpc from '@grpc/grpc-js';
 
@@ -10,6 +10,9 @@ export type GrpcModule = Omit<typeof Grpc, 'default'>;
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** For the balancing policies that heed them. */
+  readonly weight: number;
+  readonly zone: string | undefined;
 }
 
 /** What a channel asks a name resolver to resolve. */
@@ -85,7 +88,12 @@ function sinkOf(grpc: GrpcModule, listener: Grpc.experimental.ResolverListener):
     config === undefined ? null : statusOrFromValue(toServiceConfig(grpc, config));
   return {
     addresses(addresses, note, config) {
-      const endpoints = addresses.map(({ host, port }) => ({ addresses: [{ host, port }] }));
+      // What is beside the address reaches the policies, but not the keys that connections are shared by.
+      const endpoints = addresses.map(({ host, port, weight, zone }) => ({
+        addresses: [{ host, port }],
+        weight,
+        zone,
+      }));
       listener(statusOrFromValue(endpoints), {}, orNull(config), note);
     },
     unavailable(details, config) {
@@ -122,6 +130,6 @@ function toServiceConfig(grpc: GrpcModule, json: ServiceConfigJson): ServiceConf
 export function isSupportedGrpc(grpc: unknown): grpc is GrpcModule {
   if (typeof grpc !== 'object' || grpc === null || !('experimental' in grpc)) return false;
   const { experimental } = grpc;
-  const needed = ['registerResolver', 'statusOrFromValue', 'statusOrFromError', 'parseDuration'];
+  const needed = ['registerResolver', 'registerLoadBalancerType', 'LeafLoadBalancer', 'statusOrFromValue'];
   return needed.every((name) => typeof Reflect.get(Object(experimental), name) === 'function');
 }

@@ -1,8 +1,11 @@
 import { ValidationError } from '@coord/client';
+import { assertValid, type IssueList } from '@coord/client/internal';
 import type { ServiceRegistry } from '@coord/registry';
 import { type RegistryInternals, registryInternalsOf } from '@coord/registry/internal';
 import type { ChannelOptions } from '@grpc/grpc-js';
 import { type GrpcModule, registerScheme, type ServiceConfigJson, type Target } from './grpc-adapter.js';
+import { registerPolicies } from './register-policies.js';
+import { checkPolicies } from './service-config.js';
 import { ServiceResolver } from './service-resolver.js';
 import { authorityOf, serviceNameOf } from './target.js';
 
@@ -40,16 +43,21 @@ export class Scheme {
 
   private constructor(grpc: GrpcModule, name: string) {
     this.name = name;
+    registerPolicies(grpc);
     registerScheme(grpc, name, {
       create: (target, sink, options) => {
         const { registry, patienceMs } = this.#source(target, options);
         const serviceName = serviceNameOf(target);
+        const config = configOf(options);
+        const issues: IssueList = [];
+        checkPolicies(issues, grpc, config);
+        assertValid(issues);
         return new ServiceResolver({
           serviceName,
           open: () => registry.view(serviceName),
           sink,
           patienceMs,
-          config: configOf(options),
+          config,
         });
       },
       authority: authorityOf,

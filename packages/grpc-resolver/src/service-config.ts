@@ -1,9 +1,82 @@
-import type { ServiceConfigJson } from './grpc-adapter.js';
+import { ValidationError } from '@coord/client';
+import { type IssueList, show } from '@coord/client/internal';
+import type { GrpcModule, ServiceConfigJson } from './grpc-adapter.js';
+import { checkPolicySettings, isPolicyName } from './policy-settings.js';
 
-/** How the calls of a connection are spread over the instances. */
-export type LoadBalanceStrategy = 'round_robin' | 'pick_first';
+/**
+ * How the calls of a connection are spread over the instances. `round_robin` and `pick_first` are those of
+ * grpc-js; the others are the policies `coord_random`, `coord_weighted`, …
+ */
+export type LoadBalanceStrategy =
+  | 'round_robin'
+  | 'random'
+  | 'weighted'
+  | 'least_conn'
+  | 'pick_first'
+  | 'p2c'
+  | 'ring_hash';
 
-export const STRATEGIES: readonly LoadBalanceStrategy[] = ['round_robin', 'pick_first'];
+export const STRATEGIES: readonly LoadBalanceStrategy[] = [
+  'round_robin',
+  'random',
+  'weighted',
+  'least_conn',
+  'pick_first',
+  'p2c',
+  'ring_hash',
+];
+
+/** What a connection says about its balancing. */
+export interface Balancing {
+  readonly strategy?: LoadBalanceStrategy | undefined;
+  readonly zone?: string | undefined;
+  readonly hashKey?: string | undefined;
+  readonly serviceConfig?: ServiceConfigJson | undefined;
+}
+
+/** The entry of a `loadBalancingConfig` that stands for the strategy. @throws {ValidationError} */
+export function policyOf({ strategy = 'round_robin', zone, hashKey, serviceConfig }: Balancing): object {
+  const healthCheckService = healthCheckServiceOf(serviceConfig);
+  const name = `coord_${strategy}`;
+  if (isPolicyName(name)) return { [name]: checkPolicySettings(name, { zone, hashKey, healthCheckService }) };
+  const given = Object.entries({ zone, hashKey, 'serviceConfig.healthCheckConfig': healthCheckService });
+  const issues = given
+    .filter(([, value]) => value !== undefined)
+    .map(([path]) => ({ path, message: `does not go with ${strategy}, which is grpc-js's own` }));
+  if (issues.length > 0) throw new ValidationError(issues);
+  return { [strategy]: {} };
+}
+
+/** @see https://github.com/grpc/proposal/blob/master/A17-client-side-health-checking.md */
+function healthCheckServiceOf(config: ServiceConfigJson = {}): string | undefined {
+  const { healthCheckConfig } = config;
+  if (healthCheckConfig === undefined) return undefined;
+  const name: unknown = Reflect.get(Object(healthCheckConfig), 'serviceName');
+  if (typeof name === 'string') return name;
+  const path = 'serviceConfig.healthCheckConfig.serviceName';
+  throw new ValidationError([{ path, message: `must be a string, got ${show(name)}` }]);
+}
+
+/**
+ * grpc-js takes pick_first, without a word, when it knows none of the policies: all calls to one instance.
+ * It also ignores the old `loadBalancingPolicy`.
+ */
+export function checkPolicies(issues: IssueList, grpc: GrpcModule, config: ServiceConfigJson): void {
+  if (config.loadBalancingPolicy !== undefined) {
+    const path = 'serviceConfig.loadBalancingPolicy';
+    issues.push({ path, message: 'is ignored by grpc-js; give loadBalancingConfig instead' });
+  }
+  const { loadBalancingConfig: policies } = config;
+  if (!Array.isArray(policies) || policies.length === 0) return;
+  const { selectLbConfigFromList, parseLoadBalancingConfig } = grpc.experimental;
+  try {
+    if (selectLbConfigFromList(policies) !== null) return;
+    parseLoadBalancingConfig(policies[0]);
+  } catch (error) {
+    const message = `names no policy that grpc-js knows: ${error instanceof Error ? error.message : error}`;
+    issues.push({ path: 'serviceConfig.loadBalancingConfig', message });
+  }
+}
 
 /**
  * For instances that go away: UNAVAILABLE means that a call was most likely not processed.
@@ -17,13 +90,13 @@ const RETRY_POLICY = {
   retryableStatusCodes: ['UNAVAILABLE'],
 };
 
-/** The user's config with the strategy and, if wanted, the retry policy filled in. */
+/** The user's config with the policy and, if wanted, the retry policy filled in. */
 export function mergeServiceConfig(
   user: ServiceConfigJson,
-  strategy: LoadBalanceStrategy,
+  policy: object,
   retry: boolean,
 ): ServiceConfigJson {
-  const { loadBalancingConfig = [{ [strategy]: {} }] } = user;
+  const { loadBalancingConfig = [policy] } = user;
   const merged = { ...user, loadBalancingConfig };
   if (!retry) return merged;
   const methods: readonly unknown[] = Array.isArray(user.methodConfig) ? user.methodConfig : [];

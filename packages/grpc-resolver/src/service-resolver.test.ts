@@ -1,106 +1,20 @@
-import type { LiveService } from '@coord/registry/internal';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { startWho, tally, WhoClient, type WhoServer, who } from '../test/who-service.js';
-import { registerScheme } from './grpc-adapter.js';
-import { ServiceResolver } from './service-resolver.js';
+import { cleanUp, follow, HandMadeList, server } from '../test/hand-made-list.js';
+import { tally, who } from '../test/who-service.js';
+import { registerPolicies } from './register-policies.js';
 
-/** A list that the test changes by hand. */
-class HandMadeList implements LiveService {
-  healthy: LiveService['healthy'];
-  failure: unknown;
-  closed = false;
-  readonly #listeners = new Set<() => void>();
+afterEach(cleanUp);
 
-  get listeners(): number {
-    return this.#listeners.size;
-  }
-
-  describe(): string {
-    return 'made by hand';
-  }
-
-  subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  set(...servers: { readonly port: number }[]): void {
-    this.healthy = servers.map(({ port }) => ({
-      name: 'who',
-      id: String(port),
-      address: '127.0.0.1',
-      port,
-      metadata: {},
-      health: 'healthy',
-      weight: 1,
-      registerTime: new Date(0),
-      lastHeartbeat: new Date(0),
-    }));
-    for (const listener of this.#listeners) listener();
-  }
-}
-
-const cleanups: (() => void)[] = [];
-let schemes = 0;
-
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0)) cleanup();
-});
-
-async function server(name: string): Promise<WhoServer> {
-  const started = await startWho(name);
-  cleanups.push(() => started.kill());
-  return started;
-}
-
-/** A client of a channel that follows the list; `resolves` counts how often grpc-js asked. */
-function follow(
-  list: HandMadeList,
-  { policy = 'round_robin', patienceMs = 200, options = {} as grpc.ChannelOptions } = {},
-) {
-  const scheme = `hand${++schemes}`;
-  const config = { loadBalancingConfig: [{ [policy]: {} }] };
-  const counts = { resolves: 0, results: 0, constructed: 0 };
-  registerScheme(grpc, scheme, {
-    authority: () => 'who',
-    create: (_target, sink) => {
-      counts.constructed += 1;
-      const resolver = new ServiceResolver({
-        serviceName: 'who',
-        open: () => list,
-        patienceMs,
-        config,
-        sink: {
-          addresses: (...result) => {
-            counts.results += 1;
-            sink.addresses(...result);
-          },
-          unavailable: (...result) => {
-            counts.results += 1;
-            sink.unavailable(...result);
-          },
-        },
-      });
-      return {
-        resolve: () => {
-          counts.resolves += 1;
-          resolver.resolve();
-        },
-        stop: () => resolver.stop(),
-      };
-    },
-  });
-  const client = new WhoClient(`${scheme}:///who`, grpc.credentials.createInsecure(), {
-    'grpc.service_config': JSON.stringify(config),
-    'grpc.initial_reconnect_backoff_ms': 100,
-    ...options,
-  });
-  cleanups.push(() => client.close());
-  return { client, counts };
-}
-
-const policies = ['round_robin', 'pick_first'];
+const policies = [
+  'round_robin',
+  'pick_first',
+  'coord_random',
+  'coord_weighted',
+  'coord_least_conn',
+  'coord_p2c',
+];
+registerPolicies(grpc);
 
 describe.each(policies)('a channel with %s', (policy) => {
   it('fails calls at once when there is no instance, without spinning, and recovers', async () => {

@@ -1,5 +1,7 @@
+import type { ServiceInfo } from '@coord/registry';
 import { formatHostPort, type LiveService } from '@coord/registry/internal';
-import type { NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
+import type { Address, NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
+import { isPolicyName } from './policy-settings.js';
 
 /**
  * grpc-js asks again after every failure, and takes each answer as a reason to stop its own backoff: the
@@ -30,8 +32,8 @@ export class ServiceResolver implements NameResolver {
   #patienceTimer: NodeJS.Timeout | undefined;
   #outOfPatience = false;
   #lastEmitMs = Number.NEGATIVE_INFINITY;
-  /** The addresses of the last result. */
-  #emitted: ReadonlySet<string> = new Set();
+  /** The addresses of the last result, by `host:port`. */
+  #emitted: ReadonlyMap<string, Address> = new Map();
 
   constructor(options: ServiceResolverOptions) {
     this.#options = options;
@@ -59,7 +61,7 @@ export class ServiceResolver implements NameResolver {
     this.#patienceTimer = undefined;
     this.#outOfPatience = false;
     this.#lastEmitMs = Number.NEGATIVE_INFINITY;
-    this.#emitted = new Set();
+    this.#emitted = new Map();
   }
 
   #follow(): void {
@@ -108,10 +110,10 @@ export class ServiceResolver implements NameResolver {
       return;
     }
     this.#lastEmitMs = performance.now();
-    const addresses = instances.map(({ address, port }) => ({ host: address, port }));
-    const present = new Set(addresses.map(({ host, port }) => formatHostPort(host, port)));
-    const removed = [...this.#emitted].some((address) => !present.has(address));
+    const present = addressesOf(instances);
+    const removed = [...this.#emitted.keys()].some((address) => !present.has(address));
     this.#emitted = present;
+    const addresses = [...present.values()];
     const note = `service "${serviceName}": ${service.describe()}`;
     if (addresses.length === 0) {
       // First let go of every address, then say why: an empty list alone would leave calls waiting.
@@ -129,16 +131,32 @@ function describe(service: LiveService): string {
   return failure instanceof Error ? `${service.describe()} (${failure.message})` : service.describe();
 }
 
-/** Policies that give up an address as soon as a list without it arrives. */
-const LET_GO_AT_ONCE = ['round_robin', 'weighted_round_robin'];
+/** One for each address, however many ids it is registered under: the weightiest counts. */
+function addressesOf(instances: readonly ServiceInfo[]): Map<string, Address> {
+  const addresses = new Map<string, Address>();
+  for (const { address: host, port, weight, zone } of instances) {
+    const key = formatHostPort(host, port);
+    const known = addresses.get(key);
+    if (known === undefined || known.weight < weight) addresses.set(key, { host, port, weight, zone });
+  }
+  return addresses;
+}
 
 /**
  * pick_first goes on calling a removed instance until it has connected to another one, for ever when
  * there is none. A moment under round_robin makes it let go; connections that are still wanted survive it.
  */
 function clearingConfig(config: ServiceConfigJson): ServiceConfigJson | undefined {
-  const [policy] = Array.isArray(config.loadBalancingConfig) ? config.loadBalancingConfig : [];
-  const name = typeof policy === 'object' && policy !== null ? Object.keys(policy)[0] : undefined;
-  if (name !== undefined && LET_GO_AT_ONCE.includes(name)) return undefined;
+  if (letsGoAtOnce(config.loadBalancingConfig)) return undefined;
   return { ...config, loadBalancingConfig: [{ round_robin: {} }] };
+}
+
+/** Whether the policy gives up an address as soon as a list without it arrives. */
+function letsGoAtOnce(policies: unknown): boolean {
+  const [policy] = Array.isArray(policies) ? policies : [];
+  if (typeof policy !== 'object' || policy === null) return false;
+  const [[name, settings] = []] = Object.entries<unknown>(policy);
+  if (name === undefined) return false;
+  if (name === 'outlier_detection') return letsGoAtOnce(Reflect.get(Object(settings), 'child_policy'));
+  return name === 'round_robin' || name === 'weighted_round_robin' || isPolicyName(name);
 }

@@ -9,6 +9,7 @@ import {
   registerResolver,
   type ServiceConnection,
 } from '../src/index.js';
+import { startHealth } from './health-service.js';
 import { startWho, tally, WhoClient, type WhoServer, who } from './who-service.js';
 
 let etcd: EtcdServer;
@@ -163,6 +164,60 @@ describe('pick_first', () => {
   });
 });
 
+describe('weighted', () => {
+  it('follows weights that change in etcd, without reconnecting', async () => {
+    const service = unique();
+    const a = await serve(service, 'a');
+    const b = await serve(service, 'b');
+    const { whos } = await connectTo(service, { strategy: 'weighted' });
+    await reachesAll(whos, 'a', 'b');
+    expect((await tally(whos, 40)).answers).toEqual({ a: 20, b: 20 });
+    await registry.register({ name: service, id: 'a', address: '127.0.0.1', port: a.server.port, weight: 3 });
+    await eventually(async () => expect((await tally(whos, 8)).answers).toEqual({ a: 6, b: 2 }));
+    expect((await tally(whos, 40)).answers).toEqual({ a: 30, b: 10 });
+    expect([a.server.connections, b.server.connections]).toEqual([1, 1]);
+  });
+});
+
+describe.each(['random', 'weighted', 'least_conn', 'p2c'] as const)('%s', (strategy) => {
+  it('follows membership and health, and asks servers for their own health if told to', async () => {
+    const service = unique();
+    const health = startHealth('test.Who');
+    const a = await startWho('a', 0, health.server);
+    cleanups.push(() => a.kill());
+    const instance = { name: service, address: '127.0.0.1', port: a.port };
+    await registry.register({ ...instance, id: 'a' });
+    const b = await serve(service, 'b');
+    const { whos } = await connectTo(service, {
+      strategy,
+      serviceConfig: { healthCheckConfig: { serviceName: 'test.Who' } },
+    });
+    await reachesAll(whos, 'a', 'b');
+    health.set('NOT_SERVING');
+    await reachesAll(whos, 'b');
+    health.set('SERVING');
+    await reachesAll(whos, 'a', 'b');
+    await b.registration.updateHealth('maintenance');
+    await reachesAll(whos, 'a');
+    await registry.deregister(service, 'a');
+    await eventually(() => expect(who(whos)).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE }));
+    await b.registration.updateHealth('healthy');
+    await reachesAll(whos, 'b');
+  });
+});
+
+describe('an address that is registered under two ids', () => {
+  it.each(['round_robin', 'weighted'] as const)('is one instance to %s', async (strategy) => {
+    const service = unique();
+    const a = await serve(service, 'a');
+    await serve(service, 'b');
+    await registry.register({ name: service, id: 'a2', address: '127.0.0.1', port: a.server.port });
+    const { whos } = await connectTo(service, { strategy });
+    await reachesAll(whos, 'a', 'b');
+    expect((await tally(whos, 40)).answers).toEqual({ a: 20, b: 20 });
+  });
+});
+
 describe('a service without instances', () => {
   it('fails calls as UNAVAILABLE, neither hanging nor spinning, until one comes', async () => {
     const service = unique();
@@ -247,6 +302,17 @@ describe('several registries in one process', () => {
 });
 
 describe('registerResolver', () => {
+  it('refuses clients whose service config names no policy that is known', async () => {
+    const handle = registerResolver({ registry, scheme: 'strict' });
+    cleanups.push(() => handle.close());
+    const insecure = grpc.credentials.createInsecure();
+    const make = (config: object) => () =>
+      new WhoClient(handle.target('x'), insecure, { 'grpc.service_config': JSON.stringify(config) }).close();
+    expect(make({ loadBalancingConfig: [{ wat: {} }] })).toThrow(ValidationError);
+    expect(make({ loadBalancingPolicy: 'round_robin' })).toThrow(/loadBalancingConfig/);
+    expect(make({ loadBalancingConfig: [{ wat: {} }, { coord_weighted: {} }] })).not.toThrow();
+  });
+
   it('makes etcd:///service a target for any client', async () => {
     const service = unique();
     await serve(service, 'a');
@@ -304,7 +370,20 @@ describe('registerResolver', () => {
 
 describe('getConnection', () => {
   it.each([
-    [{ strategy: 'random' }, /round_robin, pick_first/],
+    [{ strategy: 'wat' }, /round_robin, random/],
+    [{ strategy: 'toString' }, /round_robin, random/],
+    [{ strategy: 'ring_hash' }, /hashKey/],
+    [{ strategy: 'ring_hash', hashKey: 'x-bin' }, /hashKey/],
+    [{ strategy: 'ring_hash', hashKey: 'x', zone: 'a' }, /zone/],
+    [{ strategy: 'weighted', hashKey: 'x' }, /hashKey/],
+    [{ strategy: 'weighted', zone: 7 }, /zone/],
+    [{ zone: 'a' }, /zone: does not go with round_robin/],
+    [{ strategy: 'pick_first', serviceConfig: { healthCheckConfig: { serviceName: '' } } }, /pick_first/],
+    [{ strategy: 'random', serviceConfig: { healthCheckConfig: {} } }, /serviceName/],
+    [{ zone: 'a', serviceConfig: { loadBalancingConfig: [] } }, /either a zone/],
+    [{ serviceConfig: { loadBalancingConfig: [{ wat: {} }] } }, /Unrecognized.*wat/],
+    [{ serviceConfig: { loadBalancingConfig: [{ coord_weighted: { zon: 'a' } }] } }, /is no setting/],
+    [{ serviceConfig: { loadBalancingPolicy: 'round_robin' } }, /is ignored by grpc-js/],
     [{ strategy: 'round_robin', serviceConfig: { loadBalancingConfig: [] } }, /either a strategy/],
     [{ channelOptions: { 'grpc.service_config': '{}' } }, /serviceConfig/],
     [{ credentials: { _isSecure: () => false } }, /two copies/],

@@ -29,9 +29,9 @@ export class WhoClient extends grpc.Client {
     request: Buffer,
     options: grpc.CallOptions,
     callback: (error: grpc.ServiceError | null, answer?: Buffer) => void,
+    metadata = new grpc.Metadata(),
   ): grpc.ClientUnaryCall {
     const { path, requestSerialize, responseDeserialize } = definition.who;
-    const metadata = new grpc.Metadata();
     return this.makeUnaryRequest(
       path,
       requestSerialize,
@@ -55,6 +55,13 @@ export interface WhoServer {
   readonly port: number;
   /** Calls received so far. */
   readonly calls: number;
+  /** From how many connections they came. */
+  readonly connections: number;
+  /** Calls that wait for `release()`. */
+  readonly held: number;
+  /** Calls get no answer until `release()`. */
+  hold(): void;
+  release(): void;
   /** The `:authority` of the last call. */
   readonly authority: string;
   /** Sends one message to every open stream. */
@@ -62,16 +69,23 @@ export interface WhoServer {
   kill(): void;
 }
 
-export async function startWho(name: string, port = 0): Promise<WhoServer> {
-  const server = new grpc.Server();
+export async function startWho(name: string, port = 0, server = new grpc.Server()): Promise<WhoServer> {
   const streams = new Set<grpc.ServerWritableStream<Buffer, Buffer>>();
+  const peers = new Set<string>();
+  const waiting = new Set<() => void>();
+  let holds = false;
   let calls = 0;
   let authority = '';
   server.addService(definition, {
     who: (call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => {
       calls += 1;
       authority = call.getHost();
-      answer(null, Buffer.from(name));
+      peers.add(call.getPeer());
+      const give = () => answer(null, Buffer.from(name));
+      if (!holds) return give();
+      if (call.cancelled) return;
+      waiting.add(give);
+      call.on('cancelled', () => waiting.delete(give));
     },
     ticks: (call: grpc.ServerWritableStream<Buffer, Buffer>) => {
       streams.add(call);
@@ -90,6 +104,20 @@ export async function startWho(name: string, port = 0): Promise<WhoServer> {
     get calls() {
       return calls;
     },
+    get connections() {
+      return peers.size;
+    },
+    get held() {
+      return waiting.size;
+    },
+    hold: () => {
+      holds = true;
+    },
+    release: () => {
+      holds = false;
+      for (const give of waiting) give();
+      waiting.clear();
+    },
     get authority() {
       return authority;
     },
@@ -101,12 +129,28 @@ export async function startWho(name: string, port = 0): Promise<WhoServer> {
 }
 
 /** One call: the name of the server that answered. */
-export function who(client: WhoClient, deadlineMs = 5_000): Promise<string> {
+export function who(
+  client: WhoClient,
+  deadlineMs = 5_000,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    client.who(Buffer.alloc(0), { deadline: Date.now() + deadlineMs }, (error, answer) =>
-      error ? reject(error) : resolve(String(answer)),
+    client.who(
+      Buffer.alloc(0),
+      { deadline: Date.now() + deadlineMs },
+      (error, answer) => (error ? reject(error) : resolve(String(answer))),
+      grpc.Metadata.fromHttp2Headers(metadata),
     );
   });
+}
+
+/** How many of `count` calls, all begun at once, each server answered. */
+export async function burst(client: WhoClient, count: number): Promise<Record<string, number>> {
+  const answers: Record<string, number> = {};
+  for (const name of await Promise.all(Array.from({ length: count }, () => who(client)))) {
+    answers[name] = (answers[name] ?? 0) + 1;
+  }
+  return answers;
 }
 
 /** How many of `count` calls, one after the other, each server answered; `errors` = by status code. */
