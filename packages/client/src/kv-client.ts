@@ -144,6 +144,7 @@ export class KvClient implements KV {
       return await answer;
     } catch (cause) {
       if (!(cause instanceof NotFoundError)) throw cause;
+      session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const { leaseId } = session;
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause });
