@@ -4,6 +4,7 @@ import { createRegistry, type ServiceRegistry } from '@coord/registry';
 import { registryInternalsOf } from '@coord/registry/internal';
 import * as defaultGrpc from '@grpc/grpc-js';
 import { type GrpcModule, isSupportedGrpc } from './grpc-adapter.js';
+import { warnOfOtherCopies } from './other-copies.js';
 import { Scheme, sourceOf, sourceOptions } from './scheme.js';
 
 export interface ResolverOptions {
@@ -37,7 +38,8 @@ export interface ResolverHandle extends AsyncDisposable {
 }
 
 /**
- * Makes `etcd:///user-service` a target for every grpc-js client in this process.
+ * Makes `etcd:///user-service` a target for every grpc-js client in this process. When there is another copy of
+ * grpc-js in the process that does not know the scheme, a process warning (`COORD_GRPC_COPIES`) says so.
  * @throws {ValidationError} for bad options, or when the scheme (and name) is registered already
  * @example
  * registerResolver({ registry });
@@ -53,6 +55,8 @@ export function registerResolver(options: ResolverOptions): ResolverHandle {
   const source = sourceOf(registry, patienceMs);
   const { sources } = Scheme.of(grpc, scheme);
   sources.set(name, source);
+  const warn = () => warnOfOtherCopies(scheme, (copy) => Scheme.isKnownTo(copy, scheme));
+  warn();
   let closing: Promise<void> | undefined;
   const close = () => {
     if (closing === undefined && sources.get(name) === source) sources.delete(name);
@@ -64,6 +68,7 @@ export function registerResolver(options: ResolverOptions): ResolverHandle {
     name,
     target(serviceName) {
       assertValid(checkKeyPart([], 'serviceName', serviceName));
+      warn(); // a copy may have been loaded since
       return `${scheme}://${name}/${encodeURIComponent(serviceName)}`;
     },
     channelOptions: () => sourceOptions(source),

@@ -73,6 +73,11 @@ export class Scheme {
     return scheme;
   }
 
+  /** Whether this copy of grpc-js has been taught the scheme. */
+  static isKnownTo({ experimental }: Pick<GrpcModule, 'experimental'>, name: string): boolean {
+    return SCHEMES.get(experimental)?.has(name) ?? false;
+  }
+
   #source(target: Target, options: ChannelOptions): ResolverSource {
     const source = optionSource(options) ?? this.sources.get(target.authority);
     if (source !== undefined) return source;

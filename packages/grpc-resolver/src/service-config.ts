@@ -96,15 +96,24 @@ export function mergeServiceConfig(
   policy: object,
   retry: boolean,
 ): ServiceConfigJson {
-  const { loadBalancingConfig = [policy] } = user;
-  const merged = { ...user, loadBalancingConfig };
+  const { loadBalancingConfig = [policy], methodConfig, ...rest } = user;
+  const methods: unknown = Array.isArray(methodConfig) ? methodConfig.map(withExactTimeout) : methodConfig;
+  const merged = { ...rest, loadBalancingConfig, ...(methods !== undefined && { methodConfig: methods }) };
   if (!retry) return merged;
-  const methods: readonly unknown[] = Array.isArray(user.methodConfig) ? user.methodConfig : [];
+  const given: readonly unknown[] = Array.isArray(methods) ? methods : [];
   return {
     ...merged,
     // The empty name stands for every method that no other entry names.
-    methodConfig: [...methods.map(withRetry), ...(methods.some(namesAll) ? [] : [ALL_METHODS])],
+    methodConfig: [...given.map(withRetry), ...(given.some(namesAll) ? [] : [ALL_METHODS])],
   };
+}
+
+/** grpc-js 1.14.7 takes the digits behind the point for nanoseconds: "0.3s" ends calls at once. An object it takes as it is. */
+function withExactTimeout(method: unknown): unknown {
+  if (typeof method !== 'object' || method === null || !('timeout' in method)) return method;
+  const [, seconds, fraction = ''] = /^(\d+)(?:\.(\d{1,9}))?s$/.exec(String(method.timeout)) ?? [];
+  if (seconds === undefined) return method; // refused, or an object already
+  return { ...method, timeout: { seconds: Number(seconds), nanos: Number(fraction.padEnd(9, '0')) } };
 }
 
 const ALL_METHODS = { name: [{}], retryPolicy: RETRY_POLICY };

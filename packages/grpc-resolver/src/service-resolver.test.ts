@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cleanUp, follow, HandMadeList, server } from '../test/hand-made-list.js';
 import { tally, who } from '../test/who-service.js';
 import { registerPolicies } from './register-policies.js';
+import { ServiceResolver } from './service-resolver.js';
 
 afterEach(cleanUp);
 
@@ -112,4 +113,47 @@ it('keeps the addresses when the list fails', async () => {
   list.failure = new Error('no permission');
   list.set(...(list.healthy ?? []));
   expect((await tally(client, 10)).answers).toEqual({ a: 10 });
+});
+
+describe('a resolver', () => {
+  const make = (list: HandMadeList, patienceMs = 60_000) => {
+    const results: string[] = [];
+    const resolver = new ServiceResolver({
+      serviceName: 'who',
+      open: () => list,
+      patienceMs,
+      config: {},
+      sink: { addresses: () => results.push('addresses'), unavailable: () => results.push('unavailable') },
+    });
+    return { resolver, results };
+  };
+
+  it('never answers within the call that asks', async () => {
+    const list = new HandMadeList();
+    list.set({ port: 1 });
+    const { resolver, results } = make(list);
+    resolver.resolve();
+    expect(results).toEqual([]);
+    await vi.waitFor(() => expect(results).toEqual(['addresses']));
+    resolver.resolve();
+    list.set({ port: 2 });
+    expect(results).toEqual(['addresses']);
+    resolver.stop();
+  });
+
+  it('keeps no process alive', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    const { resolver } = make(new HandMadeList());
+    resolver.resolve(); // its patience runs
+    const known = new HandMadeList();
+    known.set({ port: 1 });
+    const { resolver: repeating, results } = make(known);
+    repeating.resolve();
+    await vi.waitFor(() => expect(results).toHaveLength(1));
+    repeating.resolve(); // its repetition waits
+    expect(timers()).toBeLessThanOrEqual(before);
+    resolver.stop();
+    repeating.stop();
+  });
 });

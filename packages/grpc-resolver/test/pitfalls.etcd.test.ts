@@ -1,0 +1,173 @@
+/** What grpc-js does to resolvers and their users, each trap by itself; those of balancing are beside the balancer. */
+import { createRequire } from 'node:module';
+import { type CoordClient, connect } from '@coord/client';
+import { createRegistry, type ServiceRegistry } from '@coord/registry';
+import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
+import * as grpc from '@grpc/grpc-js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type GrpcModule, getConnection, registerResolver } from '../src/index.js';
+import { startWho, WhoClient, type WhoServer, who } from './who-service.js';
+
+let etcd: EtcdServer;
+let client: CoordClient;
+let registry: ServiceRegistry;
+const cleanups: (() => unknown)[] = [];
+let names = 0;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  client = await connect(etcd.connectOptions);
+  registry = createRegistry(client);
+});
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+afterAll(async () => {
+  await client?.close();
+  await etcd?.stop();
+});
+
+async function serve(name: string): Promise<{ service: string; server: WhoServer }> {
+  const service = `pit-${++names}`;
+  const server = await startWho(name);
+  cleanups.push(() => server.kill());
+  const instance = { name: service, id: name, address: '127.0.0.1', port: server.port };
+  const registration = await registry.register(instance);
+  cleanups.push(() => registration.deregister());
+  return { service, server };
+}
+
+function handle(scheme: string, copy: GrpcModule = grpc) {
+  const made = registerResolver({ registry, scheme, grpc: copy });
+  cleanups.push(() => made.close());
+  return made;
+}
+
+/** What a dependency of the user's with a @grpc/grpc-js of its own would load. */
+function secondCopy(): typeof grpc {
+  const require = createRequire(import.meta.url);
+  const first = Object.entries(require.cache).filter(([file]) => file.includes('@grpc/grpc-js'));
+  for (const [file] of first) delete require.cache[file];
+  const copy: typeof grpc = require('@grpc/grpc-js');
+  const second = Object.keys(require.cache).filter((file) => file.includes('@grpc/grpc-js'));
+  // Both stay known to the process, as two folders on the disk would.
+  for (const file of second) {
+    const module = require.cache[file];
+    if (module === undefined) continue;
+    require.cache[file.replace('@grpc/grpc-js', 'elsewhere/@grpc/grpc-js')] = module;
+    delete require.cache[file];
+    cleanups.push(() => delete require.cache[file.replace('@grpc/grpc-js', 'elsewhere/@grpc/grpc-js')]);
+  }
+  for (const [file, module] of first) require.cache[file] = module;
+  return copy;
+}
+
+describe('a second copy of grpc-js', () => {
+  const call = (of: grpc.Client) =>
+    new Promise<string>((resolve) => {
+      const same = (bytes: Buffer) => bytes;
+      const options = { deadline: Date.now() + 5_000 };
+      of.makeUnaryRequest('/test.Who/Who', same, same, Buffer.alloc(0), options, (error, answer) =>
+        resolve(error?.details ?? String(answer)),
+      );
+    });
+
+  it('is warned of, since its clients would fail without a clue, and works once it is passed', async () => {
+    const { service } = await serve('a');
+    const copy = secondCopy();
+    const warnings: Error[] = [];
+    const listener = (warning: Error) => warnings.push(warning);
+    process.on('warning', listener);
+    cleanups.push(() => process.off('warning', listener));
+    const first = handle('copies');
+    await eventually(() => expect(warnings).toHaveLength(1));
+    expect(warnings[0]).toMatchObject({
+      code: 'COORD_GRPC_COPIES',
+      message: expect.stringMatching(/"copies:" targets are not known to \S+elsewhere\S+grpc-js\S+$/),
+      detail: expect.stringContaining('option `grpc`'),
+    });
+    const lost = new copy.Client(first.target(service), copy.credentials.createInsecure());
+    cleanups.push(() => lost.close());
+    expect(await call(lost)).toContain('Failed to parse DNS address');
+
+    handle('copies', copy);
+    const found = new copy.Client(first.target(service), copy.credentials.createInsecure());
+    cleanups.push(() => found.close());
+    expect(await call(found)).toBe('a');
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('is told from the first by its credentials, and has connections of its own', async () => {
+    const { service } = await serve('a');
+    const copy = secondCopy();
+    const credentials = copy.credentials.createInsecure();
+    await expect(getConnection(registry, service, { credentials })).rejects.toThrow(/two copies/);
+    const connection = await getConnection(registry, service, {
+      grpc: copy,
+      credentials,
+      strategy: 'weighted',
+    });
+    cleanups.push(() => connection.close());
+    expect(await call(connection.client(copy.Client))).toBe('a');
+  });
+});
+
+describe('an HTTP proxy in the environment', () => {
+  it('is not asked in place of the resolver', async () => {
+    const { service } = await serve('a');
+    for (const name of ['grpc_proxy', 'http_proxy', 'https_proxy']) {
+      const before = process.env[name];
+      process.env[name] = 'http://127.0.0.1:9';
+      cleanups.push(() => {
+        if (before === undefined) delete process.env[name];
+        else process.env[name] = before;
+      });
+    }
+    const connection = await getConnection(registry, service);
+    cleanups.push(() => connection.close());
+    expect(await who(connection.client(WhoClient))).toBe('a');
+
+    const resolver = handle('proxied');
+    const insecure = grpc.credentials.createInsecure();
+    const through = new WhoClient(resolver.target(service), insecure, resolver.channelOptions());
+    cleanups.push(() => through.close());
+    expect(await who(through)).toBe('a');
+    // The trap itself: without the options the proxy is asked.
+    const trapped = new WhoClient(resolver.target(service), insecure);
+    cleanups.push(() => trapped.close());
+    await expect(who(trapped, 2_000)).rejects.toThrow();
+  });
+});
+
+describe('the channel’s service config', () => {
+  it.each(['pick_first', 'round_robin', 'weighted'] as const)(
+    'stays in force when instances go, under %s',
+    async (strategy) => {
+      const { service, server } = await serve('a');
+      const other = await startWho('b');
+      cleanups.push(() => other.kill());
+      const connection = await getConnection(registry, service, {
+        strategy,
+        serviceConfig: { methodConfig: [{ name: [{}], timeout: '0.3s' }] },
+      });
+      cleanups.push(() => connection.close());
+      const whos = connection.client(WhoClient);
+      expect(await who(whos)).toBe('a');
+      await registry.register({ name: service, id: 'b', address: '127.0.0.1', port: other.port });
+      await registry.deregister(service, 'a');
+      await eventually(async () => expect(await who(whos)).toBe('b'));
+      other.hold();
+      await expect(who(whos, 20_000)).rejects.toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED });
+      expect(server.held).toBe(0);
+    },
+  );
+});
+
+describe('GRPC_TRACE', () => {
+  it('can print the options that tie a channel to its registry', () => {
+    const options = handle('traced').channelOptions();
+    expect(JSON.parse(JSON.stringify(options))).toEqual({ 'grpc.enable_http_proxy': 0 });
+  });
+});
