@@ -45,6 +45,14 @@ const DECISIVE: Readonly<Record<string, readonly string[]>> = {
     '"green" in maintenance   -> answered by blue',
     'Not one call failed.',
   ],
+  'live-weights': [
+    'Weights 5, 3 and 1       -> of 90 calls: red 50, green 30, blue 10',
+    '"red" weighs 1           -> of 90 calls: red 18, green 54, blue 18',
+    '"green" weighs 0         -> of 90 calls: red 45, blue 45',
+    '2, 3 and 1               -> of 90 calls: red 30, green 45, blue 15',
+    '"green" is killed        -> of 90 calls: red 60, blue 30',
+    'Not one call failed.',
+  ],
 };
 
 let etcd: EtcdServer;
