@@ -118,7 +118,10 @@ export type Op =
   | { readonly delete: Range; readonly previous?: boolean | undefined }
   | { readonly txn: TxnRequest };
 
-/** A condition of a transaction. A range holds when every key in it does; an empty range always holds. */
+/**
+ * A condition of a transaction. A range holds when every key in it does. Where there is no key, etcd compares
+ * one whose version, revisions and lease are 0; a value that is not there never holds.
+ */
 export type Compare =
   | {
       readonly key: Range;
