@@ -1,5 +1,5 @@
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
-import { connectivityState } from '@grpc/grpc-js';
+import { connectivityState, Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   AbortedError,
@@ -114,6 +114,31 @@ describe('getConnection', () => {
     await coordinator.close();
     expect(kept.channel.getConnectivityState(false)).toBe(connectivityState.SHUTDOWN);
     await expect(coordinator.getConnection(name)).rejects.toBeInstanceOf(ClosedError);
+  });
+
+  it('balances by any strategy', async () => {
+    const name = unique();
+    const coordinator = await create();
+    const server = new Server();
+    try {
+      const port = await new Promise<number>((resolve, reject) => {
+        server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+          error ? reject(error) : resolve(bound),
+        );
+      });
+      await coordinator.registry.register({ name, address: '127.0.0.1', port, zone: 'here' });
+      for (const options of [
+        { strategy: 'weighted', zone: 'here' },
+        { strategy: 'ring_hash', hashKey: 'user-id' },
+      ] as const) {
+        const connection = await coordinator.getConnection(name, options);
+        await connection.waitForReady({ timeoutMs: 10_000 });
+      }
+      const unknown: object = { strategy: 'fastest' };
+      await expect(coordinator.getConnection(name, unknown)).rejects.toThrow(/least_conn/);
+    } finally {
+      server.forceShutdown();
+    }
   });
 });
 

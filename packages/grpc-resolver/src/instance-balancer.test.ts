@@ -66,6 +66,8 @@ describe.each(['coord_least_conn', 'coord_p2c'])('%s', (policy) => {
     const calls = Array.from({ length: 60 }, () => client.who(Buffer.alloc(0), {}, () => ended++));
     await vi.waitFor(() => expect(slow.held + ended).toBe(60));
     expect(slow.held).toBeGreaterThan(0);
+    list.set(...servers.map(({ port }) => ({ port, weight: 2 }))); // counts outlive a new list
+    await nextTurn();
     const { answers } = await tally(client, 60);
     expect((answers.b ?? 0) + (answers.c ?? 0)).toBe(60);
     for (const call of calls) call.cancel();

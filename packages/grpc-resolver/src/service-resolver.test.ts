@@ -141,6 +141,45 @@ describe('a resolver', () => {
     resolver.stop();
   });
 
+  it('answers each question, though nothing has changed, but not faster than every 200 ms', async () => {
+    const list = new HandMadeList();
+    list.set({ port: 1 });
+    const { resolver, results } = make(list);
+    resolver.resolve();
+    await vi.waitFor(() => expect(results).toHaveLength(1));
+    const answeredAt = performance.now();
+    for (let i = 0; i < 100; i++) resolver.resolve();
+    await vi.waitFor(() => expect(results).toHaveLength(2));
+    expect(performance.now() - answeredAt).toBeGreaterThan(100);
+    resolver.resolve();
+    await vi.waitFor(() => expect(results).toHaveLength(3));
+    resolver.stop();
+  });
+
+  it('says nothing of changes that make no difference to calls', async () => {
+    const list = new HandMadeList();
+    list.set({ port: 1 }, { port: 2 });
+    const { resolver, results } = make(list);
+    resolver.resolve();
+    await vi.waitFor(() => expect(results).toHaveLength(1));
+    list.set({ port: 1 }, { port: 2 });
+    await new Promise(setImmediate);
+    expect(results).toHaveLength(1);
+    for (const change of [
+      [{ port: 1, weight: 2 }, { port: 2 }],
+      [
+        { port: 1, weight: 2 },
+        { port: 2, zone: 'b' },
+      ],
+      [{ port: 2, zone: 'b' }],
+    ]) {
+      const before = results.length;
+      list.set(...change);
+      await vi.waitFor(() => expect(results.length).toBeGreaterThan(before));
+    }
+    resolver.stop();
+  });
+
   it('keeps no process alive', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();

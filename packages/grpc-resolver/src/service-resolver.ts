@@ -69,7 +69,7 @@ export class ServiceResolver implements NameResolver {
     this.#unsubscribe?.();
     try {
       this.#service = this.#options.open();
-      this.#unsubscribe = this.#service.subscribe(() => this.#emitSoon());
+      this.#unsubscribe = this.#service.subscribe(() => this.#changed());
     } catch {
       // The registry is closed: the channel keeps what it has, and learns the reason below.
     }
@@ -79,6 +79,14 @@ export class ServiceResolver implements NameResolver {
       if (this.#service?.healthy === undefined) this.#emitSoon();
     }, this.#options.patienceMs);
     this.#patienceTimer.unref();
+  }
+
+  /** Policies of grpc-js rebuild all they have for each list, so they are spared one that tells them nothing. */
+  #changed(): void {
+    const now = this.#service?.healthy;
+    if (now === undefined || this.#emitted.size === 0 || !sameAddresses(addressesOf(now), this.#emitted)) {
+      this.#emitSoon();
+    }
   }
 
   /** In a turn of its own: never within a call of grpc-js, and once for all changes of one turn. */
@@ -140,6 +148,15 @@ function addressesOf(instances: readonly ServiceInfo[]): Map<string, Address> {
     if (known === undefined || known.weight < weight) addresses.set(key, { host, port, weight, zone });
   }
   return addresses;
+}
+
+function sameAddresses(a: ReadonlyMap<string, Address>, b: ReadonlyMap<string, Address>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, { weight, zone }] of a) {
+    const other = b.get(key);
+    if (other === undefined || other.weight !== weight || other.zone !== zone) return false;
+  }
+  return true;
 }
 
 /**

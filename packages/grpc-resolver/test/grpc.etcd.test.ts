@@ -179,6 +179,30 @@ describe('weighted', () => {
   });
 });
 
+describe.each(['round_robin', 'pick_first', 'weighted'] as const)(
+  'an instance that is leaving, under %s',
+  (strategy) => {
+    it('gets no new call, though its key is still there', async () => {
+      const service = unique();
+      const server = await startWho('a');
+      cleanups.push(() => server.kill());
+      const key = `/services/${service}/a`;
+      const value = { address: '127.0.0.1', port: server.port };
+      await client.kv.put(key, JSON.stringify(value));
+      const { whos } = await connectTo(service, { strategy });
+      expect(await who(whos)).toBe('a');
+      await client.kv.put(key, JSON.stringify({ ...value, leaving: true }));
+      await eventually(() => expect(who(whos)).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE }));
+      const { calls } = server;
+      expect((await tally(whos, 10)).errors).toEqual({ UNAVAILABLE: 10 });
+      expect(server.calls).toBe(calls);
+      expect(await client.kv.get(key)).toBeDefined();
+      await client.kv.put(key, JSON.stringify(value));
+      await reachesAll(whos, 'a');
+    });
+  },
+);
+
 describe.each(['random', 'weighted', 'least_conn', 'p2c'] as const)('%s', (strategy) => {
   it('follows membership and health, and asks servers for their own health if told to', async () => {
     const service = unique();
