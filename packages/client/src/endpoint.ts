@@ -28,7 +28,7 @@ export class Endpoint {
   /** The number of connections at the time of the last {@link identify}. */
   #identifiedAt = -1;
 
-  /** @throws {ValidationError} when a TLS file cannot be read */
+  /** @throws {ValidationError} when TLS files cannot be used, and never could */
   constructor(url: string, options: ResolvedClientOptions) {
     this.url = url;
     this.#options = options;

@@ -3,6 +3,7 @@ import { noop } from 'cockatiel';
 import { Etcd3, type IOptions, type Services } from 'etcd3';
 import type { EndpointSockets } from './endpoint-sockets.js';
 import { CoordError } from './errors.js';
+import { createCoordLogger } from './logger.js';
 import type { ResolvedClientOptions } from './options.js';
 import { hasMethod, type ServiceClient, type StreamRpcs, type UnaryRpcs } from './rpc.js';
 import { readCredentials } from './tls.js';
@@ -19,14 +20,17 @@ export interface Connection {
 /**
  * How every etcd3 instance is made. The fault policies are no-ops, because etcd3's retry applies
  * writes twice and its circuit breaker refuses every call for five seconds after harmless errors.
- * @throws {ValidationError} when a TLS file cannot be read
+ * @throws {ValidationError} when TLS files cannot be used, and never could
  */
 export function etcd3Options(
   hosts: string | string[],
   options: ResolvedClientOptions,
   more: grpc.ClientOptions = {},
 ): IOptions {
-  const credentials = readCredentials(options.tls);
+  const credentials = readCredentials(options.tls, (reason) => {
+    const logger = createCoordLogger(options.logger, options.logLevel);
+    logger.warn('TLS files cannot be used now, going on with those read before', { reason });
+  });
   return {
     hosts,
     ...(credentials ? { credentials } : {}),
@@ -55,7 +59,7 @@ export class EtcdChannel extends Etcd3 {
   readonly #shared: { channel?: grpc.ChannelInterface };
   #connecting: Promise<void> | undefined;
 
-  /** @throws {ValidationError} when a TLS file cannot be read */
+  /** @throws {ValidationError} when TLS files cannot be used, and never could */
   constructor(url: string, options: ResolvedClientOptions, sockets: EndpointSockets) {
     const shared: { channel?: grpc.ChannelInterface } = {};
     super(

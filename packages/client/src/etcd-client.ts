@@ -169,11 +169,12 @@ export class EtcdClient implements CoordClient {
 
   /** Revokes the leases, within the deadline: then they expire by themselves. An abort ends the wait, not the close. */
   async #closeSessions({ signal, timeoutMs = CLOSE_TIMEOUT_MS }: WaitOptions): Promise<void> {
-    if (signal?.aborted) return;
-    using wait = new Wait({ signal, timeoutMs }, 'close');
-    const bounded = { signal: wait.signal, timeoutMs };
-    const closing = [this.#pool.close(bounded), ...[...this.#sessions].map((each) => each.close(bounded))];
-    await wait.race(Promise.allSettled(closing)).catch(() => undefined);
+    if (!signal?.aborted) {
+      using wait = new Wait({ signal, timeoutMs }, 'close');
+      const bounded = { signal: wait.signal, timeoutMs };
+      const closing = [this.#pool.close(bounded), ...[...this.#sessions].map((each) => each.close(bounded))];
+      await wait.race(Promise.allSettled(closing)).catch(() => undefined);
+    }
     for (const session of [...this.#sessions]) session.orphan();
   }
 

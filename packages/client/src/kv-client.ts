@@ -146,8 +146,9 @@ export class KvClient implements KV {
       if (!(cause instanceof NotFoundError)) throw cause;
       session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
       const { leaseId } = session;
+      const { outcome } = cause; // an earlier attempt may have arrived while there was the lease
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
-      throw new SessionLostError(message, { leaseId, cause });
+      throw new SessionLostError(message, { leaseId, cause, outcome });
     }
   }
 

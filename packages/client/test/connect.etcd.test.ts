@@ -242,6 +242,8 @@ describe('close', () => {
   it('leaves no stream behind that was opened in the same moment', async () => {
     // grpc-js loses a cancel that comes this early: the stream would keep the process until the next HTTP/2 ping
     expect(await timeToExit(`await client.session(); await client.close();`)).toBeLessThan(3_000);
+    const atOnce = 'await client.session(); await client.close({ signal: AbortSignal.abort() });';
+    expect(await timeToExit(atOnce)).toBeLessThan(3_000);
     expect(await timeToExit(`client.watch('a'); await client.close();`)).toBeLessThan(3_000);
   });
 });

@@ -297,4 +297,16 @@ describe('outages', () => {
     proxy.heal();
     expect(await opening).toBeInstanceOf(SessionLostError);
   });
+
+  it('a put whose answer was lost is unknown, also when the next attempt finds no lease', async () => {
+    const proxy = await proxied();
+    const own = await behind(proxy);
+    const session = await own.session({ ttlMs: 20_000 });
+    proxy.blackholeOpen('toClient');
+    const put = own.kv.put('/session/arrived', '', { session, idempotent: true, timeoutMs: 20_000 });
+    const refused = expect(put).rejects.toMatchObject({ name: 'SessionLostError', outcome: 'unknown' });
+    await eventually(() => client.kv.get('/session/arrived')); // it was applied
+    await client.etcd3.leaseClient.leaseRevoke({ ID: session.leaseId.toString() });
+    await refused;
+  });
 });

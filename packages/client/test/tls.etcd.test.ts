@@ -1,4 +1,7 @@
-import { type EtcdServer, startEtcd } from '@coord/testkit';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type EtcdServer, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientOptions, ConnectionError, connect, ValidationError } from '../src/index.js';
 
@@ -55,5 +58,43 @@ describe('TLS', () => {
     const error = await refusal({ ...etcd.connectOptions, tls: { caFile: '/nowhere/ca.pem' } });
     expect(error).toBeInstanceOf(ValidationError);
     expect(String(error)).toContain('/nowhere/ca.pem');
+  });
+
+  it('what is no certificate is refused as such', async () => {
+    const tls = { ...etcd.tls, certFile: undefined, cert: 'no certificate' };
+    const error = await refusal({ ...etcd.connectOptions, tls });
+    expect(error).toBeInstanceOf(ValidationError);
+    expect(String(error)).toContain('tls: cannot be used');
+  });
+
+  it.each([
+    ['gone', (file: string) => rm(file)],
+    ['half written', (file: string) => writeFile(file, '-----BEGIN')],
+  ])('a connection made while the certificate is %s uses the one before', async (_, replace) => {
+    const folder = await mkdtemp(join(tmpdir(), 'coord-tls-'));
+    const [caFile, certFile, keyFile] = ['ca', 'cert', 'key'].map((name) => join(folder, name));
+    if (!caFile || !certFile || !keyFile || !etcd.tls?.certFile || !etcd.tls.keyFile) throw new Error();
+    await copyFile(etcd.tls.caFile, caFile);
+    await copyFile(etcd.tls.certFile, certFile);
+    await copyFile(etcd.tls.keyFile, keyFile);
+    await using proxy = await startProxy({ target: etcd.endpoint });
+    const warnings: unknown[] = [];
+    const quiet = { error: () => {}, info: () => {}, debug: () => {} };
+    await using client = await connect({
+      endpoints: [proxy.endpoint],
+      tls: { caFile, certFile, keyFile },
+      logger: { ...quiet, warn: (message: unknown) => warnings.push(message) },
+    });
+    await using session = await client.session({ ttlMs: 8_000 });
+    await replace(certFile);
+    proxy.blackholeOpen();
+    // Of the keepalive too: it is a timer that finds the line silent.
+    const lost = client.kv.put('/tls/rotated', '1', { timeoutMs: 4_000 });
+    await expect(lost).rejects.toMatchObject({ name: 'TimeoutError', outcome: 'unknown' });
+    await client.kv.put('/tls/rotated', '2');
+    await session.keepAlive({ timeoutMs: 5_000 });
+    expect(proxy.accepted).toBe(2);
+    expect(warnings).toContain('coord: TLS files cannot be used now, going on with those read before');
+    await rm(folder, { recursive: true });
   });
 });

@@ -43,7 +43,7 @@ export class PendingCall<Response> {
   #ended = false;
   #watched = false;
   #carrier: Carrier | undefined;
-  /** A batch with it was refused after an earlier attempt had been lost. */
+  /** An earlier attempt may have been applied, whatever becomes of the next one. */
   #mayBeApplied = false;
 
   constructor(
@@ -103,6 +103,7 @@ export class PendingCall<Response> {
    */
   async sendAlone(send: SendUnary, now: number, doubt?: unknown): Promise<unknown> {
     this.#carrier = undefined;
+    if (doubt !== undefined) this.#mayBeApplied = true; // also if this attempt never gets anywhere
     const timeoutMs = Math.max(1, this.deadline.expiresAt - now);
     // From here on the transport minds deadline and signal.
     const options = this.#watched ? { ...this.options, timeoutMs } : this.options;
