@@ -24,6 +24,7 @@ it('@coord/client exports these names', () => {
 
 it('@coord/client/internal exports these names', () => {
   expect(Object.keys(internal).sort()).toEqual([
+    'Cancellation',
     'PushIterator',
     'Wait',
     'assertValid',

@@ -1,5 +1,6 @@
 /** For the sibling packages only; outside of semantic versioning. */
 export { type Backoff, backoffDelayMs, delay } from './backoff.js';
+export { Cancellation } from './cancellation.js';
 export { monotonicNow } from './clock.js';
 export { type ClientInternals, internalsOf, type SessionRef } from './internals.js';
 export { type CoordLogger, createCoordLogger, type LogFields } from './logger.js';

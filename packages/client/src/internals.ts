@@ -26,6 +26,7 @@ export interface ClientInternals {
    * registration costs neither a grant nor a revoke. A lost session is never lent again.
    * @param kind which users share it, such as `lock`
    * @param ttlMs rounded up to whole seconds
+   * @param options their signal is only looked at when there is something to wait for
    */
   borrowSession(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef>;
 }

@@ -27,12 +27,19 @@ export class SessionPool {
 
   async borrow(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef> {
     assertValid(checkTtlMs([], 'ttlMs', ttlMs));
-    using wait = new Wait(options, `session for ${kind}`);
     const seconds = wholeSeconds(ttlMs);
-    const renewIntervalMs = options?.renewIntervalMs;
-    const key = `${kind}:${seconds}:${renewIntervalMs ?? ''}`;
+    const key = `${kind}:${seconds}:${options?.renewIntervalMs ?? ''}`;
+    const wanted = { ttlMs: seconds * 1_000, renewIntervalMs: options?.renewIntervalMs };
+    const present = this.#shared.get(key);
+    if (present?.session?.state === 'alive') {
+      // Usually it is there, and nobody has to wait.
+      present.references++;
+      clearTimeout(present.idle);
+      return this.#reference(key, present, present.session);
+    }
+    using wait = new Wait(options, `session for ${kind}`);
     for (;;) {
-      const shared = this.#sharedFor(key, { ttlMs: seconds * 1_000, renewIntervalMs });
+      const shared = this.#sharedFor(key, wanted);
       shared.references++;
       clearTimeout(shared.idle);
       try {

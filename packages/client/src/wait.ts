@@ -1,3 +1,4 @@
+import { Cancellation } from './cancellation.js';
 import { monotonicNow } from './clock.js';
 import { AbortedError, CoordError, TimeoutError } from './errors.js';
 import type { WaitOptions } from './kv.js';
@@ -10,9 +11,8 @@ import { assertValid, checkWaitOptions } from './validation.js';
  * Pass `signal` to each step. Dispose it when the wait is over, so that no listener or timer stays.
  */
 export class Wait implements Disposable {
-  /** Aborts with the `AbortedError` or `TimeoutError` that the wait ends with. */
-  readonly signal: AbortSignal;
-  readonly #controller = new AbortController();
+  /** Ends the wait before its time, with whatever reason. */
+  readonly cancellation = new Cancellation();
   readonly #caller: AbortSignal | undefined;
   readonly #onAbort = () => this.#abort(this.#abortedError());
   readonly #what: string;
@@ -26,7 +26,6 @@ export class Wait implements Disposable {
    */
   constructor(options: WaitOptions | undefined, what: string, toError?: (timeoutMs: number) => CoordError) {
     assertValid(checkWaitOptions([], options));
-    this.signal = this.#controller.signal;
     this.#what = what;
     this.#caller = options?.signal;
     if (this.#caller?.aborted) throw this.#abortedError();
@@ -41,6 +40,11 @@ export class Wait implements Disposable {
     }
   }
 
+  /** Aborts with the `AbortedError` or `TimeoutError` that the wait ends with. */
+  get signal(): AbortSignal {
+    return this.cancellation.signal;
+  }
+
   /** Milliseconds left; `Infinity` without a timeout. */
   get remainingMs(): number {
     return Math.max(0, this.#expiresAt - monotonicNow());
@@ -48,18 +52,18 @@ export class Wait implements Disposable {
 
   /** @throws the error that ended the wait, if it has ended */
   check(): void {
-    if (this.signal.aborted) throw this.signal.reason;
+    this.cancellation.throwIfAborted();
   }
 
   /** The promise's result, or the error that ends the wait, whichever comes first. */
   race<T>(promise: Promise<T>): Promise<T> {
-    return raceAbort(promise, this.signal);
+    return this.cancellation.race(promise);
   }
 
   /** The error to report for a failed step: the one that ended the wait, if that is the cause. */
   errorFor(error: unknown): unknown {
-    if (!this.signal.aborted) return error;
-    const ended: unknown = this.signal.reason;
+    const { aborted, reason: ended } = this.cancellation;
+    if (!aborted) return error;
     if (!CoordError.is(error) || !CoordError.is(ended) || error.outcome === ended.outcome) return ended;
     // The step was already on its way: whether etcd applied it is the step's to say.
     return ended instanceof TimeoutError
@@ -74,7 +78,7 @@ export class Wait implements Disposable {
 
   #abort(error: CoordError): void {
     this[Symbol.dispose]();
-    this.#controller.abort(error);
+    this.cancellation.abort(error);
   }
 
   #abortedError(): AbortedError {

@@ -1,5 +1,5 @@
 import type { Session } from '@coord/client';
-import { raceAbort } from '@coord/client/internal';
+import type { Cancellation } from '@coord/client/internal';
 import type { Contender } from './contender.js';
 import { LockConflictError, type QueueView } from './errors.js';
 import type { TakenAlong } from './heir.js';
@@ -34,12 +34,12 @@ export async function prepareContender<C extends Contender>(
   support: LockSupport,
   request: AcquisitionRequest<C>,
 ): Promise<Prepared<C>> {
-  const ref = await support.borrowSession(request.ttlMs, { signal: request.signal });
+  const ref = await support.borrowSession(request.ttlMs, request.stop);
   return { ref, entry: request.contender(ref.session) };
 }
 
 /**
- * Joins the queue and waits for its turn, for as long as the signal allows.
+ * Joins the queue and waits for its turn, for as long as it is not stopped.
  * @param prepared what to try first, and whether the one before has taken it along into the queue
  */
 export function acquireInTurn<C extends Contender>(
@@ -52,33 +52,32 @@ export function acquireInTurn<C extends Contender>(
   const onFailure = (error: unknown) => {
     progress.cause = error;
   };
-  const persistently = <T>(operation: () => Promise<T>, signal: AbortSignal) =>
-    raceAbort(persist(operation, { signal, backoff, onFailure }), signal);
+  const persistently = <T>(operation: () => Promise<T>, ended: Cancellation) =>
+    ended.race(persist(operation, { signal: ended, backoff, onFailure }));
 
   const strategy: Strategy<C> = {
     enter: (session) => request.contender(session),
     borrow: () =>
-      persist(() => support.borrowSession(request.ttlMs, { signal: request.signal }), {
-        signal: request.signal,
+      persist(() => support.borrowSession(request.ttlMs, request.stop), {
+        signal: request.stop,
         backoff,
         onFailure,
       }),
     async win(contender, session, ended) {
-      const { signal } = ended;
       const taken = contender === prepared?.entry ? prepared.takenAlong : undefined;
       // From before it joins, or else something may be missed.
       const following = taken ? taken.following : support.queueWatches.followIfRunning(contender);
       try {
         const standing =
-          (taken && (await raceAbort(taken.standing, signal))) ??
-          (await persistently(() => contender.join(), signal));
+          (taken && (await ended.race(taken.standing))) ??
+          (await persistently(() => contender.join(), ended));
         progress.cause = undefined;
         if (standing.ahead.length > 0 || !standing.present) {
           progress.ahead = standing.count ?? standing.ahead.length;
           if (standing.holder !== undefined) progress.holder = holderOf(standing.holder);
           const guard = new KeyGuard(support, contender, () => ended.abort(lostItsPlace(request.name)));
           const inTurn = await waitForTurn(support, contender, standing, following, {
-            signal,
+            signal: ended.signal,
             backoff,
             verifyEveryMs: Math.min(session.ttlMs, MAX_QUIET_MS),
             onStanding: ({ holder }) => {
@@ -95,7 +94,9 @@ export function acquireInTurn<C extends Contender>(
       } finally {
         following?.stop();
       }
-      await ensureFresh(session, () => persistently(() => session.keepAlive({ signal }), signal));
+      await ensureFresh(session, () =>
+        persistently(() => session.keepAlive({ signal: ended.signal }), ended),
+      );
     },
   };
   return untilSessionHolds(support, request, strategy, prepared);
@@ -108,13 +109,13 @@ export function acquireIfFree<C extends Contender>(
 ): Promise<Grant<C>> {
   return untilSessionHolds(support, request, {
     enter: (session) => request.contender(session),
-    borrow: () => support.borrowSession(request.ttlMs, { signal: request.signal }),
-    async win(contender, session, { signal }) {
-      const result = await raceAbort(contender.enter(), signal);
+    borrow: () => support.borrowSession(request.ttlMs, request.stop),
+    async win(contender, session, ended) {
+      const result = await ended.race(contender.enter());
       if (!result.entered) {
         throw new LockConflictError(request.name, result.holder && holderOf(result.holder));
       }
-      await ensureFresh(session, () => session.keepAlive({ signal }));
+      await ensureFresh(session, () => session.keepAlive({ signal: ended.signal }));
     },
   });
 }

@@ -1,14 +1,13 @@
 import { ClosedError, CoordError, TimeoutError, type WaitOptions } from '@coord/client';
-import { monotonicNow, Wait } from '@coord/client/internal';
-import { forwardAbort } from './forward-abort.js';
+import { type Cancellation, monotonicNow, Wait } from '@coord/client/internal';
 import type { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
 import type { LockSupport } from './lock-support.js';
 
 /** How to come by a lock of some kind. */
 export interface Acquire<G extends Grant, L extends HeldLock> {
-  /** @param signal ends the attempt with its reason */
-  win(signal: AbortSignal): Promise<G>;
+  /** @param stop ends the attempt with its reason */
+  win(stop: Cancellation): Promise<G>;
   /** @param held where the lock is for as long as it is held */
   make(grant: G, held: Set<HeldLock>): L;
 }
@@ -16,7 +15,7 @@ export interface Acquire<G extends Grant, L extends HeldLock> {
 /** What is under way and what is held, of every kind, by one `createLocks`: until it is closed. */
 export class Acquisitions {
   readonly #support: LockSupport;
-  readonly #acquiring = new Set<AbortController>();
+  readonly #acquiring = new Set<Cancellation>();
   readonly #held = new Set<HeldLock>();
   #closing: Promise<void> | undefined;
 
@@ -61,17 +60,16 @@ export class Acquisitions {
     { win, make }: Acquire<G, L>,
   ): Promise<L> {
     const startedAt = monotonicNow();
-    const stop = new AbortController();
-    const stopForwarding = forwardAbort(wait.signal, stop);
+    const { cancellation: stop } = wait;
     this.#acquiring.add(stop);
     try {
       if (this.#closing !== undefined) throw closedError();
-      const grant = await win(stop.signal);
+      const grant = await win(stop);
       const lock = make(grant, this.#held);
-      if (stop.signal.aborted) {
+      if (stop.aborted) {
         // Won in the very moment in which it was given up.
         void lock[Symbol.asyncDispose]();
-        throw stop.signal.reason;
+        throw stop.reason;
       }
       this.#log(name, startedAt, 'acquired', lock.fencingToken);
       return lock;
@@ -80,7 +78,6 @@ export class Acquisitions {
       throw error;
     } finally {
       this.#acquiring.delete(stop);
-      stopForwarding();
       wait[Symbol.dispose]();
     }
   }

@@ -56,7 +56,6 @@ export class Background {
     let failures = 0;
     try {
       const removed = await persist(() => leaving.leave(), {
-        signal: new AbortController().signal,
         backoff: this.#backoff,
         isWorthRepeating: (error) => !leaving.isMoot() && !(error instanceof ClosedError),
         onFailure: (error) => {

@@ -1,5 +1,12 @@
 import type { CallOptions, CoordError, TxnRequest, TxnResult, WaitOptions } from '@coord/client';
-import { assertValid, checkTtlMs, checkWaitOptions, monotonicNow, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  Cancellation,
+  checkTtlMs,
+  checkWaitOptions,
+  monotonicNow,
+  Wait,
+} from '@coord/client/internal';
 import type { Left } from './background.js';
 import type { Conversion } from './conversion.js';
 import { LockExpiredError, LockNotHeldError } from './errors.js';
@@ -36,7 +43,7 @@ export class HeldLock implements Lock {
   #interruption: LockExpiredError | undefined;
   #controller: AbortController | undefined;
   /** Stops what only makes sense while the lock is held. */
-  readonly #ended = new AbortController();
+  readonly #ended = new Cancellation();
   /** Renewals and conversions take turns. */
   readonly #turns: Turns;
   #isConverting = false;
@@ -67,12 +74,15 @@ export class HeldLock implements Lock {
   }
 
   async release(options?: WaitOptions): Promise<void> {
-    using wait = this.#waitFor('release', options);
+    const wait = this.#waitFor('release', options);
     try {
       const left = await wait.race(this.#startRelease());
       if (left === 'gone') throw this.#notHeldError('its key was gone when it was released');
     } catch (error) {
-      throw wait.signal.aborted ? stillReleasing(wait.signal.reason) : error;
+      const { aborted, reason } = wait.cancellation;
+      throw aborted ? stillReleasing(reason) : error;
+    } finally {
+      wait[Symbol.dispose]();
     }
   }
 
@@ -173,7 +183,7 @@ export class HeldLock implements Lock {
         const isThere = await persist(() => change(this.#lease.session), persistently);
         if (!isThere) this.#lose('its key was deleted');
         if (!this.#checkClock()) throw this.#notHeldError();
-        if (wait.signal.aborted) await undo(persistently);
+        if (wait.cancellation.aborted) await undo(persistently);
         wait.check();
         return make(this.#passOn(`it was given away by ${what}`));
       } catch (error) {
@@ -251,7 +261,7 @@ export class HeldLock implements Lock {
 
   #end(): void {
     this.#guard.stop();
-    this.#ended.abort();
+    this.#ended.abort(undefined);
     this.#held.delete(this);
   }
 
@@ -261,7 +271,7 @@ export class HeldLock implements Lock {
   }
 
   async #renewNow(ttlMs: number | undefined, wait: Wait): Promise<boolean> {
-    if (wait.signal.aborted || !this.#checkClock()) return false;
+    if (wait.cancellation.aborted || !this.#checkClock()) return false;
     if (ttlMs !== undefined && !(await this.#moveToTtl(ttlMs, wait.signal))) return false;
     await this.#lease.keepAlive({ signal: wait.signal });
     // A lease may live and the key be gone all the same.
@@ -270,7 +280,7 @@ export class HeldLock implements Lock {
 
   /** @returns false when the lock is lost or released */
   async #moveToTtl(ttlMs: number, signal: AbortSignal): Promise<boolean> {
-    const move = { hold: this.#hold, lease: this.#lease, ttlMs, signal, ended: this.#ended.signal };
+    const move = { hold: this.#hold, lease: this.#lease, ttlMs, signal, ended: this.#ended };
     if (!(await moveToTtl(this.#support, move))) this.#lose('its key was deleted');
     return this.#checkClock();
   }

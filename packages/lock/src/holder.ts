@@ -16,9 +16,13 @@ export interface LockHolder {
 /** Descriptions are for people; anything longer was not written by this library. */
 const MAX_DESCRIPTION_BYTES = 16 * 1024;
 
+/** Asked for once: the system has to be called for it. */
+let host: string | undefined;
+
 /** What a contender writes into its key. */
 export function describeSelf(purpose: string | undefined): string {
-  return JSON.stringify({ host: hostname(), pid: process.pid, purpose, since: new Date().toISOString() });
+  host ??= hostname();
+  return JSON.stringify({ host, pid: process.pid, purpose, since: new Date().toISOString() });
 }
 
 type ContenderKey = Pick<KeyValue, 'key' | 'createRevision' | 'value'>;

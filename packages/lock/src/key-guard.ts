@@ -1,5 +1,5 @@
 import { CompactedError } from '@coord/client';
-import { raceAbort } from '@coord/client/internal';
+import { Cancellation, raceAbort } from '@coord/client/internal';
 import type { Hold } from './hold.js';
 import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
@@ -16,7 +16,7 @@ type Guarded = Pick<Hold, 'name' | 'etcdKeys' | 'isPresent'>;
 export class KeyGuard {
   readonly #support: LockSupport;
   readonly #guarded: Guarded;
-  readonly #stopped = new AbortController();
+  readonly #stopped = new Cancellation();
   readonly #timer: NodeJS.Timeout;
 
   constructor(support: LockSupport, guarded: Guarded, onGone: () => void) {
@@ -28,7 +28,7 @@ export class KeyGuard {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#stopped.abort();
+    this.#stopped.abort(undefined);
   }
 
   async #guard(onGone: () => void): Promise<void> {
@@ -46,7 +46,7 @@ export class KeyGuard {
   }
 
   async #untilGone(etcdKey: string): Promise<void> {
-    while (!(await this.#seenGone(etcdKey))) this.#stopped.signal.throwIfAborted();
+    while (!(await this.#seenGone(etcdKey))) this.#stopped.throwIfAborted();
   }
 
   /** Watches until the key is seen to be gone (or another of the same hold), or until a new watch is needed. */

@@ -1,7 +1,8 @@
+import { Cancellation } from '@coord/client/internal';
 import { describe, expect, it } from 'vitest';
 import { LocalQueue } from './local-queue.js';
 
-const forever = new AbortController().signal;
+const forever = new Cancellation();
 const unprepared = { prepare: () => undefined };
 
 describe('LocalQueue', () => {
@@ -45,12 +46,12 @@ describe('LocalQueue', () => {
   it('forgets one that gives up', async () => {
     const queue = new LocalQueue();
     const first = await queue.enter('a', forever, unprepared);
-    const abort = new AbortController();
-    const second = queue.enter('a', abort.signal, unprepared);
+    const abort = new Cancellation();
+    const second = queue.enter('a', abort, unprepared);
     const third = queue.enter('a', forever, unprepared);
     abort.abort('enough');
     await expect(second).rejects.toBe('enough');
-    await expect(queue.enter('a', abort.signal, unprepared)).rejects.toBe('enough');
+    await expect(queue.enter('a', abort, unprepared)).rejects.toBe('enough');
     first.leave();
     (await third).leave();
     expect(queue.view('a').ahead).toBe(0);
@@ -63,8 +64,8 @@ describe('LocalQueue', () => {
     const first = await queue.enter('a', forever, one('first'));
     expect(first.next).toBeUndefined();
     const second = queue.enter('a', forever, one('second'));
-    const abort = new AbortController();
-    const third = queue.enter('a', abort.signal, one('third'));
+    const abort = new Cancellation();
+    const third = queue.enter('a', abort, one('third'));
     const fourth = queue.enter('a', forever, one('fourth'));
     expect(prepared).toEqual(['second']);
     expect(first.next?.name).toBe('second');

@@ -1,3 +1,4 @@
+import type { Cancellation } from '@coord/client/internal';
 import type { LockHolder } from './holder.js';
 
 /** What a caller gets ready while it waits in line. */
@@ -47,15 +48,15 @@ export class LocalQueue<P extends Prepared> {
     return this.#lines.has(name) ? undefined : this.#open(name);
   }
 
-  /** Waits for its turn; rejects with the signal's reason. */
-  async enter(name: string, signal: AbortSignal, prepared: P): Promise<Turn<P>> {
+  /** Waits for its turn; rejects with the reason for which it is stopped. */
+  async enter(name: string, stop: Cancellation, prepared: P): Promise<Turn<P>> {
     const line = this.#lines.get(name);
     if (line === undefined) return this.#open(name);
     return new Promise((resolve, reject) => {
       const waiting: Waiting<P> = {
         prepared,
         onTurn: () => {
-          signal.removeEventListener('abort', onAbort);
+          stopListening();
           line.turn = this.#newTurn(name, line);
           resolve(line.turn);
         },
@@ -64,11 +65,11 @@ export class LocalQueue<P extends Prepared> {
         const wasNext = first(line.waiting) === waiting;
         line.waiting.delete(waiting);
         if (wasNext) first(line.waiting)?.prepared.prepare();
-        reject(signal.reason);
+        reject(stop.reason);
       };
-      if (signal.aborted) return reject(signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
+      if (stop.aborted) return reject(stop.reason);
       line.waiting.add(waiting);
+      const stopListening = stop.onAbort(onAbort);
       if (line.waiting.size === 1) prepared.prepare();
     });
   }

@@ -12,7 +12,7 @@ export interface LockSupport {
   readonly requestTimeoutMs: number;
   readonly background: Background;
   readonly queueWatches: QueueWatches;
-  borrowSession(ttlMs: number, options?: WaitOptions): Promise<SessionRef>;
+  borrowSession(ttlMs: number, options?: Pick<WaitOptions, 'signal'>): Promise<SessionRef>;
 }
 
 export function createLockSupport(
@@ -29,6 +29,12 @@ export function createLockSupport(
     background: new Background(internals.logger, backoff),
     queueWatches: new QueueWatches(client),
     borrowSession: (ttlMs, options) =>
-      internals.borrowSession('lock', ttlMs, { ...options, renewIntervalMs }),
+      internals.borrowSession('lock', ttlMs, {
+        renewIntervalMs,
+        // Made only if there is something to wait for.
+        get signal() {
+          return options?.signal;
+        },
+      }),
   };
 }

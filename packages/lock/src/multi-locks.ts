@@ -1,4 +1,4 @@
-import { assertValid, type IssueList, show } from '@coord/client/internal';
+import { assertValid, type Cancellation, type IssueList, show } from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
 import type { Acquisitions } from './acquisitions.js';
@@ -46,8 +46,8 @@ export class MultiLocks {
     const progress: Progress = {};
     const title = titleOf(names);
     const wait = waitInQueue(title, options, () => progress);
-    const win = (signal: AbortSignal) =>
-      acquireInTurn(this.#support, this.#request(names, options, signal), progress);
+    const win = (stop: Cancellation) =>
+      acquireInTurn(this.#support, this.#request(names, options, stop), progress);
     return this.#acquisitions.run(title, wait, { win, make: this.#maker(names) });
   }
 
@@ -55,7 +55,7 @@ export class MultiLocks {
     const names = this.#names(keys, options);
     const title = titleOf(names);
     const wait = waitForAnswer(title, options, this.#support.requestTimeoutMs);
-    const win = (signal: AbortSignal) => acquireIfFree(this.#support, this.#request(names, options, signal));
+    const win = (stop: Cancellation) => acquireIfFree(this.#support, this.#request(names, options, stop));
     return this.#acquisitions.run(title, wait, { win, make: this.#maker(names) });
   }
 
@@ -66,13 +66,13 @@ export class MultiLocks {
   #request(
     names: Names,
     options: AcquireOptions | undefined,
-    signal: AbortSignal,
+    stop: Cancellation,
   ): AcquisitionRequest<Contender> {
     const description = describeSelf(options?.purpose);
     return {
       name: titleOf(names),
       ttlMs: options?.ttlMs ?? this.#config.defaultTtlMs,
-      signal,
+      stop,
       contender: (session) => {
         const place = multiPlace(this.#config.keyPrefix, names, session.leaseId);
         return new Contender(this.#support, place, session, description);

@@ -1,4 +1,4 @@
-import type { Wait } from '@coord/client/internal';
+import type { Cancellation, Wait } from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import {
   type AcquisitionRequest,
@@ -42,12 +42,12 @@ export class Mutexes {
       assertNotOwnHold(this.#support.client, queuePrefix(keyPrefix, key), key);
     const progress: Progress = {};
     const view = () => ({ ...progress, holder: progress.holder ?? this.#queue.view(key).holder });
-    return this.#run(key, waitInQueue(key, options, view), async (signal) => {
+    return this.#run(key, waitInQueue(key, options, view), async (stop) => {
       progress.ahead = this.#queue.view(key).ahead || undefined;
       const description = describeSelf(options?.purpose);
-      const request = this.#request(key, options, signal, description);
+      const request = this.#request(key, options, stop, description);
       const heir = new Heir(() => prepareContender(this.#support, request));
-      const turn = await this.#queue.enter(key, signal, heir).catch((error: unknown) => {
+      const turn = await this.#queue.enter(key, stop, heir).catch((error: unknown) => {
         heir.discard();
         throw error;
       });
@@ -60,17 +60,17 @@ export class Mutexes {
   async tryAcquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
     checkAcquire(key, options);
     const wait = waitForAnswer(key, options, this.#support.requestTimeoutMs);
-    return this.#run(key, wait, async (signal) => {
+    return this.#run(key, wait, async (stop) => {
       const turn = this.#queue.tryEnter(key);
       // Others of this client hold it or wait for it, so it is not free.
-      if (turn === undefined) throw new LockConflictError(key, await this.#readHolder(key, signal));
+      if (turn === undefined) throw new LockConflictError(key, await this.#readHolder(key, stop.signal));
       const description = describeSelf(options?.purpose);
-      const request = this.#request(key, options, signal, description);
+      const request = this.#request(key, options, stop, description);
       return this.#win(turn, description, acquireIfFree(this.#support, request));
     });
   }
 
-  #run(key: string, wait: Wait, win: (signal: AbortSignal) => Promise<Grant>): Promise<HeldLock> {
+  #run(key: string, wait: Wait, win: (stop: Cancellation) => Promise<Grant>): Promise<HeldLock> {
     const make = (grant: Grant, held: Set<HeldLock>) => new HeldLock(this.#support, grant, held);
     return this.#acquisitions.run(key, wait, { win, make });
   }
@@ -78,13 +78,13 @@ export class Mutexes {
   #request(
     name: string,
     options: AcquireOptions | undefined,
-    signal: AbortSignal,
+    stop: Cancellation,
     description: string,
   ): AcquisitionRequest<Contender> {
     return {
       name,
       ttlMs: options?.ttlMs ?? this.#config.defaultTtlMs,
-      signal,
+      stop,
       contender: (session) => {
         const place = mutexPlace(this.#config.keyPrefix, name, session.leaseId);
         return new Contender(this.#support, place, session, description);

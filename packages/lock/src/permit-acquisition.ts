@@ -1,5 +1,5 @@
 import type { Session } from '@coord/client';
-import { raceAbort } from '@coord/client/internal';
+import type { Cancellation } from '@coord/client/internal';
 import type { Progress } from './acquisition.js';
 import { LockConflictError } from './errors.js';
 import type { Grant } from './hold.js';
@@ -17,7 +17,7 @@ export interface PermitAttempt extends Attempt {
   follow(follower: Follower): () => void;
 }
 
-/** Joins the queue of a semaphore and waits for the permits, for as long as the signal allows. */
+/** Joins the queue of a semaphore and waits for the permits, for as long as it is not stopped. */
 export function acquirePermits(
   support: LockSupport,
   attempt: PermitAttempt,
@@ -27,19 +27,19 @@ export function acquirePermits(
   const onFailure = (error: unknown) => {
     progress.cause = error;
   };
-  const persistently = <T>(operation: () => Promise<T>, signal: AbortSignal) =>
-    raceAbort(persist(operation, { signal, backoff, onFailure }), signal);
+  const persistently = <T>(operation: () => Promise<T>, ended: Cancellation) =>
+    ended.race(persist(operation, { signal: ended, backoff, onFailure }));
 
   return untilSessionHolds(support, attempt, {
     enter: (session) => attempt.entry(session),
     borrow: () =>
-      persist(() => support.borrowSession(attempt.ttlMs, { signal: attempt.signal }), {
-        signal: attempt.signal,
+      persist(() => support.borrowSession(attempt.ttlMs, attempt.stop), {
+        signal: attempt.stop,
         backoff,
         onFailure,
       }),
-    async win(entry, session, { signal }) {
-      const joined = await persistently(() => entry.join(), signal);
+    async win(entry, session, ended) {
+      const joined = await persistently(() => entry.join(), ended);
       progress.cause = undefined;
       if (!isGranted(entry, joined, progress)) {
         let stop = () => {};
@@ -53,9 +53,11 @@ export function acquirePermits(
           };
           stop = attempt.follow({ onState, onFailure, onEnd: reject });
         });
-        await raceAbort(granted, signal).finally(() => stop());
+        await ended.race(granted).finally(() => stop());
       }
-      await ensureFresh(session, () => persistently(() => session.keepAlive({ signal }), signal));
+      await ensureFresh(session, () =>
+        persistently(() => session.keepAlive({ signal: ended.signal }), ended),
+      );
     },
   });
 }
@@ -64,13 +66,13 @@ export function acquirePermits(
 export function takePermits(support: LockSupport, attempt: PermitAttempt): Promise<Grant> {
   return untilSessionHolds(support, attempt, {
     enter: (session) => attempt.entry(session),
-    borrow: () => support.borrowSession(attempt.ttlMs, { signal: attempt.signal }),
-    async win(entry, session, { signal }) {
-      const inTheWay = await raceAbort(entry.enter(), signal);
+    borrow: () => support.borrowSession(attempt.ttlMs, attempt.stop),
+    async win(entry, session, ended) {
+      const inTheWay = await ended.race(entry.enter());
       if (inTheWay !== undefined) {
         throw new LockConflictError(attempt.name, inTheWay.oldest && holderOf(inTheWay.oldest));
       }
-      await ensureFresh(session, () => session.keepAlive({ signal }));
+      await ensureFresh(session, () => session.keepAlive({ signal: ended.signal }));
     },
   });
 }

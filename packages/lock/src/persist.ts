@@ -1,5 +1,5 @@
 import { ConnectionError, TimeoutError } from '@coord/client';
-import { type Backoff, backoffDelayMs, delay } from '@coord/client/internal';
+import { type Backoff, backoffDelayMs, Cancellation, delay } from '@coord/client/internal';
 
 /** Whether etcd could not be reached or did not answer: worth another attempt. */
 export function isUnreachable(error: unknown): boolean {
@@ -8,7 +8,7 @@ export function isUnreachable(error: unknown): boolean {
 
 export interface PersistOptions {
   /** Ends the attempts with its reason. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal | Cancellation | undefined;
   readonly backoff: Backoff;
   /** Called with each failure before the next attempt. */
   readonly onFailure?: ((error: unknown) => void) | undefined;
@@ -20,14 +20,15 @@ export interface PersistOptions {
 export async function persist<T>(operation: () => Promise<T>, options: PersistOptions): Promise<T> {
   const { signal, backoff, onFailure, isWorthRepeating = isUnreachable } = options;
   for (let failures = 1; ; failures++) {
-    if (signal.aborted) throw signal.reason;
+    if (signal?.aborted) throw signal.reason;
     try {
       return await operation();
     } catch (error) {
-      if (signal.aborted) throw signal.reason;
+      if (signal?.aborted) throw signal.reason;
       if (!isWorthRepeating(error)) throw error;
       onFailure?.(error);
     }
-    await delay(backoffDelayMs(failures, backoff), signal).catch(() => undefined);
+    const ended = signal instanceof Cancellation ? signal.signal : signal;
+    await delay(backoffDelayMs(failures, backoff), ended).catch(() => undefined);
   }
 }

@@ -211,7 +211,9 @@ export class QueueEntry implements Hold {
 
   async #remove({ withAbortMark }: { withAbortMark: boolean }): Promise<boolean> {
     const mark: Op[] = withAbortMark ? [this.#abortMark()] : [];
-    const remove: Op[] = [...new Set([...this.etcdKeys, ...this.#strays])].map((key) => ({ delete: key }));
+    const strays: Op[] = [...this.#strays].map((key) => ({ delete: key }));
+    const remove: Op[] = [...strays];
+    for (const key of this.etcdKeys) if (!this.#strays.has(key)) remove.push({ delete: key });
     if (this.#own === undefined) {
       // Nothing of ours can be in etcd, unless the answer to an enqueue was lost.
       if (!this.#enqueues.outcomeLost) return true;
@@ -219,7 +221,6 @@ export class QueueEntry implements Hold {
       return true;
     }
     const looks = this.etcdKeys.map((key) => ({ get: key, options: { keysOnly: true } }));
-    const strays = [...this.#strays].map((key) => ({ delete: key }));
     const { succeeded, responses } = await trackedTxn(
       this.#kv,
       { compare: this.isOwn(), success: [...remove, ...mark], failure: [...looks, ...strays, ...mark] },

@@ -1,4 +1,4 @@
-import type { Wait } from '@coord/client/internal';
+import type { Cancellation, Wait } from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
 import type { Acquisitions } from './acquisitions.js';
@@ -51,8 +51,8 @@ export class ReadWriteLocks {
     checkAcquire(key, options);
     const progress: Progress = {};
     const wait: Wait = waitInQueue(key, options, () => progress);
-    const win = (signal: AbortSignal) =>
-      acquireInTurn(this.#support, this.#request(key, options, mode, signal), progress);
+    const win = (stop: Cancellation) =>
+      acquireInTurn(this.#support, this.#request(key, options, mode, stop), progress);
     return this.#acquisitions.run(key, wait, { win, make });
   }
 
@@ -64,8 +64,7 @@ export class ReadWriteLocks {
   ): Promise<L> {
     checkAcquire(key, options);
     const wait = waitForAnswer(key, options, this.#support.requestTimeoutMs);
-    const win = (signal: AbortSignal) =>
-      acquireIfFree(this.#support, this.#request(key, options, mode, signal));
+    const win = (stop: Cancellation) => acquireIfFree(this.#support, this.#request(key, options, mode, stop));
     return this.#acquisitions.run(key, wait, { win, make });
   }
 
@@ -73,14 +72,14 @@ export class ReadWriteLocks {
     name: string,
     options: AcquireOptions | undefined,
     mode: 'read' | 'write',
-    signal: AbortSignal,
+    stop: Cancellation,
   ): AcquisitionRequest<ReadWriteContender> {
     const { keyPrefix, defaultTtlMs } = this.#config;
     const request = { name, keyPrefix, mode, description: describeSelf(options?.purpose) };
     return {
       name,
       ttlMs: options?.ttlMs ?? defaultTtlMs,
-      signal,
+      stop,
       contender: (session) => new ReadWriteContender(this.#support, request, session),
     };
   }

@@ -1,4 +1,5 @@
 import { CoordError } from '@coord/client';
+import type { Cancellation } from '@coord/client/internal';
 import type { Hold } from './hold.js';
 import type { LockLease } from './lock-lease.js';
 import type { LockSupport } from './lock-support.js';
@@ -27,7 +28,7 @@ export interface Move {
   /** Ends only the wait for a session. */
   readonly signal: AbortSignal;
   /** Aborts when the hold has ended. */
-  readonly ended: AbortSignal;
+  readonly ended: Cancellation;
 }
 
 /**

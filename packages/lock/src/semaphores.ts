@@ -1,5 +1,12 @@
 import type { WaitOptions } from '@coord/client';
-import { assertValid, checkWaitOptions, type IssueList, show, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  type Cancellation,
+  checkWaitOptions,
+  type IssueList,
+  show,
+  Wait,
+} from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import type { Progress } from './acquisition.js';
 import type { Acquisitions } from './acquisitions.js';
@@ -84,8 +91,8 @@ class EtcdSemaphore implements Semaphore {
     const progress: Progress = {};
     const wait = waitInQueue(this.name, options, () => progress);
     const { support } = this.#semaphores;
-    return this.#run(wait, weight, (signal) =>
-      acquirePermits(support, this.#attempt(weight, options, signal), progress),
+    return this.#run(wait, weight, (stop) =>
+      acquirePermits(support, this.#attempt(weight, options, stop), progress),
     );
   }
 
@@ -93,7 +100,7 @@ class EtcdSemaphore implements Semaphore {
     this.#check(weight, options);
     const { support } = this.#semaphores;
     const wait = waitForAnswer(this.name, options, support.requestTimeoutMs);
-    return this.#run(wait, weight, (signal) => takePermits(support, this.#attempt(weight, options, signal)));
+    return this.#run(wait, weight, (stop) => takePermits(support, this.#attempt(weight, options, stop)));
   }
 
   async setPermits(permits: number, options?: WaitOptions): Promise<void> {
@@ -112,13 +119,13 @@ class EtcdSemaphore implements Semaphore {
     support.logger.info('semaphore permits set', { key: this.name, permits });
   }
 
-  #run(wait: Wait, weight: number, win: (signal: AbortSignal) => Promise<Grant>): Promise<HeldPermit> {
+  #run(wait: Wait, weight: number, win: (stop: Cancellation) => Promise<Grant>): Promise<HeldPermit> {
     const { support, acquisitions } = this.#semaphores;
     const make = (grant: Grant, held: Set<HeldLock>) => new HeldPermit(support, grant, held, weight);
     return acquisitions.run(this.name, wait, { win, make });
   }
 
-  #attempt(weight: number, options: AcquireOptions | undefined, signal: AbortSignal): PermitAttempt {
+  #attempt(weight: number, options: AcquireOptions | undefined, stop: Cancellation): PermitAttempt {
     const { support, config } = this.#semaphores;
     const { name } = this;
     const description = describeSelf(options?.purpose);
@@ -126,7 +133,7 @@ class EtcdSemaphore implements Semaphore {
     return {
       name,
       ttlMs: options?.ttlMs ?? config.defaultTtlMs,
-      signal,
+      stop,
       entry: (session) => new PermitEntry(support, order, session),
       follow: (follower) => this.#semaphores.follow(name, follower),
     };

@@ -1,7 +1,6 @@
 import type { Session } from '@coord/client';
-import { backoffDelayMs, delay, type SessionRef } from '@coord/client/internal';
+import { backoffDelayMs, Cancellation, delay, type SessionRef } from '@coord/client/internal';
 import { LockExpiredError } from './errors.js';
-import { forwardAbort } from './forward-abort.js';
 import type { Grant } from './hold.js';
 import type { LockSupport } from './lock-support.js';
 import { isLeaseGone, type QueueEntry } from './queue-entry.js';
@@ -12,7 +11,7 @@ export interface Attempt {
   readonly name: string;
   readonly ttlMs: number;
   /** Ends the acquisition with its reason. */
-  readonly signal: AbortSignal;
+  readonly stop: Cancellation;
 }
 
 export interface Strategy<E extends QueueEntry> {
@@ -20,7 +19,7 @@ export interface Strategy<E extends QueueEntry> {
   /** A new entry, which has not written anything yet. */
   enter(session: Session): E;
   /** Resolves when the entry holds the lock. @param ended aborts when there is no point in going on */
-  win(entry: E, session: Session, ended: AbortController): Promise<void>;
+  win(entry: E, session: Session, ended: Cancellation): Promise<void>;
 }
 
 /** An entry that has not yet joined by itself, and its session. */
@@ -43,14 +42,14 @@ export async function untilSessionHolds<E extends QueueEntry>(
     const next = attempt === 1 ? prepared : undefined;
     const grant = await tryWith(next ?? (await prepare(request, strategy)), support, request, strategy);
     if (grant !== undefined) return grant;
-    await delay(backoffDelayMs(attempt, support.backoff), request.signal).catch(() => undefined);
-    request.signal.throwIfAborted();
+    await delay(backoffDelayMs(attempt, support.backoff), request.stop.signal).catch(() => undefined);
+    request.stop.throwIfAborted();
   }
 }
 
 async function prepare<E extends QueueEntry>(request: Attempt, strategy: Strategy<E>): Promise<Prepared<E>> {
   const ref = await strategy.borrow().catch((error: unknown) => {
-    throw request.signal.aborted ? request.signal.reason : error;
+    throw request.stop.aborted ? request.stop.reason : error;
   });
   return { ref, entry: strategy.enter(ref.session) };
 }
@@ -63,16 +62,16 @@ async function tryWith<E extends QueueEntry>(
   strategy: Strategy<E>,
 ): Promise<Grant<E> | undefined> {
   const { session } = ref;
-  const ended = new AbortController();
-  const stopForwarding = forwardAbort(request.signal, ended);
+  const ended = new Cancellation();
+  const stopForwarding = request.stop.onAbort(() => ended.abort(request.stop.reason));
   const stopListening = onSessionEnd(session, () => ended.abort(session.signal.reason));
   try {
     await strategy.win(entry, session, ended);
-    ended.signal.throwIfAborted();
+    ended.throwIfAborted();
     return { hold: entry, refs: [ref] };
   } catch (error) {
     abandon(entry, ref, support);
-    request.signal.throwIfAborted();
+    request.stop.throwIfAborted();
     if (session.state === 'alive' && !isLeaseGone(error)) throw error;
     if (entry.revision !== undefined) {
       throw new LockExpiredError(request.name, 'its session ended while it waited in the queue', {
@@ -80,7 +79,7 @@ async function tryWith<E extends QueueEntry>(
       });
     }
     // etcd may know before the session does; a keepalive tells it, so that it is not lent again.
-    await session.keepAlive({ signal: request.signal }).catch(() => undefined);
+    await session.keepAlive({ signal: request.stop.signal }).catch(() => undefined);
     return undefined;
   } finally {
     stopForwarding();
