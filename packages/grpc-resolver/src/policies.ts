@@ -42,25 +42,34 @@ export type PolicyName =
  * @see https://github.com/nginx/nginx/commit/52327e0627f49dbda1e8db695e63a4b0af4448b1
  */
 function smoothWeighted(): Policy {
-  const credits = new WeakMap<Candidate, number>();
+  let known: readonly Candidate[] = [];
+  /** By position in `known`, as `weights` are: for hundreds of instances a map would cost more than the call. */
+  let credits = new Float64Array();
+  let weights = new Float64Array();
+  let total = 0;
+  const learn = (candidates: readonly Candidate[]) => {
+    const before = new Map(known.map((candidate, index) => [candidate, credits[index]]));
+    credits = Float64Array.from(candidates, (candidate) => before.get(candidate) ?? 0);
+    const even = candidates.every(({ weight }) => weight === 0);
+    weights = Float64Array.from(candidates, ({ weight }) => (even ? 1 : weight));
+    total = weights.reduce((sum, weight) => sum + weight, 0);
+    known = candidates;
+  };
   return {
     pick(candidates) {
-      let best = candidates[0];
+      if (candidates !== known) learn(candidates);
+      let best = 0;
       let most = Number.NEGATIVE_INFINITY;
-      let total = 0;
-      const even = candidates.every(({ weight }) => weight === 0);
-      for (const candidate of candidates) {
-        const weight = even ? 1 : candidate.weight;
-        const credit = (credits.get(candidate) ?? 0) + weight;
-        credits.set(candidate, credit);
-        total += weight;
+      for (let index = 0; index < credits.length; index++) {
+        const credit = (credits[index] ?? 0) + (weights[index] ?? 0);
+        credits[index] = credit;
         if (credit > most) {
-          best = candidate;
+          best = index;
           most = credit;
         }
       }
-      if (best !== undefined) credits.set(best, most - total);
-      return best;
+      credits[best] = most - total;
+      return candidates[best];
     },
   };
 }
@@ -106,21 +115,21 @@ function powerOfTwoChoices(random: Random): Policy {
  * @see https://www.snia.org/sites/default/files/SDC15_presentations/dist_sys/Jason_Resch_New_Consistent_Hashings_Rev.pdf
  */
 function consistentHash(random: Random): Policy {
-  const hashes = new WeakMap<Candidate, number>();
-  const hashOf = (candidate: Candidate) => {
-    const known = hashes.get(candidate) ?? hash(candidate.address);
-    hashes.set(candidate, known);
-    return known;
-  };
+  let known: readonly Candidate[] = [];
+  let hashes = new Uint32Array();
   return {
     pick(candidates, key) {
       if (key === undefined) return anyOf(candidates, random);
+      if (candidates !== known) {
+        hashes = Uint32Array.from(candidates, ({ address }) => hash(address));
+        known = candidates;
+      }
       const keyHash = hash(key);
       let best = candidates[0];
       let highest = Number.NEGATIVE_INFINITY;
-      for (const candidate of candidates) {
+      for (const [index, candidate] of candidates.entries()) {
         // From 0 to 1, both excluded.
-        const share = (scramble(keyHash ^ hashOf(candidate)) + 0.5) / 2 ** 32;
+        const share = (scramble(keyHash ^ (hashes[index] ?? 0)) + 0.5) / 2 ** 32;
         const score = -(candidate.weight || Number.MIN_VALUE) / Math.log(share);
         if (score > highest) {
           best = candidate;
