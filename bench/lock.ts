@@ -1,65 +1,23 @@
-/** Lock cycles (acquire and release): free names at several loads, and one name that everybody wants. */
-import { connect } from '@coord/client';
-import { createLocks } from '@coord/lock';
+/** Locks beside their peers: free names at several loads, and one name that everybody wants. See README.md. */
+import { cpus } from 'node:os';
 import { startEtcd } from '@coord/testkit';
-import { Etcd3 } from 'etcd3';
-import { goRows } from './lib/go-peer.js';
-import { measure } from './lib/measure.js';
-import { benchOptions, CALLERS } from './lib/options.js';
-import { printReport, type Row } from './lib/report.js';
+import { printLockAims } from './lib/lock-aims.js';
+import { benchLocks } from './lib/lock-bench.js';
+import { lockBenchOptions } from './lib/lock-options.js';
+import { startRedisPeer } from './lib/redis-peer.js';
+import { printReport } from './lib/report.js';
 
-const { seconds, go } = benchOptions();
-const CONTENDERS = 16;
-const rows: Row[] = [];
+const options = lockBenchOptions();
 
 await using etcd = await startEtcd({ durable: true });
-console.log(`etcd ${etcd.version}, Node ${process.version}, ${seconds} s a workload`);
-await using client = await connect(etcd.connectOptions);
-await using locks = createLocks(client);
-const etcd3 = new Etcd3({ hosts: etcd.endpoint });
+await using redis = await startRedisPeer();
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
+console.log(`etcd ${etcd.version}, Node ${process.version}, ${machine}; median of ${options.rounds} rounds`);
+if (redis === undefined) console.log('no redis-server on the PATH: without redlock');
+if (options.go === undefined) console.log('no --go PATH: without Go');
 
-for (const callers of CALLERS) {
-  const operation = async (id: number): Promise<void> => {
-    const lock = await locks.acquire(`bench-${id}`);
-    await lock.release();
-  };
-  rows.push({
-    who: 'coord',
-    workload: 'free names',
-    callers,
-    ...(await measure({ callers, seconds, operation })),
-  });
-}
-// etcd3 grants and revokes a lease for each lock, and has no waiting lock.
-for (const callers of [1, 64]) {
-  const operation = (id: number): Promise<void> =>
-    etcd3
-      .lock(`bench3-${id}`)
-      .ttl(30)
-      .do(() => undefined);
-  rows.push({
-    who: 'etcd3',
-    workload: 'free names',
-    callers,
-    ...(await measure({ callers, seconds, operation })),
-  });
-}
-
-/** Each contender on a client of its own, as separate processes would be. */
-const contenders = await Promise.all(
-  Array.from({ length: CONTENDERS }, async () => {
-    const own = await connect(etcd.connectOptions);
-    return { own, locks: createLocks(own) };
-  }),
-);
-const contended = async (id: number): Promise<void> => {
-  const lock = await contenders[id]?.locks.acquire('bench-contended');
-  await lock?.release();
-};
-const figures = await measure({ callers: CONTENDERS, seconds, operation: contended });
-rows.push({ who: 'coord', workload: 'one name', callers: CONTENDERS, ...figures });
-await Promise.all(contenders.map(({ own }) => own.close()));
-
-if (go) rows.push(...(await goRows(go, etcd.target, 'lock')));
-etcd3.close();
-printReport(rows);
+const bench = await benchLocks(etcd, redis, options, (line) => console.error(`  ${line}`));
+console.log('');
+printReport(bench.rows);
+console.log('');
+printLockAims(bench);

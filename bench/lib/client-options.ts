@@ -57,13 +57,13 @@ export function clientBenchOptions(): ClientBenchOptions {
   }
 }
 
-function positive(name: string, text: string): number {
+export function positive(name: string, text: string): number {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
   throw new Error(`--${name} must be a positive number, got ${text}`);
 }
 
-function whole(name: string, text: string): number {
+export function whole(name: string, text: string): number {
   const value = positive(name, text);
   if (Number.isInteger(value)) return value;
   throw new Error(`--${name} must be a whole number, got ${text}`);

@@ -8,14 +8,18 @@ const PROTO = createRequire(import.meta.url).resolve('etcd3/proto/rpc.proto');
 export interface RawKv extends Disposable {
   put(key: string, value: Buffer): Promise<unknown>;
   get(key: string): Promise<unknown>;
+  /** One transaction of the shape of a hand-over: a compare, a delete, a put and a range of the keys under a prefix. */
+  replace(from: string, to: string, prefix: string): Promise<unknown>;
 }
 
 /** The least that a client over grpc-js can be: its calls and proto-loader's codec, with nothing around them. */
 export function rawKv(target: string): RawKv {
   const service = loadSync(PROTO, { keepCase: true, longs: String, defaults: true })['etcdserverpb.KV'];
   if (service === undefined || 'format' in service) throw new Error(`${PROTO} has no service KV`);
-  const { Put, Range } = service;
-  if (Put === undefined || Range === undefined) throw new Error(`${PROTO} has no Put or Range`);
+  const { Put, Range, Txn } = service;
+  if (Put === undefined || Range === undefined || Txn === undefined) {
+    throw new Error(`${PROTO} has no Put, Range or Txn`);
+  }
   const client = new grpc.Client(target, grpc.credentials.createInsecure());
   const call = (method: MethodDefinition<object, object>, request: object): Promise<unknown> =>
     new Promise((resolve, reject) => {
@@ -27,6 +31,20 @@ export function rawKv(target: string): RawKv {
   return {
     put: (key, value) => call(Put, { key: Buffer.from(key), value }),
     get: (key) => call(Range, { key: Buffer.from(key) }),
+    replace: (from, to, prefix) => {
+      const key = Buffer.from(to);
+      const end = Buffer.from(prefix);
+      end[end.length - 1] = (end.at(-1) ?? 0) + 1;
+      const request = {
+        compare: [{ result: 'EQUAL', target: 'CREATE', key, create_revision: 0 }],
+        success: [
+          { request_delete_range: { key: Buffer.from(from) } },
+          { request_put: { key, value: Buffer.alloc(100, 'x') } },
+          { request_range: { key: Buffer.from(prefix), range_end: end } },
+        ],
+      };
+      return call(Txn, request);
+    },
     [Symbol.dispose]: () => client.close(),
   };
 }
