@@ -8,7 +8,7 @@ import type { WaitOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
 import type { Key } from './range.js';
 import type { RangeCache } from './range-cache.js';
-import { assertValid, show } from './validation.js';
+import { assertValid, checkRevision, checkWaitOptions } from './validation.js';
 import { Wait } from './wait.js';
 import type { WatchBatch } from './watch.js';
 
@@ -74,14 +74,13 @@ export class CacheView<T> implements WatchCache<T> {
   }
 
   async waitFor(revision: bigint, options?: WaitOptions): Promise<void> {
-    if (typeof revision !== 'bigint') {
-      assertValid([{ path: 'revision', message: `must be a bigint, got ${show(revision)}` }]);
-    }
+    assertValid(checkRevision([], 'revision', revision));
     using wait = new Wait(options, `cache at revision ${revision}`);
     await wait.race(this.#reached(revision, wait.signal));
   }
 
   async synced(options: WaitOptions = {}): Promise<void> {
+    assertValid(checkWaitOptions([], options));
     const { ownWrite, error } = this.#raw;
     if (error) throw error; // it will not be in step ever again
     if (ownWrite <= this.#raw.revision && this.#raw.revision > 0n && !options.signal?.aborted) return;

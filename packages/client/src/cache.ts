@@ -1,7 +1,7 @@
 import type { KeyValue } from './key-value.js';
 import type { WaitOptions } from './kv.js';
 import type { Key } from './range.js';
-import { assertValid, type IssueList, show } from './validation.js';
+import { assertValid, type IssueList, readInput, show } from './validation.js';
 
 /**
  * `live`: attached to etcd and caught up. `stale`: what etcd had when it could last be reached.
@@ -83,13 +83,20 @@ export interface WatchCache<T> extends AsyncDisposable {
 
 /** @throws {ValidationError} */
 export function checkCacheOptions(options: Partial<CacheOptions<unknown>> | undefined): void {
+  readInput('options', () => checkFields(options ?? {}));
+}
+
+function checkFields({ decode, snapshotFile }: Partial<CacheOptions<unknown>>): void {
   const issues: IssueList = [];
-  const { decode, snapshotFile } = options ?? {};
   if (typeof decode !== 'function') {
     issues.push({ path: 'decode', message: `must be a function, got ${show(decode)}` });
   }
-  if (snapshotFile !== undefined && (typeof snapshotFile !== 'string' || snapshotFile === '')) {
+  if (snapshotFile !== undefined && !isPath(snapshotFile)) {
     issues.push({ path: 'snapshotFile', message: `must be the path of a file, got ${show(snapshotFile)}` });
   }
   assertValid(issues);
+}
+
+function isPath(path: unknown): boolean {
+  return typeof path === 'string' && path !== '' && !path.includes('\0');
 }

@@ -1,5 +1,5 @@
 import type { KeyValue } from './key-value.js';
-import type { Key } from './range.js';
+import { type Key, textOrBytes } from './range.js';
 
 /** What no text from UTF-8 begins with: half a surrogate pair. */
 const NOT_TEXT = '\ud800';
@@ -12,9 +12,11 @@ export function keyName({ key, rawKey }: KeyValue): string {
   return key.includes('\ufffd') ? nameOfBytes(rawKey, key) : key;
 }
 
-/** The name of a key as callers give it. */
+/** The name of a key as callers give it. @throws {ValidationError} when it is neither text nor bytes */
 export function nameOf(key: Key): string {
-  return typeof key === 'string' ? key : nameOfBytes(key, bufferOf(key).toString());
+  if (typeof key === 'string') return key;
+  const bytes = textOrBytes(key, 'key');
+  return nameOfBytes(bytes, bytes.toString());
 }
 
 function nameOfBytes(bytes: Uint8Array, text: string): string {

@@ -11,7 +11,6 @@ import type {
   GetOptions,
   KV,
   ListOptions,
-  Op,
   OpResult,
   PutOptions,
   PutResult,
@@ -21,12 +20,13 @@ import type {
   TxnResult,
   WriteOptions,
 } from './kv.js';
+import type { RequestOp, TxnRequestMessage } from './kv-messages.js';
 import { PageSize } from './page-size.js';
 import type { Key, KeyRange, Range } from './range.js';
 import type { Session } from './session.js';
 import type { CallKind } from './transport.js';
 import { deleteRequest, type TxnCodec } from './txn-codec.js';
-import { assertValid, checkWaitOptions, type IssueList, show } from './validation.js';
+import { assertValid, checkFlag, checkWaitOptions, type IssueList, readInput, show } from './validation.js';
 
 /** Called with each range that this client has changed, and the revision of the change. */
 export type WriteListener = (range: KeyRange, revision: bigint) => void;
@@ -46,16 +46,20 @@ export class KvClient implements KV {
   }
 
   async get(key: Key, options: GetOptions = {}): Promise<KeyValue | undefined> {
-    assertValid(checkCallOptions([], options));
-    const request = this.#codec.rangeRequest({ key: this.#codec.key(key) }, options, 1);
+    const request = readInput('get', () => {
+      assertValid(checkCallOptions([], options));
+      return this.#codec.rangeRequest({ key: this.#codec.key(key) }, options, 1);
+    });
     const response = await this.#coalescer.call(rangeCall(request), options);
     const kv = response.kvs[0];
     return kv === undefined ? undefined : this.#codec.keyValue(kv);
   }
 
   async range(range: Range, options: RangeOptions = {}): Promise<RangeResult> {
-    assertValid(checkCallOptions([], options));
-    const request = this.#codec.rangeRequest(this.#codec.range(range), options);
+    const request = readInput('range', () => {
+      assertValid(checkCallOptions([], options));
+      return this.#codec.rangeRequest(this.#codec.range(range), options);
+    });
     const response = await this.#coalescer.call(rangeCall(request), options);
     return this.#codec.rangeResult(response, response.header.revision);
   }
@@ -69,14 +73,16 @@ export class KvClient implements KV {
 
   /** A range page by page, all at the revision of the first page. */
   pages(range: Range, options: ListOptions = {}): AsyncIterable<RangeResult> {
-    const issues = checkCallOptions([], options);
-    assertValid(issues);
-    const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
-    if (!Number.isSafeInteger(pageSize) || pageSize < 1) {
-      issues.push({ path: 'pageSize', message: `must be a whole number from 1, got ${show(pageSize)}` });
-    }
-    assertValid(issues);
-    return this.#pages(this.#codec.range(range), pageSize, options);
+    return readInput('list', () => {
+      assertValid(checkCallOptions([], options));
+      const { pageSize = DEFAULT_PAGE_SIZE } = options;
+      if (!Number.isSafeInteger(pageSize) || pageSize < 1) {
+        assertValid([{ path: 'pageSize', message: `must be a whole number from 1, got ${show(pageSize)}` }]);
+      }
+      const target = this.#codec.range(range);
+      this.#codec.rangeRequest(target, options); // refused here, not at the first page
+      return this.#pages(target, pageSize, options);
+    });
   }
 
   async *#pages(range: KeyRange, maxKeys: number, options: ListOptions): AsyncIterable<RangeResult> {
@@ -98,8 +104,10 @@ export class KvClient implements KV {
   }
 
   async put(key: Key, value: string | Uint8Array, options: PutOptions = {}): Promise<PutResult> {
-    assertValid(checkCallOptions([], options));
-    const request = this.#codec.putRequest(key, value, options);
+    const request = readInput('put', () => {
+      assertValid(checkCallOptions([], options));
+      return this.#codec.putRequest(key, value, options);
+    });
     const call = putCall(request, kindOf(options), this.#coalescer.rules);
     const answer = this.#call(call, options);
     const response = await (options.session ? this.#sessionBound(answer, options.session) : answer);
@@ -109,9 +117,11 @@ export class KvClient implements KV {
   }
 
   async delete(range: Range, options: DeleteOptions = {}): Promise<DeleteResult> {
-    assertValid(checkCallOptions([], options));
-    const target = this.#codec.range(range);
-    const request = deleteRequest(target, options.previous);
+    const { target, request } = readInput('delete', () => {
+      assertValid(checkCallOptions([], options));
+      const target = this.#codec.range(range);
+      return { target, request: deleteRequest(target, options.previous) };
+    });
     const response = await this.#call(deleteCall(request, kindOf(options)), options);
     const result = this.#codec.deleteResult(response, response.header.revision);
     if (result.deleted > 0) this.#onWrite(target, result.revision);
@@ -119,19 +129,21 @@ export class KvClient implements KV {
   }
 
   async txn(request: TxnRequest, options: WriteOptions = {}): Promise<TxnResult> {
-    assertValid(checkCallOptions([], options));
-    const wire = this.#codec.txnRequest(request);
-    const kind = isReadOnly(request) ? 'read' : kindOf(options);
+    const wire = readInput('txn', () => {
+      assertValid(checkCallOptions([], options));
+      return this.#codec.txnRequest(request);
+    });
+    const kind = isReadOnly(wire) ? 'read' : kindOf(options);
     const response = await this.#call(txnCall(wire, kind), options);
     const result = this.#codec.txnResult(response, response.header.revision);
-    this.#reportWrites(request, result);
+    this.#reportWrites(wire, result);
     return result;
   }
 
   #call<Response>(call: KvCall<Response>, options: WriteOptions): Promise<Response> {
     const { exclusive } = options;
     if (exclusive === undefined || exclusive.length === 0) return this.#coalescer.call(call, options);
-    const spans = exclusive.map((range, i) => {
+    const spans = Array.from(exclusive, (range, i) => {
       const { key, end } = this.#codec.range(range, `exclusive[${i}]`);
       return keySpan(key, end);
     });
@@ -152,29 +164,32 @@ export class KvClient implements KV {
     }
   }
 
-  #reportWrites(request: TxnRequest, result: TxnResult): void {
-    const branch = (result.succeeded ? request.success : request.failure) ?? [];
+  #reportWrites(request: TxnRequestMessage, result: TxnResult): void {
+    const branch = result.succeeded ? request.success : request.failure;
     for (const [index, op] of branch.entries()) {
       const response = result.responses[index];
       if (response !== undefined) this.#reportWrite(op, response);
     }
   }
 
-  #reportWrite(op: Op, response: OpResult): void {
-    if ('put' in op) this.#onWrite({ key: this.#codec.key(op.put.key) }, response.revision);
-    else if ('delete' in op && response.type === 'delete' && response.deleted > 0) {
-      this.#onWrite(this.#codec.range(op.delete), response.revision);
-    } else if ('txn' in op && response.type === 'txn') this.#reportWrites(op.txn, response);
+  #reportWrite(op: RequestOp, response: OpResult): void {
+    const { request_put, request_delete_range, request_txn } = op;
+    if (request_put !== undefined) this.#onWrite({ key: request_put.key }, response.revision);
+    else if (request_delete_range !== undefined && response.type === 'delete' && response.deleted > 0) {
+      const { key, range_end: end } = request_delete_range;
+      this.#onWrite({ key, ...(end && { end }) }, response.revision);
+    } else if (request_txn !== undefined && response.type === 'txn') {
+      this.#reportWrites(request_txn, response);
+    }
   }
 }
 
 function checkCallOptions(issues: IssueList, options: WriteOptions): IssueList {
   checkWaitOptions(issues, options);
   if (issues.length > 0) return issues;
-  const { coalesce, exclusive } = options;
-  if (coalesce !== undefined && typeof coalesce !== 'boolean') {
-    issues.push({ path: 'coalesce', message: `must be true or false, got ${show(coalesce)}` });
-  }
+  const { coalesce, idempotent, exclusive } = options;
+  checkFlag(issues, 'coalesce', coalesce);
+  checkFlag(issues, 'idempotent', idempotent);
   if (exclusive !== undefined && !Array.isArray(exclusive)) {
     issues.push({ path: 'exclusive', message: `must be an array of ranges, got ${show(exclusive)}` });
   }
@@ -185,9 +200,11 @@ function kindOf(options: CallOptions): CallKind {
   return options.idempotent ? 'idempotent' : 'write';
 }
 
-function isReadOnly(request: TxnRequest): boolean {
-  const ops = [...(request.success ?? []), ...(request.failure ?? [])];
-  return ops.every((op) => 'get' in op || ('txn' in op && isReadOnly(op.txn)));
+function isReadOnly({ success, failure }: TxnRequestMessage): boolean {
+  return [...success, ...failure].every(
+    ({ request_range, request_txn }) =>
+      request_range !== undefined || (request_txn !== undefined && isReadOnly(request_txn)),
+  );
 }
 
 /** The first key that sorts after this one. */

@@ -7,7 +7,7 @@ import { type KeptLease, type LeaseKeeper, type Moment, now } from './lease-keep
 import type { CoordLogger } from './logger.js';
 import type { Session, SessionOptions, SessionState } from './session.js';
 import type { Transport } from './transport.js';
-import { assertValid, checkPositiveMs, checkTtlMs, checkWaitOptions } from './validation.js';
+import { assertValid, checkPositiveMs, checkTtlMs, checkWaitOptions, readInput } from './validation.js';
 import { Wait } from './wait.js';
 
 const DEFAULT_TTL_MS = 10_000;
@@ -64,11 +64,7 @@ export class LeaseSession implements Session, KeptLease {
    * "already exists" means that an earlier attempt arrived.
    */
   static async open(options: OpenOptions, context: SessionContext): Promise<LeaseSession> {
-    const ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
-    const issues = checkTtlMs(checkWaitOptions([], options), 'ttlMs', ttlMs);
-    if (options.renewIntervalMs !== undefined)
-      checkPositiveMs(issues, 'renewIntervalMs', options.renewIntervalMs);
-    assertValid(issues);
+    const { ttlMs } = readInput('options', () => checkOpenOptions(options));
     const leaseId = randomLeaseId();
     const request = { ID: leaseId.toString(), TTL: wholeSeconds(ttlMs) };
     const sentAt = now();
@@ -225,6 +221,17 @@ export class LeaseSession implements Session, KeptLease {
     this.#context.onEnded(this);
     this.#controller.abort(reason);
   }
+}
+
+/** @throws {ValidationError} */
+function checkOpenOptions(options: OpenOptions): { ttlMs: number } {
+  const issues = checkWaitOptions([], options);
+  assertValid(issues);
+  const { ttlMs = DEFAULT_TTL_MS, renewIntervalMs } = options;
+  checkTtlMs(issues, 'ttlMs', ttlMs);
+  if (renewIntervalMs !== undefined) checkPositiveMs(issues, 'renewIntervalMs', renewIntervalMs);
+  assertValid(issues);
+  return { ttlMs };
 }
 
 function randomLeaseId(): bigint {

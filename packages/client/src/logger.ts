@@ -20,12 +20,16 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 const SEVERITY: Record<LogLevel, number> = { silent: 0, error: 1, warn: 2, info: 3, debug: 4 };
 
-/** Filters by level and writes `message, fields` to the user's logger; nothing without a logger. */
+/** Filters by level and writes `message, fields` to the user's logger; nothing without a logger, and one that throws harms nobody. */
 export function createCoordLogger(logger: Logger | undefined, level: LogLevel): CoordLogger {
   const at = (severity: 'error' | 'warn' | 'info' | 'debug') => (message: string, fields?: LogFields) => {
     if (logger === undefined || SEVERITY[severity] > SEVERITY[level]) return;
-    if (fields === undefined) logger[severity](`coord: ${message}`);
-    else logger[severity](`coord: ${message}`, fields);
+    try {
+      if (fields === undefined) logger[severity](`coord: ${message}`);
+      else logger[severity](`coord: ${message}`, fields);
+    } catch {
+      // A full disk of the log must not end a watch or a connection; and where could we say so?
+    }
   };
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
 }

@@ -1,5 +1,6 @@
+import { types } from 'node:util';
 import type { Logger, LogLevel } from './logger.js';
-import { assertValid, checkPositiveMs, type IssueList, show } from './validation.js';
+import { assertValid, checkPositiveMs, type IssueList, readInput, show } from './validation.js';
 
 /** TLS, from files or from memory. Files are read when the connection is made. */
 export interface TlsOptions {
@@ -77,24 +78,36 @@ const MIN_KEEPALIVE_TIME_MS = 10_000;
  * @throws {ValidationError} with every problem found
  */
 export function resolveClientOptions(options: ClientOptions = {}): ResolvedClientOptions {
+  return readInput('options', () => checkClientOptions(options));
+}
+
+function checkClientOptions(options: ClientOptions): ResolvedClientOptions {
   const issues: IssueList = [];
-  if (typeof options !== 'object' || options === null) {
+  if (!isObject(options)) {
     issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
     assertValid(issues);
   }
-  const endpoints = options.endpoints ?? ['127.0.0.1:2379'];
+  const {
+    endpoints = ['127.0.0.1:2379'],
+    namespace = '',
+    dialTimeoutMs = 5_000,
+    requestTimeoutMs = 5_000,
+    keepAliveTimeMs = 10_000,
+    keepAliveTimeoutMs = 3_000,
+    logLevel = 'info',
+  } = options;
   const resolved: ResolvedClientOptions = {
     endpoints: checkEndpoints(issues, endpoints, options.tls),
     credentials: checkCredentials(issues, options),
     tls: checkTls(issues, options.tls),
-    namespace: options.namespace ?? '',
-    dialTimeoutMs: options.dialTimeoutMs ?? 5_000,
-    requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
-    keepAliveTimeMs: options.keepAliveTimeMs ?? 10_000,
-    keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? 3_000,
+    namespace,
+    dialTimeoutMs,
+    requestTimeoutMs,
+    keepAliveTimeMs,
+    keepAliveTimeoutMs,
     retry: checkRetry(issues, options.retry),
     logger: checkLogger(issues, options.logger),
-    logLevel: options.logLevel ?? 'info',
+    logLevel,
   };
   for (const name of [
     'dialTimeoutMs',
@@ -133,7 +146,7 @@ function checkEndpoints(
     return [];
   }
   const schemes = new Set<string>();
-  const normalized = endpoints.map((endpoint: unknown, index) => {
+  const normalized = Array.from(endpoints, (endpoint: unknown, index) => {
     const path = `endpoints[${index}]`;
     const match = typeof endpoint === 'string' ? ENDPOINT.exec(endpoint) : null;
     const port = Number(match?.[3]);
@@ -157,7 +170,7 @@ function checkCredentials(issues: IssueList, options: ClientOptions): ResolvedCl
   const { username, password } = options;
   if (username === undefined && password === undefined) return undefined;
   for (const [path, value] of Object.entries({ username, password })) {
-    if (typeof value !== 'string' || value === '') {
+    if (!isText(value)) {
       issues.push({ path, message: 'username and password must both be given, as non-empty text' });
     }
   }
@@ -165,9 +178,31 @@ function checkCredentials(issues: IssueList, options: ClientOptions): ResolvedCl
 }
 
 function checkTls(issues: IssueList, tls: TlsOptions | undefined): TlsOptions | undefined {
-  if (tls === undefined || (typeof tls === 'object' && tls !== null)) return tls && { ...tls };
-  issues.push({ path: 'tls', message: `must be an object, got ${show(tls)}` });
-  return undefined;
+  if (tls === undefined) return undefined;
+  if (!isObject(tls)) {
+    issues.push({ path: 'tls', message: `must be an object, got ${show(tls)}` });
+    return undefined;
+  }
+  const checked = { ...tls };
+  for (const name of ['caFile', 'certFile', 'keyFile', 'serverName'] as const) {
+    const value = checked[name];
+    if (value === undefined || isText(value)) continue;
+    issues.push({ path: `tls.${name}`, message: `must be non-empty text, got ${show(value)}` });
+  }
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const value = checked[name];
+    if (value === undefined || isText(value) || types.isUint8Array(value)) continue;
+    issues.push({ path: `tls.${name}`, message: 'must be PEM as text or bytes' }); // never shown: it may be a key
+  }
+  return checked;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.isWellFormed();
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function checkLogger(issues: IssueList, logger: Partial<Logger> | undefined): Logger | undefined {
@@ -181,16 +216,17 @@ function isLogger(logger: Partial<Logger> | null): logger is Logger {
 }
 
 function checkRetry(issues: IssueList, retry: RetryOptions = {}): ResolvedClientOptions['retry'] {
-  if (typeof retry !== 'object' || retry === null) {
+  if (!isObject(retry)) {
     issues.push({ path: 'retry', message: `must be an object, got ${show(retry)}` });
     return DEFAULT_RETRY;
   }
-  const resolved = {
-    maxAttempts: retry.maxAttempts ?? DEFAULT_RETRY.maxAttempts,
-    initialDelayMs: retry.initialDelayMs ?? DEFAULT_RETRY.initialDelayMs,
-    maxDelayMs: retry.maxDelayMs ?? DEFAULT_RETRY.maxDelayMs,
-    multiplier: retry.multiplier ?? DEFAULT_RETRY.multiplier,
-  };
+  const {
+    maxAttempts = DEFAULT_RETRY.maxAttempts,
+    initialDelayMs = DEFAULT_RETRY.initialDelayMs,
+    maxDelayMs = DEFAULT_RETRY.maxDelayMs,
+    multiplier = DEFAULT_RETRY.multiplier,
+  } = retry;
+  const resolved = { maxAttempts, initialDelayMs, maxDelayMs, multiplier };
   if (!Number.isInteger(resolved.maxAttempts) || resolved.maxAttempts < 1) {
     issues.push({
       path: 'retry.maxAttempts',

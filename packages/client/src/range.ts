@@ -1,4 +1,6 @@
+import { types } from 'node:util';
 import { ValidationError } from './errors.js';
+import { readInput } from './validation.js';
 
 /** A key: text, or raw bytes. */
 export type Key = string | Uint8Array;
@@ -22,7 +24,7 @@ export function keyBytes(key: Key, path = 'key'): Buffer {
   return bytes;
 }
 
-/** The bytes of a value or key: text as UTF-8, bytes as they are. */
+/** The bytes of a value or key, as they are now: text as UTF-8. */
 export function textOrBytes(input: string | Uint8Array, path: string): Buffer {
   if (typeof input === 'string') {
     if (!input.isWellFormed()) {
@@ -31,13 +33,22 @@ export function textOrBytes(input: string | Uint8Array, path: string): Buffer {
     }
     return Buffer.from(input, 'utf8');
   }
-  if (input instanceof Uint8Array) return Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  throw new ValidationError([{ path, message: `must be a string or Uint8Array, got ${typeof input}` }]);
+  if (!types.isUint8Array(input)) {
+    throw new ValidationError([{ path, message: `must be a string or Uint8Array, got ${typeof input}` }]);
+  }
+  // A copy: the caller may use his buffer for something else before this is sent, or sent again. The view throws
+  // for bytes that have been transferred to somebody else.
+  return readInput(path, () => Buffer.from(Buffer.from(input.buffer, input.byteOffset, input.byteLength)));
 }
 
 export function keyRange(range: Range, path = 'range'): KeyRange {
-  if (typeof range === 'string' || range instanceof Uint8Array) return { key: keyBytes(range, path) };
-  if (typeof range !== 'object' || range === null) {
+  if (typeof range === 'string' || types.isUint8Array(range)) return { key: keyBytes(range, path) };
+  return readInput(path, () => spanOf(range, path));
+}
+
+function spanOf(range: Exclude<Range, Key>, path: string): KeyRange {
+  const whole = typeof range === 'object' && range !== null && !Array.isArray(range);
+  if (!whole || ('prefix' in range && ('start' in range || 'end' in range))) {
     throw new ValidationError([{ path, message: 'must be a key, { prefix } or { start, end }' }]);
   }
   if ('prefix' in range) {

@@ -39,7 +39,7 @@ import {
   textOrBytes,
 } from './range.js';
 import type { Session } from './session.js';
-import { show } from './validation.js';
+import { assertValid, checkFlag, MAX_INT64, show } from './validation.js';
 
 const OPERATORS = {
   '=': CompareResult.Equal,
@@ -60,6 +60,9 @@ const SORT_TARGETS = {
   mod: SortTarget.Mod,
   value: SortTarget.Value,
 } as const;
+/** The answers to more than about 45 cannot be read. */
+const MAX_NESTED_TXNS = 32;
+const OPS = ['get', 'put', 'delete', 'txn'] as const;
 const SORT_ORDERS = { ascend: SortOrder.Ascend, descend: SortOrder.Descend } as const;
 
 /** Turns requests into etcd's messages and answers back, under the client's namespace. */
@@ -85,7 +88,9 @@ export class TxnCodec {
   }
 
   rangeRequest(range: KeyRange, options: RangeOptions = {}, limit = options.limit): RangeRequest {
+    assertObject(options, 'options');
     const { sort } = options;
+    if (sort !== undefined) assertObject(sort, 'sort');
     return {
       key: range.key,
       range_end: range.end,
@@ -93,9 +98,9 @@ export class TxnCodec {
       revision: int64(options.revision, 'revision'),
       sort_order: sort && SORT_ORDERS[oneOf(SORT_ORDERS, sort.order, 'sort.order')],
       sort_target: sort && SORT_TARGETS[oneOf(SORT_TARGETS, sort.by, 'sort.by')],
-      serializable: options.serializable,
-      keys_only: options.keysOnly,
-      count_only: options.countOnly,
+      serializable: flag(options.serializable, 'serializable'),
+      keys_only: flag(options.keysOnly, 'keysOnly'),
+      count_only: flag(options.countOnly, 'countOnly'),
       min_mod_revision: int64(options.minModRevision, 'minModRevision'),
       max_mod_revision: int64(options.maxModRevision, 'maxModRevision'),
       min_create_revision: int64(options.minCreateRevision, 'minCreateRevision'),
@@ -116,21 +121,24 @@ export class TxnCodec {
       key: this.key(key, `${path}.key`),
       value: textOrBytes(value, `${path}.value`),
       lease: int64(lease, `${path}.leaseId`),
-      prev_kv: fields.previous,
-      ignore_value: fields.ignoreValue,
-      ignore_lease: fields.ignoreLease,
+      prev_kv: flag(fields.previous, `${path}.previous`),
+      ignore_value: flag(fields.ignoreValue, `${path}.ignoreValue`),
+      ignore_lease: flag(fields.ignoreLease, `${path}.ignoreLease`),
     };
   }
 
-  txnRequest(request: TxnRequest, path = 'txn'): TxnRequestMessage {
+  txnRequest(request: TxnRequest, path = 'txn', depth = 0): TxnRequestMessage {
     assertObject(request, path);
+    if (depth > MAX_NESTED_TXNS) {
+      throw new ValidationError([{ path, message: `is nested more than ${MAX_NESTED_TXNS} times` }]);
+    }
     const { compare, success, failure } = request;
     return {
       compare: list(compare, `${path}.compare`).map((each, i) =>
         this.#compare(each, `${path}.compare[${i}]`),
       ),
-      success: list(success, `${path}.success`).map((each, i) => this.#op(each, `${path}.success[${i}]`)),
-      failure: list(failure, `${path}.failure`).map((each, i) => this.#op(each, `${path}.failure[${i}]`)),
+      success: this.#ops(success, `${path}.success`, depth),
+      failure: this.#ops(failure, `${path}.failure`, depth),
     };
   }
 
@@ -146,8 +154,15 @@ export class TxnCodec {
     return { ...base, target, [operand]: requiredInt64(compare.to, `${path}.to`) };
   }
 
-  #op(op: Op, path: string): RequestOp {
+  #ops(ops: readonly Op[] | undefined, path: string, depth: number): RequestOp[] {
+    return list(ops, path).map((each, i) => this.#op(each, `${path}[${i}]`, depth));
+  }
+
+  #op(op: Op, path: string, depth: number): RequestOp {
     assertObject(op, path);
+    if (OPS.reduce((n, name) => (name in op ? n + 1 : n), 0) !== 1) {
+      throw new ValidationError([{ path, message: `must be one of ${OPS.join(', ')}` }]);
+    }
     if ('get' in op) {
       return { request_range: this.rangeRequest(this.range(op.get, `${path}.get`), op.options) };
     }
@@ -158,8 +173,7 @@ export class TxnCodec {
     if ('delete' in op) {
       return { request_delete_range: deleteRequest(this.range(op.delete, `${path}.delete`), op.previous) };
     }
-    if ('txn' in op) return { request_txn: this.txnRequest(op.txn, `${path}.txn`) };
-    throw new ValidationError([{ path, message: 'must be one of get, put, delete, txn' }]);
+    return { request_txn: this.txnRequest(op.txn, `${path}.txn`, depth + 1) };
   }
 
   keyValue(wire: WireKeyValue): KeyValue {
@@ -209,7 +223,7 @@ export class TxnCodec {
 
 /** The request to delete a range, as the server knows the range. */
 export function deleteRequest(range: KeyRange, previous: boolean | undefined): DeleteRangeRequest {
-  return { key: range.key, range_end: range.end, prev_kv: previous };
+  return { key: range.key, range_end: range.end, prev_kv: flag(previous, 'previous') };
 }
 
 /** @throws {ValidationError} unless the table has this name */
@@ -219,8 +233,14 @@ function oneOf<Name extends string>(table: Readonly<Record<Name, unknown>>, name
   throw new ValidationError([{ path, message: `must be one of ${names}, got ${show(name)}` }]);
 }
 
+function flag(value: boolean | undefined, path: string): boolean | undefined {
+  if (value !== undefined && typeof value !== 'boolean') assertValid(checkFlag([], path, value));
+  return value;
+}
+
 function list<T>(items: readonly T[] | undefined, path: string): readonly T[] {
-  if (items === undefined || Array.isArray(items)) return items ?? [];
+  if (items === undefined) return [];
+  if (Array.isArray(items)) return [...items]; // without holes, which map would leave out
   throw new ValidationError([{ path, message: `must be an array, got ${show(items)}` }]);
 }
 
@@ -230,11 +250,9 @@ function assertObject(value: unknown, path: string): void {
 }
 
 function assertSession(session: Partial<Session>, path: string): void {
-  if (typeof session?.assertAlive === 'function') return;
+  if (typeof session?.assertAlive === 'function' && typeof session.leaseId === 'bigint') return;
   throw new ValidationError([{ path, message: `must be a session, got ${show(session)}` }]);
 }
-
-const MAX_INT64 = 2n ** 63n - 1n;
 
 function int64(value: bigint | undefined, path: string): bigint | undefined {
   return value === undefined ? undefined : requiredInt64(value, path);

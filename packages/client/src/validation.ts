@@ -1,4 +1,4 @@
-import { ValidationError, type ValidationIssue } from './errors.js';
+import { CoordError, ValidationError, type ValidationIssue } from './errors.js';
 import type { WaitOptions } from './kv.js';
 
 /** Problems found so far: check everything first, then `assertValid` once, so that all are reported. */
@@ -7,6 +7,23 @@ export type IssueList = ValidationIssue[];
 /** @throws {ValidationError} when there is any issue */
 export function assertValid(issues: IssueList): void {
   if (issues.length > 0) throw new ValidationError(issues);
+}
+
+/**
+ * Runs what reads a caller's input: what throws by itself while it is read, as a getter or a proxy may, is bad input, too.
+ * @throws {ValidationError}
+ */
+export function readInput<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (CoordError.is(error)) throw error;
+    throw new ValidationError([{ path, message: unreadable(error) }], { cause: error });
+  }
+}
+
+function unreadable(error: unknown): string {
+  return `cannot be read${error instanceof Error ? `: ${error.message}` : ''}`;
 }
 
 /** setTimeout turns anything above 2^31−1 ms into 1 ms. */
@@ -28,13 +45,50 @@ export function checkTtlMs(issues: IssueList, path: string, value: unknown): Iss
 
 export function checkWaitOptions(issues: IssueList, options: WaitOptions | undefined): IssueList {
   if (options === undefined) return issues;
+  try {
+    return checkWaitFields(issues, options);
+  } catch (error) {
+    issues.push({ path: 'options', message: unreadable(error) });
+    return issues;
+  }
+}
+
+function checkWaitFields(issues: IssueList, options: WaitOptions): IssueList {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
     return issues;
   }
   if (options.timeoutMs !== undefined) checkPositiveMs(issues, 'timeoutMs', options.timeoutMs);
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    issues.push({ path: 'signal', message: 'must be an AbortSignal' });
+  return checkSignal(issues, options.signal);
+}
+
+export function checkSignal(issues: IssueList, signal: unknown): IssueList {
+  if (signal === undefined || isAbortSignal(signal)) return issues;
+  issues.push({ path: 'signal', message: 'must be an AbortSignal' });
+  return issues;
+}
+
+function isAbortSignal(signal: unknown): boolean {
+  try {
+    return signal instanceof AbortSignal && typeof signal.aborted === 'boolean'; // an imitation throws here
+  } catch {
+    return false;
+  }
+}
+
+export function checkFlag(issues: IssueList, path: string, value: unknown): IssueList {
+  if (value !== undefined && typeof value !== 'boolean') {
+    issues.push({ path, message: `must be true or false, got ${show(value)}` });
+  }
+  return issues;
+}
+
+export const MAX_INT64 = 2n ** 63n - 1n;
+
+/** Beyond 2^63−1, 64 bits turn negative; etcd before 3.4.38 and 3.5.24 then loses events of other watches. */
+export function checkRevision(issues: IssueList, path: string, value: unknown): IssueList {
+  if (typeof value !== 'bigint' || value < 0n || value > MAX_INT64) {
+    issues.push({ path, message: `must be a bigint from 0n to ${MAX_INT64}n, got ${show(value)}` });
   }
   return issues;
 }
@@ -65,5 +119,5 @@ export function show(value: unknown): string {
     return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   }
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return String(value);
+  return typeof value === 'function' ? 'a function' : String(value);
 }

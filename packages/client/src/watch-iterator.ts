@@ -3,7 +3,15 @@ import { EtcdKeyValue, type KeyValue } from './key-value.js';
 import { manyMayListen } from './many-may-listen.js';
 import { PushIterator } from './push-iterator.js';
 import { keyRange, type Range } from './range.js';
-import { assertValid, type IssueList, show } from './validation.js';
+import {
+  assertValid,
+  checkFlag,
+  checkRevision,
+  checkSignal,
+  type IssueList,
+  readInput,
+  show,
+} from './validation.js';
 import type { Watch, WatchBatch, WatchEvent, WatchOptions } from './watch.js';
 import {
   type Snapshot,
@@ -30,7 +38,7 @@ export class WatchIterator implements Watch, WatchSink {
   #iterated = false;
 
   constructor(range: Range, options: WatchOptions, context: SubscriptionContext, onClosed: () => void) {
-    checkOptions(options);
+    readInput('options', () => checkOptions(options));
     const { signal } = options;
     if (signal?.aborted) throw new AbortedError('watch: aborted by the caller', { cause: signal.reason });
     keyRange(range);
@@ -157,20 +165,13 @@ export function deletedKeyValue(rawKey: Uint8Array, revision: bigint): KeyValue 
   });
 }
 
-/** Beyond it, 64 bits turn negative; etcd before 3.4.38 and 3.5.24 then loses events of other watches. */
-const MAX_REVISION = 2n ** 63n - 1n;
-
-function isRevision(value: unknown): boolean {
-  return typeof value === 'bigint' && value >= 0n && value <= MAX_REVISION;
-}
-
 function checkOptions(options: WatchOptions): void {
   const issues: IssueList = [];
-  const { startRevision, resync, ignore, maxBuffered, signal } = options;
-  if (startRevision !== undefined && !isRevision(startRevision)) {
-    const message = `must be a bigint from 0n to ${MAX_REVISION}n, got ${show(startRevision)}`;
-    issues.push({ path: 'startRevision', message });
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
   }
+  const { startRevision, resync, ignore, maxBuffered, previous, signal } = options;
+  if (startRevision !== undefined) checkRevision(issues, 'startRevision', startRevision);
   if (resync !== undefined && !['difference', 'snapshot', 'error'].includes(resync)) {
     issues.push({ path: 'resync', message: `must be difference, snapshot or error, got ${show(resync)}` });
   }
@@ -180,8 +181,6 @@ function checkOptions(options: WatchOptions): void {
   if (maxBuffered !== undefined && (!Number.isSafeInteger(maxBuffered) || maxBuffered < 1)) {
     issues.push({ path: 'maxBuffered', message: `must be a whole number from 1, got ${show(maxBuffered)}` });
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    issues.push({ path: 'signal', message: 'must be an AbortSignal' });
-  }
-  assertValid(issues);
+  checkFlag(issues, 'previous', previous);
+  assertValid(checkSignal(issues, signal));
 }
