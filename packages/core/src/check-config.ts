@@ -25,10 +25,13 @@ const KNOWN = {
     keyof ServiceRegistryConfig,
     true
   >,
-  distributedLock: { keyPrefix: true, defaultTtlMs: true, renewIntervalMs: true } satisfies Record<
-    keyof DistributedLockConfig,
-    true
-  >,
+  distributedLock: {
+    keyPrefix: true,
+    defaultTtlMs: true,
+    renewIntervalMs: true,
+    enableReentrant: true,
+    rawNames: true,
+  } satisfies Record<keyof DistributedLockConfig, true>,
   configCenter: { keyPrefix: true, enableVersioning: true, maxVersionHistory: true } satisfies Record<
     keyof ConfigCenterConfig,
     true

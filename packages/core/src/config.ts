@@ -47,7 +47,7 @@ export function defaultConfig(): CoordConfig {
     retry: { maxAttempts: 5, initialDelayMs: 200, maxDelayMs: 5_000, multiplier: 2 },
     logLevel: 'info',
     serviceRegistry: { keyPrefix: '/services', ttlMs: 15_000 },
-    distributedLock: { keyPrefix: '/locks', defaultTtlMs: 30_000 },
+    distributedLock: { keyPrefix: '/locks', defaultTtlMs: 30_000, enableReentrant: true },
     configCenter: { keyPrefix: '/config', enableVersioning: true, maxVersionHistory: 100 },
   };
 }

@@ -12,7 +12,14 @@ import type {
   WatchConfigOptions,
 } from '@coord/config';
 import type { ConnectionOptions, ServiceConnection } from '@coord/grpc-resolver';
-import type { AcquireOptions, Lock } from '@coord/lock';
+import type {
+  AcquireOptions,
+  AcquireReentrantOptions,
+  Lock,
+  ReadLock,
+  ReentrantLock,
+  WriteLock,
+} from '@coord/lock';
 import type {
   DiscoverOptions,
   RegisterOptions,
@@ -117,6 +124,21 @@ export async function getServiceConnection(
 
 export async function acquireLock(key: string, options?: AcquireOptions): Promise<Lock> {
   return await coordinator().lock.acquire(key, options);
+}
+
+export async function acquireReentrantLock(
+  key: string,
+  options?: AcquireReentrantOptions,
+): Promise<ReentrantLock> {
+  return await coordinator().lock.acquireReentrant(key, options);
+}
+
+export async function acquireReadLock(key: string, options?: AcquireOptions): Promise<ReadLock> {
+  return await coordinator().lock.acquireReadLock(key, options);
+}
+
+export async function acquireWriteLock(key: string, options?: AcquireOptions): Promise<WriteLock> {
+  return await coordinator().lock.acquireWriteLock(key, options);
 }
 
 type Output<S extends StandardSchemaV1> = StandardSchemaV1.InferOutput<S>;

@@ -26,6 +26,9 @@ describe('@coord/core/global', () => {
   it('exports what it promises, and nothing else', () => {
     expect(Object.keys(shared).sort()).toEqual([
       'acquireLock',
+      'acquireReadLock',
+      'acquireReentrantLock',
+      'acquireWriteLock',
       'close',
       'configure',
       'deregisterService',

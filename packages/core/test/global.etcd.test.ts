@@ -2,6 +2,9 @@ import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testk
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   acquireLock,
+  acquireReadLock,
+  acquireReentrantLock,
+  acquireWriteLock,
   close,
   configure,
   deregisterService,
@@ -40,6 +43,12 @@ describe('the shared coordinator', () => {
 
     const lock = await acquireLock(name, { timeoutMs: 5_000 });
     expect(await lock.isHeld()).toBe(true);
+    const reentrant = await acquireReentrantLock(`${name}-again`, { owner: 'test', timeoutMs: 5_000 });
+    expect((await reentrant.reenter()).acquireCount).toBe(2);
+    await using read = await acquireReadLock(name, { timeoutMs: 5_000 });
+    expect(await read.isHeld()).toBe(true);
+    await using write = await acquireWriteLock(`${name}-write`, { timeoutMs: 5_000 });
+    expect(await write.isHeld()).toBe(true);
 
     const { service } = await registerService({ name, address: '10.0.0.1:80' });
     expect(await discoverServices(name)).toHaveLength(1);

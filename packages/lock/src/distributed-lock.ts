@@ -3,6 +3,7 @@ import type { MultiLock } from './held-multi-lock.js';
 import type { Lock } from './lock.js';
 import type { AcquireOptions } from './options.js';
 import type { ReadLock, WriteLock } from './read-write-lock.js';
+import type { AcquireReentrantOptions, ReentrantLock } from './reentrant-lock.js';
 import type { Semaphore, SemaphoreOptions } from './semaphore.js';
 
 /** Locks that are fair over all processes: whoever came first is served first. */
@@ -21,6 +22,22 @@ export interface DistributedLock extends AsyncDisposable {
    * @throws {ConnectionError} or {TimeoutError} when etcd cannot be reached within `timeoutMs` (the client's `requestTimeoutMs`)
    */
   tryAcquire(key: string, options?: AcquireOptions): Promise<Lock>;
+  /**
+   * Waits in FIFO order for the lock of the name, the same as `acquire`'s, which may then be entered
+   * again: by `lock.reenter()`, or by acquiring it here, on the same client, as the same `owner`. The
+   * token does not change, and the lock is free when every entry has been released.
+   *
+   * Several who ask as one owner while it is not held yet share one place in the queue, by the
+   * options of the first; each gives up alone. After a loss the owner acquires anew, with a new token.
+   * @example
+   * const outer = await locks.acquireReentrant('stock', { owner: 'order-17' });
+   * const inner = await locks.acquireReentrant('stock', { owner: 'order-17' }); // at once
+   * await inner.release(); // still held
+   * await outer.release();
+   * @throws the same as `acquire`
+   * @throws {ValidationError} also with `enableReentrant: false`
+   */
+  acquireReentrant(key: string, options?: AcquireReentrantOptions): Promise<ReentrantLock>;
   /**
    * Waits in FIFO order for the lock, to hold it together with other readers. Nobody starves: a
    * reader waits for the writers that came before it, a writer for everybody who came before it.

@@ -12,4 +12,5 @@ export type { Lock } from './lock.js';
 export { createLocks } from './locks.js';
 export type { AcquireOptions, DistributedLockConfig } from './options.js';
 export type { ReadLock, WriteLock } from './read-write-lock.js';
+export type { AcquireReentrantOptions, ReentrantLock } from './reentrant-lock.js';
 export type { Permit, Semaphore, SemaphoreOptions } from './semaphore.js';

@@ -3,7 +3,11 @@ import { checkKeyPrefix, checkLockName, escapeName, mutexPlace } from './lock-ke
 
 describe('mutexPlace', () => {
   it('lays keys out as Go does, with the lease first', () => {
-    const { etcdKeys, lanes, abortKey } = mutexPlace('/locks', 'jobs/a', 0x1fn);
+    const { etcdKeys, lanes, abortKey } = mutexPlace(
+      { keyPrefix: '/locks', rawNames: false },
+      'jobs/a',
+      0x1fn,
+    );
     expect(lanes).toEqual(['/locks/jobs%2Fa/']);
     expect(etcdKeys).toHaveLength(1);
     expect(etcdKeys[0]).toMatch(/^\/locks\/jobs%2Fa\/1f-[0-9a-f-]{36}$/);
@@ -11,7 +15,10 @@ describe('mutexPlace', () => {
   });
 
   it('never repeats', () => {
-    const keys = Array.from({ length: 100 }, () => mutexPlace('/locks', 'a', 1n).etcdKeys[0]);
+    const keys = Array.from(
+      { length: 100 },
+      () => mutexPlace({ keyPrefix: '/locks', rawNames: false }, 'a', 1n).etcdKeys[0],
+    );
     expect(new Set(keys).size).toBe(100);
   });
 });

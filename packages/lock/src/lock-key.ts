@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { checkKeyPart, type IssueList, show } from '@coord/client/internal';
 
+/** Where the queues of mutexes are, which other programs may share. */
+export interface QueueLayout {
+  readonly keyPrefix: string;
+  /** Whether slashes of a name stay what they are. */
+  readonly rawNames: boolean;
+}
+
 /** Abort marks live apart from the queues, so that nobody ever waits for one. */
 const ABORT_PREFIX = '/coord/locks/abort';
 
@@ -26,9 +33,9 @@ export interface Place extends EntryKeys {
  * The layout of Go's `concurrency.Mutex` and of `etcdctl lock <keyPrefix>/<name>`: every key under
  * the prefix is a contender, and the lowest create revision holds the lock.
  */
-export function mutexPlace(keyPrefix: string, name: string, leaseId: bigint): Place {
+export function mutexPlace(layout: QueueLayout, name: string, leaseId: bigint): Place {
   const { id, abortKey } = newEntryId(leaseId);
-  const prefix = queuePrefix(keyPrefix, name);
+  const prefix = queuePrefix(layout, name);
   return { name, etcdKeys: [`${prefix}${id}`], abortKey, lanes: [prefix], holderLane: prefix };
 }
 
@@ -72,9 +79,13 @@ export function titleOf(names: readonly string[]): string {
 }
 
 /** One key in the queue of every name, written at one revision: so whoever is first somewhere is so everywhere. */
-export function multiPlace(keyPrefix: string, names: readonly [string, ...string[]], leaseId: bigint): Place {
+export function multiPlace(
+  layout: QueueLayout,
+  names: readonly [string, ...string[]],
+  leaseId: bigint,
+): Place {
   const { id, abortKey } = newEntryId(leaseId);
-  const [first, ...others] = names.map((name) => queuePrefix(keyPrefix, name));
+  const [first, ...others] = names.map((name) => queuePrefix(layout, name));
   if (first === undefined) throw new TypeError('no names');
   const lanes = [first, ...others] as const;
   return {
@@ -92,8 +103,8 @@ export function newEntryId(leaseId: bigint): { id: string; abortKey: string } {
 }
 
 /** The prefix of all contenders of a name, with its trailing slash. */
-export function queuePrefix(keyPrefix: string, name: string): string {
-  return `${keyPrefix}/${escapeName(name)}/`;
+export function queuePrefix({ keyPrefix, rawNames }: QueueLayout, name: string): string {
+  return `${keyPrefix}/${rawNames ? name : escapeName(name)}/`;
 }
 
 /** `a` and `a/b` must not share a prefix, or they would block each other. */
@@ -104,6 +115,20 @@ export function escapeName(name: string): string {
 export function checkLockName(issues: IssueList, path: string, name: unknown): IssueList {
   // A slash is welcome here, since it is escaped; every other rule for key parts holds.
   return checkKeyPart(issues, path, typeof name === 'string' ? name.replaceAll('/', '_') : name);
+}
+
+/** The name of a mutex. Raw, its slashes part the key, so every part is checked. */
+export function checkQueueName(
+  issues: IssueList,
+  path: string,
+  name: unknown,
+  { rawNames }: Pick<QueueLayout, 'rawNames'>,
+): IssueList {
+  if (!rawNames || typeof name !== 'string') return checkLockName(issues, path, name);
+  for (const part of name.split('/')) {
+    if (checkKeyPart([], path, part).length > 0) return checkKeyPart(issues, path, part);
+  }
+  return checkLockName(issues, path, name);
 }
 
 export function checkKeyPrefix(issues: IssueList, path: string, prefix: unknown): IssueList {

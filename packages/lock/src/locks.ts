@@ -16,6 +16,8 @@ import {
 } from './options.js';
 import type { ReadLock, WriteLock } from './read-write-lock.js';
 import { ReadWriteLocks } from './read-write-locks.js';
+import type { AcquireReentrantOptions, ReentrantLock } from './reentrant-lock.js';
+import { ReentrantLocks } from './reentrant-locks.js';
 import { runHolding } from './self-deadlock.js';
 import type { Semaphore, SemaphoreOptions } from './semaphore.js';
 import { Semaphores } from './semaphores.js';
@@ -41,18 +43,20 @@ export function createLocks(client: CoordClient, options?: DistributedLockConfig
 
 class Locks implements DistributedLock {
   readonly #client: CoordClient;
-  readonly #keyPrefix: string;
+  readonly #config: ResolvedLockConfig;
   readonly #acquisitions: Acquisitions;
   readonly #mutexes: Mutexes;
+  readonly #reentrants: ReentrantLocks;
   readonly #semaphores: Semaphores;
   readonly #multis: MultiLocks;
   readonly #readWrites: ReadWriteLocks;
 
   constructor(support: LockSupport, config: ResolvedLockConfig) {
     this.#client = support.client;
-    this.#keyPrefix = config.keyPrefix;
+    this.#config = config;
     this.#acquisitions = new Acquisitions(support);
     this.#mutexes = new Mutexes(support, config, this.#acquisitions);
+    this.#reentrants = new ReentrantLocks(support.client, config, this.#mutexes);
     this.#semaphores = new Semaphores(support, config, this.#acquisitions);
     this.#multis = new MultiLocks(support, config, this.#acquisitions);
     this.#readWrites = new ReadWriteLocks(support, config, this.#acquisitions);
@@ -64,6 +68,10 @@ class Locks implements DistributedLock {
 
   tryAcquire(key: string, options?: AcquireOptions): Promise<Lock> {
     return this.#mutexes.tryAcquire(key, options);
+  }
+
+  acquireReentrant(key: string, options?: AcquireReentrantOptions): Promise<ReentrantLock> {
+    return this.#reentrants.acquire(key, options);
   }
 
   acquireReadLock(key: string, options?: AcquireOptions): Promise<ReadLock> {
@@ -106,7 +114,7 @@ class Locks implements DistributedLock {
     }
     const lock = await this.acquire(key, options);
     try {
-      return await runHolding({ client: this.#client, queue: queuePrefix(this.#keyPrefix, key), lock }, fn);
+      return await runHolding({ client: this.#client, queue: queuePrefix(this.#config, key), lock }, fn);
     } finally {
       await lock[Symbol.asyncDispose]();
     }

@@ -7,7 +7,7 @@ import type { HeldLock } from './held-lock.js';
 import { HeldMultiLock } from './held-multi-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf } from './holder.js';
-import { checkLockName, multiPlace, queuePrefix, titleOf } from './lock-key.js';
+import { checkQueueName, multiPlace, type QueueLayout, queuePrefix, titleOf } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
 import { type AcquireOptions, checkAcquireOptions, type ResolvedLockConfig } from './options.js';
 import { assertNotOwnHold } from './self-deadlock.js';
@@ -40,8 +40,7 @@ export class MultiLocks {
   async acquire(keys: readonly string[], options?: AcquireOptions): Promise<HeldMultiLock> {
     const names = this.#names(keys, options);
     if (options?.allowNested !== true) {
-      const { keyPrefix } = this.#config;
-      for (const name of names) assertNotOwnHold(this.#support.client, queuePrefix(keyPrefix, name), name);
+      for (const name of names) assertNotOwnHold(this.#support.client, queuePrefix(this.#config, name), name);
     }
     const progress: Progress = {};
     const title = titleOf(names);
@@ -74,7 +73,7 @@ export class MultiLocks {
       ttlMs: options?.ttlMs ?? this.#config.defaultTtlMs,
       stop,
       contender: (session) => {
-        const place = multiPlace(this.#config.keyPrefix, names, session.leaseId);
+        const place = multiPlace(this.#config, names, session.leaseId);
         return new Contender(this.#support, place, session, description);
       },
     };
@@ -83,7 +82,7 @@ export class MultiLocks {
   /** Each name once. @throws {ValidationError} */
   #names(keys: unknown, options: AcquireOptions | undefined): Names {
     const issues: IssueList = [];
-    const names = checkNames(issues, keys);
+    const names = checkNames(issues, keys, this.#config);
     checkAcquireOptions(issues, options);
     assertValid(issues);
     const [first, ...others] = new Set(names);
@@ -92,7 +91,7 @@ export class MultiLocks {
   }
 }
 
-function checkNames(issues: IssueList, keys: unknown): string[] {
+function checkNames(issues: IssueList, keys: unknown, layout: QueueLayout): string[] {
   if (!Array.isArray(keys)) {
     issues.push({ path: 'keys', message: `must be an array of names, got ${show(keys)}` });
     return [];
@@ -104,7 +103,7 @@ function checkNames(issues: IssueList, keys: unknown): string[] {
     return [];
   }
   return Array.from(keys, (key: unknown, i) => {
-    checkLockName(issues, `keys[${i}]`, key);
+    checkQueueName(issues, `keys[${i}]`, key, layout);
     return String(key);
   });
 }

@@ -35,14 +35,12 @@ export class Mutexes {
   }
 
   /** @see DistributedLock.acquire */
-  async acquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
-    checkAcquire(key, options);
-    const { keyPrefix } = this.#config;
+  async acquire(key: string, options?: AcquireOptions, progress: Progress = {}): Promise<HeldLock> {
+    checkAcquire(key, options, this.#config);
     if (options?.allowNested !== true)
-      assertNotOwnHold(this.#support.client, queuePrefix(keyPrefix, key), key);
-    const progress: Progress = {};
-    const view = () => ({ ...progress, holder: progress.holder ?? this.#queue.view(key).holder });
-    return this.#run(key, waitInQueue(key, options, view), async (stop) => {
+      assertNotOwnHold(this.#support.client, queuePrefix(this.#config, key), key);
+    const wait = waitInQueue(key, options, () => this.view(key, progress));
+    return this.#run(key, wait, async (stop) => {
       progress.ahead = this.#queue.view(key).ahead || undefined;
       const description = describeSelf(options?.purpose);
       const request = this.#request(key, options, stop, description);
@@ -56,9 +54,14 @@ export class Mutexes {
     });
   }
 
+  /** What is known of the queue to one who waits. */
+  view(key: string, progress: Progress): Progress {
+    return { ...progress, holder: progress.holder ?? this.#queue.view(key).holder };
+  }
+
   /** @see DistributedLock.tryAcquire */
   async tryAcquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
-    checkAcquire(key, options);
+    checkAcquire(key, options, this.#config);
     const wait = waitForAnswer(key, options, this.#support.requestTimeoutMs);
     return this.#run(key, wait, async (stop) => {
       const turn = this.#queue.tryEnter(key);
@@ -86,7 +89,7 @@ export class Mutexes {
       ttlMs: options?.ttlMs ?? this.#config.defaultTtlMs,
       stop,
       contender: (session) => {
-        const place = mutexPlace(this.#config.keyPrefix, name, session.leaseId);
+        const place = mutexPlace(this.#config, name, session.leaseId);
         return new Contender(this.#support, place, session, description);
       },
     };
@@ -116,7 +119,7 @@ export class Mutexes {
   /** Reads who holds the lock, without a write. */
   async #readHolder(name: string, signal: AbortSignal): Promise<LockHolder | undefined> {
     const { kvs } = await this.#support.client.kv.range(
-      { prefix: queuePrefix(this.#config.keyPrefix, name) },
+      { prefix: queuePrefix(this.#config, name) },
       { limit: 1, sort: { by: 'create', order: 'ascend' }, signal },
     );
     return kvs[0] && holderOf(kvs[0]);

@@ -7,7 +7,7 @@ import {
   type IssueList,
   show,
 } from '@coord/client/internal';
-import { checkKeyPrefix, checkLockName } from './lock-key.js';
+import { checkKeyPrefix, checkQueueName, type QueueLayout } from './lock-key.js';
 
 export const DEFAULT_KEY_PREFIX = '/locks';
 export const DEFAULT_TTL_MS = 30_000;
@@ -25,6 +25,14 @@ export interface DistributedLockConfig {
    * min(`renewIntervalMs`, granted TTL / 3). At most `defaultTtlMs` / 2. @default a third of the granted TTL
    */
   readonly renewIntervalMs?: number | undefined;
+  /** Whether `acquireReentrant` may be used. @default true */
+  readonly enableReentrant?: boolean | undefined;
+  /**
+   * Whether a name's slashes are those of its key, so that mutex `jobs/a` is `etcdctl lock /locks/jobs/a`
+   * and Go's `concurrency.Mutex` on `/locks/jobs/a`. Without it they are escaped (`%2F`), so that
+   * `jobs` and `jobs/a` never block each other. Give all who share the locks the same. @default false
+   */
+  readonly rawNames?: boolean | undefined;
 }
 
 export interface AcquireOptions extends WaitOptions {
@@ -39,10 +47,10 @@ export interface AcquireOptions extends WaitOptions {
   readonly allowNested?: boolean | undefined;
 }
 
-export interface ResolvedLockConfig {
-  readonly keyPrefix: string;
+export interface ResolvedLockConfig extends QueueLayout {
   readonly defaultTtlMs: number;
   readonly renewIntervalMs: number | undefined;
+  readonly enableReentrant: boolean;
 }
 
 /** @throws {ValidationError} naming every bad option */
@@ -52,16 +60,24 @@ export function resolveLockConfig(config: DistributedLockConfig = {}): ResolvedL
     assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
   }
   const { keyPrefix = DEFAULT_KEY_PREFIX, defaultTtlMs = DEFAULT_TTL_MS, renewIntervalMs } = config;
+  const { enableReentrant = true, rawNames = false } = config;
   checkKeyPrefix(issues, 'keyPrefix', keyPrefix);
   checkTtlMs(issues, 'defaultTtlMs', defaultTtlMs);
   if (renewIntervalMs !== undefined) checkRenewIntervalMs(issues, renewIntervalMs, defaultTtlMs);
+  for (const [path, flag] of Object.entries({ enableReentrant, rawNames })) {
+    if (typeof flag !== 'boolean') issues.push({ path, message: `must be a boolean, got ${show(flag)}` });
+  }
   assertValid(issues);
-  return Object.freeze({ keyPrefix, defaultTtlMs, renewIntervalMs });
+  return Object.freeze({ keyPrefix, defaultTtlMs, renewIntervalMs, enableReentrant, rawNames });
 }
 
 /** @throws {ValidationError} naming everything wrong with the name and the options */
-export function checkAcquire(key: unknown, options: AcquireOptions | undefined): void {
-  assertValid(checkAcquireOptions(checkLockName([], 'key', key), options));
+export function checkAcquire(
+  key: unknown,
+  options: AcquireOptions | undefined,
+  layout: Pick<QueueLayout, 'rawNames'> = { rawNames: false },
+): void {
+  assertValid(checkAcquireOptions(checkQueueName([], 'key', key, layout), options));
 }
 
 export function checkAcquireOptions(issues: IssueList, options: AcquireOptions | undefined): IssueList {
