@@ -68,6 +68,7 @@ describe('HealthProbe', () => {
   it('asks nobody after it was closed', async () => {
     probe.failed(endpoint());
     probe.close();
+    probe.failed(endpoint()); // a call that was under way has failed of it
     await vi.advanceTimersByTimeAsync(60_000);
     expect(asked).toHaveLength(0);
     expect(vi.getTimerCount()).toBe(0);

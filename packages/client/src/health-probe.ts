@@ -17,6 +17,7 @@ export class HealthProbe {
   readonly #ask: (endpoint: Endpoint) => Promise<void>;
   readonly #patients = new Map<Endpoint, Patient>();
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   /** @param ask tells the pool what came of it */
   constructor(ask: (endpoint: Endpoint) => Promise<void>) {
@@ -25,7 +26,7 @@ export class HealthProbe {
 
   /** The endpoint has failed: it is asked until it has recovered. */
   failed(endpoint: Endpoint): void {
-    if (this.#patients.has(endpoint)) return;
+    if (this.#closed || this.#patients.has(endpoint)) return;
     this.#patients.set(endpoint, { failures: 0, dueAt: 0 });
     this.#postpone(endpoint);
   }
@@ -35,6 +36,7 @@ export class HealthProbe {
   }
 
   close(): void {
+    this.#closed = true; // what was under way fails after this
     clearTimeout(this.#timer);
     this.#patients.clear();
   }
