@@ -37,6 +37,10 @@ export interface Balancing {
 /** The entry of a `loadBalancingConfig` that stands for the strategy. @throws {ValidationError} */
 export function policyOf({ strategy = 'round_robin', zone, hashKey, serviceConfig }: Balancing): object {
   const healthCheckService = healthCheckServiceOf(serviceConfig);
+  if (healthCheckService !== undefined && serviceConfig?.loadBalancingConfig !== undefined) {
+    const message = 'goes with a strategy; in loadBalancingConfig give a coord_ policy healthCheckService';
+    throw new ValidationError([{ path: 'serviceConfig.healthCheckConfig', message }]);
+  }
   const name = `coord_${strategy}`;
   if (isPolicyName(name)) return { [name]: checkPolicySettings(name, { zone, hashKey, healthCheckService }) };
   const given = Object.entries({ zone, hashKey, 'serviceConfig.healthCheckConfig': healthCheckService });

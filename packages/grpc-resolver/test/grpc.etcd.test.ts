@@ -404,6 +404,10 @@ describe('getConnection', () => {
     [{ zone: 'a' }, /zone: does not go with round_robin/],
     [{ strategy: 'pick_first', serviceConfig: { healthCheckConfig: { serviceName: '' } } }, /pick_first/],
     [{ strategy: 'random', serviceConfig: { healthCheckConfig: {} } }, /serviceName/],
+    [
+      { serviceConfig: { healthCheckConfig: { serviceName: '' }, loadBalancingConfig: [{ coord_p2c: {} }] } },
+      /healthCheckService/,
+    ],
     [{ zone: 'a', serviceConfig: { loadBalancingConfig: [] } }, /either a zone/],
     [{ serviceConfig: { loadBalancingConfig: [{ wat: {} }] } }, /Unrecognized.*wat/],
     [{ serviceConfig: { loadBalancingConfig: [{ coord_weighted: { zon: 'a' } }] } }, /is no setting/],
