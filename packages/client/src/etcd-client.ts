@@ -36,8 +36,8 @@ const LISTS_AT_ONCE = 32;
 /** Wires the four primitives over one transport, and ends them in the right order. */
 export class EtcdClient implements CoordClient {
   readonly kv: KV;
-  readonly [INTERNALS]: ClientInternals;
   readonly #options: ResolvedClientOptions;
+  readonly #internals: ClientInternals;
   readonly #logger: CoordLogger;
   readonly #transport: Transport;
   readonly #coalescer: Coalescer;
@@ -85,7 +85,7 @@ export class EtcdClient implements CoordClient {
     });
     this.#caches = new RangeCachePool({ ...this.#subscriptions, cluster }, options.namespace);
     this.#pool = new SessionPool((options) => this.#openSession(options));
-    this[INTERNALS] = {
+    this.#internals = {
       options,
       logger: this.#logger,
       borrowSession: (kind, ttlMs, wait) => this.#borrowSession(kind, ttlMs, wait),
@@ -128,6 +128,11 @@ export class EtcdClient implements CoordClient {
       endpoint: this.#transport.pool.endpoint,
       version: status.version,
     };
+  }
+
+  /** No property of its own: whoever prints the client would print the password. */
+  get [INTERNALS](): ClientInternals {
+    return this.#internals;
   }
 
   get health(): Health {
