@@ -1,6 +1,7 @@
 import type { WaitOptions } from '@coord/client';
 import type { MultiLock } from './held-multi-lock.js';
 import type { Lock } from './lock.js';
+import type { ForceReleaseOptions, ListedLock, LockInspection } from './lock-inspection.js';
 import type { AcquireOptions } from './options.js';
 import type { ReadLock, WriteLock } from './read-write-lock.js';
 import type { AcquireReentrantOptions, ReentrantLock } from './reentrant-lock.js';
@@ -76,6 +77,22 @@ export interface DistributedLock extends AsyncDisposable {
    */
   withLock<T>(key: string, fn: (lock: Lock) => T | Promise<T>): Promise<T>;
   withLock<T>(key: string, options: AcquireOptions, fn: (lock: Lock) => T | Promise<T>): Promise<T>;
+  /**
+   * Who holds the locks of a name and who waits, in order: host, process, purpose, since when. Those
+   * who use `etcdctl lock` or Go say nothing of themselves and have only a key and a token.
+   */
+  inspect(key: string, options?: WaitOptions): Promise<LockInspection>;
+  /** Every lock that somebody holds or waits for and whose name begins with `prefix`; by kind, then by name. */
+  list(prefix?: string, options?: WaitOptions): Promise<ListedLock[]>;
+  /**
+   * Takes a lock away from its holder, or a place from one who waits: for operators. The holder is
+   * told by its signal and must stop; the next one in the queue may hold the lock before it has, so
+   * only writes guarded by the token are safe.
+   * @param fencingToken whose, as `inspect` tells it: another's is never touched
+   * @throws {NotFoundError} when nobody has this token (any more)
+   * @throws {ValidationError} for a bad argument, or when the token is one of several kinds and `kind` is not given
+   */
+  forceRelease(key: string, fencingToken: bigint, options?: ForceReleaseOptions): Promise<void>;
   /**
    * Ends every wait with a `ClosedError`, and releases every lock still held, whose signals abort.
    * Waits for it at most `timeoutMs` (the client's `requestTimeoutMs`); what etcd has not confirmed

@@ -25,7 +25,7 @@ export function describeSelf(purpose: string | undefined): string {
   return JSON.stringify({ host, pid: process.pid, purpose, since: new Date().toISOString() });
 }
 
-type ContenderKey = Pick<KeyValue, 'key' | 'createRevision' | 'value'>;
+export type ContenderKey = Pick<KeyValue, 'key' | 'createRevision' | 'value'>;
 
 /** Reads a contender's key. What others wrote is not trusted: a field of the wrong type is left out. */
 export function holderOf(kv: ContenderKey): LockHolder {

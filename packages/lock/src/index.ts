@@ -9,6 +9,15 @@ export {
 export type { MultiLock } from './held-multi-lock.js';
 export type { LockHolder } from './holder.js';
 export type { Lock } from './lock.js';
+export type {
+  ForceReleaseOptions,
+  ListedLock,
+  LockInspection,
+  LockKind,
+  LockQueue,
+  PermitHolder,
+  ReadWriteHolder,
+} from './lock-inspection.js';
 export { createLocks } from './locks.js';
 export type { AcquireOptions, DistributedLockConfig } from './options.js';
 export type { ReadLock, WriteLock } from './read-write-lock.js';

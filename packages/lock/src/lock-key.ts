@@ -39,9 +39,19 @@ export function mutexPlace(layout: QueueLayout, name: string, leaseId: bigint): 
   return { name, etcdKeys: [`${prefix}${id}`], abortKey, lanes: [prefix], holderLane: prefix };
 }
 
+/** Where the folders of all read/write locks are. */
+export function readWriteRoot(keyPrefix: string): string {
+  return `/coord${keyPrefix}/rw/`;
+}
+
+/** Where the folders of all semaphores are. */
+export function semaphoreRoot(keyPrefix: string): string {
+  return `/coord${keyPrefix}/sem/`;
+}
+
 /** The folders of a name's read and write requests, with their trailing slashes. */
 export function readWriteFolders(keyPrefix: string, name: string): { q: string; w: string } {
-  const folder = `/coord${keyPrefix}/rw/${escapeName(name)}/`;
+  const folder = `${readWriteRoot(keyPrefix)}${escapeName(name)}/`;
   return { q: `${folder}q/`, w: `${folder}w/` };
 }
 
@@ -67,7 +77,7 @@ export function semaphoreFolders(
   keyPrefix: string,
   name: string,
 ): { folder: string; q: string; limitKey: string } {
-  const folder = `/coord${keyPrefix}/sem/${escapeName(name)}/`;
+  const folder = `${semaphoreRoot(keyPrefix)}${escapeName(name)}/`;
   return { folder, q: `${folder}q/`, limitKey: `${folder}limit` };
 }
 
@@ -110,6 +120,11 @@ export function queuePrefix({ keyPrefix, rawNames }: QueueLayout, name: string):
 /** `a` and `a/b` must not share a prefix, or they would block each other. */
 export function escapeName(name: string): string {
   return name.replaceAll('%', '%25').replaceAll('/', '%2F');
+}
+
+/** The name that was escaped so. */
+export function unescapeName(escaped: string): string {
+  return escaped.replaceAll('%2F', '/').replaceAll('%25', '%');
 }
 
 export function checkLockName(issues: IssueList, path: string, name: unknown): IssueList {

@@ -4,6 +4,8 @@ import { Acquisitions } from './acquisitions.js';
 import type { DistributedLock } from './distributed-lock.js';
 import type { MultiLock } from './held-multi-lock.js';
 import type { Lock } from './lock.js';
+import { LockAdmin } from './lock-admin.js';
+import type { ForceReleaseOptions, ListedLock, LockInspection } from './lock-inspection.js';
 import { queuePrefix } from './lock-key.js';
 import { createLockSupport, type LockSupport } from './lock-support.js';
 import { MultiLocks } from './multi-locks.js';
@@ -45,6 +47,7 @@ class Locks implements DistributedLock {
   readonly #client: CoordClient;
   readonly #config: ResolvedLockConfig;
   readonly #acquisitions: Acquisitions;
+  readonly #admin: LockAdmin;
   readonly #mutexes: Mutexes;
   readonly #reentrants: ReentrantLocks;
   readonly #semaphores: Semaphores;
@@ -55,6 +58,7 @@ class Locks implements DistributedLock {
     this.#client = support.client;
     this.#config = config;
     this.#acquisitions = new Acquisitions(support);
+    this.#admin = new LockAdmin(support, config);
     this.#mutexes = new Mutexes(support, config, this.#acquisitions);
     this.#reentrants = new ReentrantLocks(support.client, config, this.#mutexes);
     this.#semaphores = new Semaphores(support, config, this.#acquisitions);
@@ -118,6 +122,18 @@ class Locks implements DistributedLock {
     } finally {
       await lock[Symbol.asyncDispose]();
     }
+  }
+
+  inspect(key: string, options?: WaitOptions): Promise<LockInspection> {
+    return this.#admin.inspect(key, options);
+  }
+
+  list(prefix?: string, options?: WaitOptions): Promise<ListedLock[]> {
+    return this.#admin.list(prefix, options);
+  }
+
+  forceRelease(key: string, fencingToken: bigint, options?: ForceReleaseOptions): Promise<void> {
+    return this.#admin.forceRelease(key, fencingToken, options);
   }
 
   close(options?: WaitOptions): Promise<void> {
