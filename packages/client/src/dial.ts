@@ -1,6 +1,6 @@
 import type { Endpoint } from './endpoint.js';
 import type { EndpointPool } from './endpoint-pool.js';
-import { AbortedError, AuthError, ClosedError, ConnectionError, type EndpointFailure } from './errors.js';
+import { AbortedError, AuthError, ClosedError, ConnectionError } from './errors.js';
 import { reasonOf, translateRpcError } from './rpc-errors.js';
 
 /**
@@ -39,16 +39,7 @@ export async function dial(
     );
     if (decisive !== undefined) throw decisive;
     const endpoints = pool.failures;
-    const list = endpoints.map(describeFailure).join(', ');
-    throw new ConnectionError(`no etcd endpoint answered within ${timeoutMs} ms: ${list}`, {
-      cause,
-      endpoints,
-    });
+    const list = endpoints.map(({ endpoint, reason }) => `${endpoint} (${reason})`).join(', ');
+    throw new ConnectionError(`cannot connect to etcd: ${list}`, { cause, endpoints });
   }
-}
-
-function describeFailure({ endpoint, reason }: EndpointFailure): string {
-  // All that grpc-js says when a TLS server hangs up on plain text.
-  const silent = endpoint.startsWith('http:') && reason.includes('Failed to connect');
-  return `${endpoint} (${reason}${silent ? '; connection closed by the server: does it want https://?' : ''})`;
 }

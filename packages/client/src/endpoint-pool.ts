@@ -6,6 +6,7 @@ import type { CoordLogger } from './logger.js';
 import { hasIdentity, type ResolvedClientOptions } from './options.js';
 import { capabilitiesOf, type ServerCapabilities } from './server-capabilities.js';
 import { lowestVersion } from './server-version.js';
+import { TlsCredentials } from './tls.js';
 
 /** Who needs to know more than health says. */
 export interface PoolObserver {
@@ -36,6 +37,7 @@ export class EndpointPool implements Health {
   readonly #logger: CoordLogger;
   readonly #subscribers = new Set<(health: Health) => void>();
   readonly #observer: PoolObserver | undefined;
+  #tls: TlsCredentials | undefined;
   #current: Member;
   #closed = false;
 
@@ -56,7 +58,10 @@ export class EndpointPool implements Health {
     this.#current = first;
   }
 
-  /** The endpoint in use. */
+  /**
+   * The endpoint in use.
+   * @throws {ValidationError} when a TLS file cannot be used
+   */
   get current(): Endpoint {
     return this.#open(this.#current);
   }
@@ -164,7 +169,9 @@ export class EndpointPool implements Health {
   }
 
   #open(member: Member): Endpoint {
-    member.endpoint ??= new Endpoint(member.url, this.#options);
+    const { tls } = this.#options;
+    if (tls) this.#tls ??= new TlsCredentials(tls, this.#logger);
+    member.endpoint ??= new Endpoint(member.url, this.#options, this.#tls);
     return member.endpoint;
   }
 

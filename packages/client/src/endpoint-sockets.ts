@@ -26,8 +26,8 @@ export class EndpointSockets {
     return this.#made;
   }
 
-  /** Credentials that do what these do, on sockets that are ours to destroy. */
-  track(credentials: grpc.ChannelCredentials): grpc.ChannelCredentials {
+  /** Credentials of a channel that secures each new connection with the present ones, on a socket that is ours to destroy. */
+  track(credentials: () => grpc.ChannelCredentials): grpc.ChannelCredentials {
     return new TrackedCredentials(credentials, this);
   }
 
@@ -76,17 +76,17 @@ export class EndpointSockets {
 }
 
 class TrackedCredentials extends grpc.ChannelCredentials {
-  readonly #credentials: grpc.ChannelCredentials;
+  readonly #credentials: () => grpc.ChannelCredentials;
   readonly #sockets: EndpointSockets;
 
-  constructor(credentials: grpc.ChannelCredentials, sockets: EndpointSockets) {
+  constructor(credentials: () => grpc.ChannelCredentials, sockets: EndpointSockets) {
     super();
     this.#credentials = credentials;
     this.#sockets = sockets;
   }
 
   _isSecure(): boolean {
-    return this.#credentials._isSecure();
+    return this.#credentials()._isSecure();
   }
 
   _equals(other: grpc.ChannelCredentials): boolean {
@@ -96,12 +96,16 @@ class TrackedCredentials extends grpc.ChannelCredentials {
   _createSecureConnector(
     ...args: Parameters<grpc.ChannelCredentials['_createSecureConnector']>
   ): grpc.experimental.SecureConnector {
-    const connector = this.#credentials._createSecureConnector(...args);
+    const callCredentials = args[2] ?? grpc.credentials.createEmpty();
     return {
-      connect: (socket) => this.#sockets.secure(socket, connector),
-      waitForReady: () => connector.waitForReady(),
-      getCallCredentials: () => connector.getCallCredentials(),
-      destroy: () => connector.destroy(),
+      connect: async (socket) => {
+        const connector = this.#credentials()._createSecureConnector(...args);
+        await connector.waitForReady();
+        return await this.#sockets.secure(socket, connector);
+      },
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => callCredentials,
+      destroy: () => undefined,
     };
   }
 }

@@ -3,6 +3,7 @@ import { EndpointSockets } from './endpoint-sockets.js';
 import { type Connection, EtcdChannel, type ServiceName } from './etcd-channel.js';
 import type { ResolvedClientOptions } from './options.js';
 import type { StreamRpcs, UnaryRpcs } from './rpc.js';
+import type { TlsCredentials } from './tls.js';
 
 /** How long a new connection may take to show life before it is suspected in its turn: at first, and at most. */
 const MIN_TRIAL_MS = 1_000;
@@ -19,6 +20,7 @@ export interface ServerIdentity {
 export class Endpoint {
   readonly url: string;
   readonly #options: ResolvedClientOptions;
+  readonly #tls: TlsCredentials | undefined;
   readonly #sockets: EndpointSockets;
   #channel: EtcdChannel;
   #openedAt = monotonicNow();
@@ -28,12 +30,13 @@ export class Endpoint {
   /** The number of connections at the time of the last {@link identify}. */
   #identifiedAt = -1;
 
-  /** @throws {ValidationError} when TLS files cannot be used, and never could */
-  constructor(url: string, options: ResolvedClientOptions) {
+  /** @param tls undefined = plain text, or TLS with the CAs of Node.js where the URL says https */
+  constructor(url: string, options: ResolvedClientOptions, tls: TlsCredentials | undefined) {
     this.url = url;
     this.#options = options;
+    this.#tls = tls;
     this.#sockets = new EndpointSockets(options.dialTimeoutMs);
-    this.#channel = new EtcdChannel(url, options, this.#sockets);
+    this.#channel = new EtcdChannel(url, options, this.#sockets, tls);
   }
 
   /** The service client for a call. */
@@ -86,7 +89,7 @@ export class Endpoint {
       this.#trialMs = Math.min(this.#trialMs * 2, MAX_TRIAL_MS);
     }
     const old = this.#channel;
-    this.#channel = new EtcdChannel(this.url, this.#options, this.#sockets);
+    this.#channel = new EtcdChannel(this.url, this.#options, this.#sockets, this.#tls);
     this.#openedAt = now;
     old.retire();
   }

@@ -3,10 +3,9 @@ import { noop } from 'cockatiel';
 import { Etcd3, type IOptions, type Services } from 'etcd3';
 import type { EndpointSockets } from './endpoint-sockets.js';
 import { CoordError } from './errors.js';
-import { createCoordLogger } from './logger.js';
 import type { ResolvedClientOptions } from './options.js';
 import { hasMethod, type ServiceClient, type StreamRpcs, type UnaryRpcs } from './rpc.js';
-import { readCredentials } from './tls.js';
+import type { TlsCredentials } from './tls.js';
 
 export type ServiceName = keyof typeof Services;
 
@@ -20,20 +19,14 @@ export interface Connection {
 /**
  * How every etcd3 instance is made. The fault policies are no-ops, because etcd3's retry applies
  * writes twice and its circuit breaker refuses every call for five seconds after harmless errors.
- * @throws {ValidationError} when TLS files cannot be used, and never could
  */
 export function etcd3Options(
   hosts: string | string[],
   options: ResolvedClientOptions,
   more: grpc.ClientOptions = {},
 ): IOptions {
-  const credentials = readCredentials(options.tls, (reason) => {
-    const logger = createCoordLogger(options.logger, options.logLevel);
-    logger.warn('TLS files cannot be used now, going on with those read before', { reason });
-  });
   return {
     hosts,
-    ...(credentials ? { credentials } : {}),
     faultHandling: { host: () => noop, global: noop },
     grpcOptions: {
       'grpc.max_receive_message_length': -1,
@@ -59,15 +52,21 @@ export class EtcdChannel extends Etcd3 {
   readonly #shared: { channel?: grpc.ChannelInterface };
   #connecting: Promise<void> | undefined;
 
-  /** @throws {ValidationError} when TLS files cannot be used, and never could */
-  constructor(url: string, options: ResolvedClientOptions, sockets: EndpointSockets) {
+  /** @param tls undefined = plain text */
+  constructor(
+    url: string,
+    options: ResolvedClientOptions,
+    sockets: EndpointSockets,
+    tls: TlsCredentials | undefined,
+  ) {
     const shared: { channel?: grpc.ChannelInterface } = {};
     super(
       etcd3Options(url, options, {
         // All services share one channel, and it shares its connection with no other channel.
         'grpc.use_local_subchannel_pool': 1,
-        channelFactoryOverride: (address, credentials, args) => {
-          shared.channel ??= new grpc.Channel(address, sockets.track(credentials), args);
+        channelFactoryOverride: (address, own, args) => {
+          const credentials = sockets.track(() => tls?.current ?? own);
+          shared.channel ??= new grpc.Channel(address, credentials, args);
           return shared.channel;
         },
       }),

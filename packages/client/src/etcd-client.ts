@@ -19,6 +19,7 @@ import { RangeCachePool } from './range-cache-pool.js';
 import type { Session, SessionOptions } from './session.js';
 import { SessionPool } from './session-pool.js';
 import { Slots } from './slots.js';
+import { readCredentials } from './tls.js';
 import { Transport } from './transport.js';
 import { TxnCodec } from './txn-codec.js';
 import { assertValid, checkWaitOptions } from './validation.js';
@@ -143,8 +144,10 @@ export class EtcdClient implements CoordClient {
     if (this.#etcd3 === undefined) {
       this.#assertOpen('etcd3');
       const login = this.#options.credentials;
+      const credentials = readCredentials(this.#options.tls);
       this.#etcd3 = new Etcd3({
         ...etcd3Options([...this.#options.endpoints], this.#options),
+        ...(credentials ? { credentials } : {}),
         ...(login ? { auth: { ...login } } : {}),
       });
     }

@@ -61,21 +61,70 @@ describe('translateRpcError', () => {
     ],
     [14, 'Name resolution failed for target dns:x', 'ConnectionError', 'not-applied', 'retry', true],
     [14, 'etcdserver: no leader', 'ConnectionError', 'not-applied', 'retry', true],
-    [14, 'etcdserver: leader changed', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
+    [14, 'etcdserver: leader changed', 'ConnectionError', 'unknown', 'retry-if-repeatable', false],
+    [14, 'Channel closed before call started', 'ConnectionError', 'not-applied', 'retry', true],
+    [14, 'etcdserver: not capable', 'ConnectionError', 'not-applied', 'retry', true],
+    [14, 'etcdserver: rpc not supported for learner', 'ConnectionError', 'not-applied', 'retry', true],
+    [14, 'etcdserver: unhealthy cluster', 'ConnectionError', 'not-applied', 'retry', false],
+    [14, 'etcdserver: server stopped', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
+    [14, 'etcdserver: request timed out', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
+    [
+      14,
+      'etcdserver: request timed out, possibly due to previous leader failure',
+      'ConnectionError',
+      'unknown',
+      'retry-if-repeatable',
+      true,
+    ],
+    [9, 'etcdserver: not capable', 'ConnectionError', 'not-applied', 'retry', true], // 3.6
+    [9, 'etcdserver: rpc not supported for learner', 'ConnectionError', 'not-applied', 'retry', true], // 3.6
+    [9, 'etcdserver: not leader', 'ConnectionError', 'not-applied', 'retry', false],
+    [4, 'context deadline exceeded', 'TimeoutError', 'unknown', 'retry-if-repeatable', true],
+    [2, 'not a primary lessor', 'ConnectionError', 'not-applied', 'retry', false],
+    [
+      2,
+      'auth: authentication failed, password was given for no password user',
+      'AuthError',
+      'not-applied',
+      'none',
+      false,
+    ],
+    [
+      8,
+      'grpc: received message larger than max (9 vs. 8)',
+      'ResourceExhaustedError',
+      'not-applied',
+      'none',
+      false,
+    ],
+    [11, 'etcdserver: too large lease TTL', 'ValidationError', 'not-applied', 'none', false],
     [14, 'Connection dropped', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
     [1, 'context canceled', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
     [13, 'Received RST_STREAM', 'ConnectionError', 'unknown', 'retry-if-repeatable', true],
-    [2, 'etcdserver: not a primary lessor', 'ConnectionError', 'unknown', 'retry-if-repeatable', false],
-    [2, 'raft proposal dropped', 'ConnectionError', 'unknown', 'retry-if-repeatable', false],
+    [2, 'raft proposal dropped', 'ConnectionError', 'not-applied', 'retry', false],
+    [2, 'something new', 'ConnectionError', 'unknown', 'retry-if-repeatable', false],
     [12, 'unknown service etcdserverpb.KV', 'ConnectionError', 'not-applied', 'none', false],
-    [15, 'etcdserver: corrupt cluster', 'CoordError', 'unknown', 'none', false],
+    [15, 'etcdserver: corrupt cluster', 'CoordError', 'not-applied', 'none', false],
+    [15, 'something else', 'CoordError', 'unknown', 'none', false],
   ])('%i %s', (code, details, name, outcome, remedy, endpointFault) => {
     const cause = grpcError(code, details);
     const failure = translateRpcError(cause, context);
     expect(failure).toMatchObject({ error: { name, outcome, cause }, remedy, endpointFault });
-    expect(failure.error.message).toContain(details.replace('etcdserver: ', ''));
+    expect(failure.error.message).toContain(
+      details.replace(/^(etcdserver|No connection established. Last error): /, ''),
+    );
     // After an attempt that may have been applied, a refusal of the next one settles nothing.
     expect(translateRpcError(cause, { ...context, refused: 'unknown' }).error.outcome).toBe('unknown');
+  });
+
+  it('only what brought no answer at all is silence', () => {
+    const silent = (code: number, details: string) =>
+      translateRpcError(grpcError(code, details), context).silent;
+    expect(silent(4, 'Deadline exceeded after 0.1s')).toBe(true);
+    expect(silent(4, 'Deadline exceeded after 0.1s,Waiting for LB pick')).toBe(true);
+    expect(silent(4, 'context deadline exceeded')).toBe(false);
+    expect(silent(14, 'No connection established. Last error: ECONNREFUSED')).toBe(false);
+    expect(silent(14, 'etcdserver: no leader')).toBe(false);
   });
 
   it('a login that took too long was no attempt, and another endpoint may be faster', () => {

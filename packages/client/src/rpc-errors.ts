@@ -1,3 +1,4 @@
+import { connectionReason } from './connection-reason.js';
 import {
   AuthError,
   CompactedError,
@@ -27,6 +28,7 @@ const Status = {
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
+  DATA_LOSS: 15,
   UNAUTHENTICATED: 16,
 } as const;
 
@@ -111,7 +113,7 @@ interface Rule {
   readonly code: number;
   /** Whether these are the words; absent = whatever the rules before have left. */
   readonly says?: (details: string) => boolean;
-  readonly error: (report: Report) => CoordError;
+  readonly error: (report: Report, hint?: string) => CoordError;
   /** What the user can do about it. */
   readonly hint?: string;
   /** @default 'none' */
@@ -127,20 +129,30 @@ interface Rule {
 const auth: Rule['error'] = ({ message, options }) => new AuthError(message, options);
 const exhausted: Rule['error'] = ({ message, options }) => new ResourceExhaustedError(message, options);
 const server: Rule['error'] = ({ message, options }) => new CoordError('COORD_SERVER', message, options);
-const connection: Rule['error'] = ({ message, details, context, options }) => {
-  const endpoints = [{ endpoint: context.endpoint, reason: details }];
-  return new ConnectionError(message, { ...options, endpoints });
+const validation: Rule['error'] = ({ details, context, options }) =>
+  new ValidationError([{ path: context.method, message: details }], options);
+const connection: Rule['error'] = ({ details, context, options }, hint) => {
+  const { method, endpoint } = context;
+  const reason = withHint(connectionReason(details, endpoint), hint);
+  return new ConnectionError(`${method} on ${endpoint}: ${reason}`, {
+    ...options,
+    endpoints: [{ endpoint, reason }],
+  });
 };
 const timeout: Rule['error'] = ({ details, context, options }) => {
   const { method, endpoint, timeoutMs } = context;
   const message = `${method} on ${endpoint}: no answer within ${timeoutMs} ms (${details})`;
   return new TimeoutError(message, { ...options, timeoutMs });
 };
+/** etcd has not begun with it. */
+const unserved = { error: connection, remedy: 'retry' } as const;
+/** Nobody knows how far etcd has come with it. */
 const broken = { error: connection, remedy: 'retry-if-repeatable', lost: true } as const;
 
 /**
  * The first rule that fits decides. Status code plus etcd's exact words, since one code covers several errors:
- * https://github.com/etcd-io/etcd/blob/v3.5.16/api/v3rpc/rpctypes/error.go
+ * https://github.com/etcd-io/etcd/blob/v3.6.9/api/v3rpc/rpctypes/error.go and server/etcdserver/api/v3rpc/util.go:
+ * what is not in their tables arrives as UNKNOWN with the words of the error in the server
  */
 const RULES: readonly Rule[] = [
   { code: Status.UNAUTHENTICATED, error: auth, remedy: 'reauthenticate' },
@@ -164,16 +176,19 @@ const RULES: readonly Rule[] = [
     hint: 'check username and password',
   },
   {
+    // A user who may only log in by certificate: etcd has no code for it.
+    code: Status.UNKNOWN,
+    says: includes('authentication failed'),
+    error: auth,
+    hint: 'this user has no password',
+  },
+  {
     code: Status.INVALID_ARGUMENT,
     says: includes('request is too large'),
     error: exhausted,
     hint: 'store less in one key or transaction, or raise --max-request-bytes',
   },
-  {
-    code: Status.INVALID_ARGUMENT,
-    error: ({ details, context, options }) =>
-      new ValidationError([{ path: context.method, message: details }], options),
-  },
+  { code: Status.INVALID_ARGUMENT, error: validation },
   {
     code: Status.PERMISSION_DENIED,
     error: ({ message, options }) => new PermissionError(message, options),
@@ -188,12 +203,16 @@ const RULES: readonly Rule[] = [
     says: includes('compacted'),
     error: ({ message, options }) => new CompactedError(message, { ...options, compactRevision: 0n }),
   },
+  { code: Status.OUT_OF_RANGE, says: includes('lease TTL'), error: validation },
   { code: Status.OUT_OF_RANGE, error: server },
   {
     code: Status.FAILED_PRECONDITION,
     says: includes('lease already exists'),
     error: ({ message, details, options }) => new ConflictError(message, { ...options, key: details }),
   },
+  // etcd 3.6; earlier ones say it with UNAVAILABLE.
+  { code: Status.FAILED_PRECONDITION, says: cannotServe, ...unserved, endpointFault: true },
+  { code: Status.FAILED_PRECONDITION, says: is('not leader'), ...unserved },
   { code: Status.FAILED_PRECONDITION, error: server },
   {
     code: Status.RESOURCE_EXHAUSTED,
@@ -208,7 +227,21 @@ const RULES: readonly Rule[] = [
     hint: 'compact, defragment and disarm the alarm, or raise --quota-backend-bytes',
     lost: true, // the alarm may be raised after the write was applied
   },
+  {
+    code: Status.RESOURCE_EXHAUSTED,
+    says: includes('message larger than max'),
+    error: exhausted,
+    hint: 'store less in one key or transaction, or raise --max-request-bytes',
+  },
   { code: Status.RESOURCE_EXHAUSTED, error: exhausted },
+  {
+    code: Status.DEADLINE_EXCEEDED,
+    says: includes('context deadline exceeded'), // the server's words: its line is not silent
+    error: timeout,
+    remedy: 'retry-if-repeatable',
+    lost: true,
+    endpointFault: true,
+  },
   {
     code: Status.DEADLINE_EXCEEDED,
     says: neverSent,
@@ -225,24 +258,42 @@ const RULES: readonly Rule[] = [
     endpointFault: true,
     silent: true,
   },
-  {
-    code: Status.UNAVAILABLE,
-    says: (details) => neverSent(details) || details === 'no leader',
-    error: connection,
-    remedy: 'retry',
-    endpointFault: true,
-  },
+  { code: Status.UNAVAILABLE, says: neverSent, ...unserved, endpointFault: true },
+  { code: Status.UNAVAILABLE, says: cannotServe, ...unserved, endpointFault: true },
+  { code: Status.UNAVAILABLE, says: is('unhealthy cluster'), ...unserved },
+  // The next attempt finds the new leader, through any member.
+  { code: Status.UNAVAILABLE, says: is('leader changed'), ...broken },
   { code: Status.UNAVAILABLE, ...broken, endpointFault: true },
   { code: Status.CANCELLED, ...broken, endpointFault: true },
   { code: Status.ABORTED, ...broken, endpointFault: true },
   { code: Status.INTERNAL, ...broken, endpointFault: true },
-  // Answered by a member whose leadership is changing; the next attempt finds the new leader.
+  {
+    code: Status.DATA_LOSS,
+    says: includes('corrupt cluster'),
+    error: server,
+    hint: 'the members disagree: see `etcdctl alarm list`, and replace the member that it names',
+  },
+  // etcd has no code of its own for these: the leadership is changing, and nothing was done.
+  { code: Status.UNKNOWN, says: is('raft proposal dropped', 'not a primary lessor'), ...unserved },
   { code: Status.UNKNOWN, ...broken },
   { code: Status.UNIMPLEMENTED, error: connection, hint: 'is this an etcd 3 endpoint?' },
 ];
 
+function withHint(text: string, hint: string | undefined): string {
+  return hint === undefined ? text : `${text}; ${hint}`;
+}
+
 function includes(words: string): (details: string) => boolean {
   return (details) => details.includes(words);
+}
+
+function is(...exactly: readonly string[]): (details: string) => boolean {
+  return (details) => exactly.includes(details);
+}
+
+/** A member says with these words that it can do nothing at present; it has looked no further. */
+function cannotServe(details: string): boolean {
+  return ['no leader', 'not capable', 'rpc not supported for learner'].includes(details);
 }
 
 /** grpc-js appends this also where it has nothing to note. */
@@ -273,12 +324,12 @@ export function translateRpcError(cause: unknown, context: RpcContext): RpcFailu
     silent = false,
   } = rule ?? {};
   const report: Report = {
-    message: `${context.method} on ${context.endpoint}: ${details}${hint === undefined ? '' : `; ${hint}`}`,
+    message: `${context.method} on ${context.endpoint}: ${withHint(details, hint)}`,
     details,
     context,
     options: { cause, outcome: lost ? context.lost : context.refused },
   };
-  return { error: (error ?? server)(report), remedy, endpointFault, silent };
+  return { error: (error ?? server)(report, hint), remedy, endpointFault, silent };
 }
 
 /** What did not come from gRPC. */

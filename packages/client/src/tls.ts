@@ -1,74 +1,127 @@
-import { readFileSync } from 'node:fs';
-import { createSecureContext, rootCertificates } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
+import * as grpc from '@grpc/grpc-js';
 import type { IOptions } from 'etcd3';
 import { ValidationError } from './errors.js';
+import type { CoordLogger } from './logger.js';
 import type { TlsOptions } from './options.js';
 
-type Credentials = NonNullable<IOptions['credentials']>;
-
-/** What was read last and could be used, for each client. */
-const lastGood = new WeakMap<TlsOptions, Credentials>();
+const PARTS = ['ca', 'cert', 'key'] as const;
+type Material = { readonly [part in (typeof PARTS)[number]]?: Buffer };
 
 /**
  * Reads certificates and keys for etcd3.
- *
- * A connection may be opened just when the files are being replaced: one is gone, half written, or does
- * not fit the other yet. Then the last good ones serve once more.
- * @param onStale called with the reason when they do
- * @throws {ValidationError} naming the file that cannot be read, when there are no good ones yet
+ * @throws {ValidationError} naming what cannot be read or used
  */
-export function readCredentials(
-  tls: TlsOptions | undefined,
-  onStale: (reason: string) => void,
-): IOptions['credentials'] {
+export function readCredentials(tls: TlsOptions | undefined): IOptions['credentials'] {
   if (tls === undefined) return undefined;
-  try {
-    const credentials = read(tls);
-    lastGood.set(tls, credentials);
-    return credentials;
-  } catch (error) {
-    const credentials = lastGood.get(tls);
-    if (credentials === undefined) throw error;
-    onStale(error instanceof Error ? error.message : String(error));
-    return credentials;
-  }
-}
-
-function read(tls: TlsOptions): Credentials {
-  const ca = material('ca', tls.ca, tls.caFile);
-  const cert = material('cert', tls.cert, tls.certFile);
-  const key = material('key', tls.key, tls.keyFile);
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new ValidationError([{ path: 'tls', message: 'a client certificate needs both cert and key' }]);
-  }
-  assertUsable(ca, cert, key);
+  const { ca, cert, key } = readMaterial(tls);
   return {
     rootCertificate: ca ?? Buffer.from(rootCertificates.join('\n')),
     ...(cert && key ? { certChain: cert, privateKey: key } : {}),
   };
 }
 
-/** What is no certificate or key, or a key that does not fit, would only fail within grpc-js. */
-function assertUsable(ca: Buffer | undefined, cert: Buffer | undefined, key: Buffer | undefined): void {
-  try {
-    createSecureContext({ ca, cert, key });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ValidationError([{ path: 'tls', message: `cannot be used: ${reason}` }], { cause });
+/**
+ * The credentials of new connections: the files as they are now. A connection that is open stays.
+ *
+ * Files that cannot be used, as while they are being written, leave the credentials as they were.
+ */
+export class TlsCredentials {
+  readonly #tls: TlsOptions;
+  readonly #logger: CoordLogger;
+  /** What the files looked like when they were read. */
+  #read: string;
+  #refused: string | undefined;
+  #credentials: grpc.ChannelCredentials;
+
+  /** @throws {ValidationError} naming what cannot be read or used */
+  constructor(tls: TlsOptions, logger: CoordLogger) {
+    this.#tls = tls;
+    this.#logger = logger;
+    this.#read = fingerprint(tls);
+    this.#credentials = credentialsOf(tls);
+  }
+
+  get current(): grpc.ChannelCredentials {
+    const now = fingerprint(this.#tls);
+    if (now !== this.#read) this.#reread(now);
+    return this.#credentials;
+  }
+
+  #reread(now: string): void {
+    try {
+      this.#credentials = credentialsOf(this.#tls);
+      this.#read = now;
+      this.#refused = undefined;
+      this.#logger.info('TLS files have changed; new connections use them');
+    } catch (error) {
+      if (this.#refused === now) return;
+      this.#refused = now;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#logger.warn('TLS files have changed, but are of no use; the old ones are kept', { reason });
+    }
   }
 }
 
-function material(
-  name: string,
-  inline: string | Uint8Array | undefined,
-  file: string | undefined,
-): Buffer | undefined {
+/** @throws {ValidationError} naming what cannot be read or used */
+function credentialsOf(tls: TlsOptions): grpc.ChannelCredentials {
+  const { ca, cert, key } = readMaterial(tls);
+  try {
+    return grpc.credentials.createSsl(ca ?? null, key ?? null, cert ?? null);
+  } catch (cause) {
+    throw unusable('tls', cause);
+  }
+}
+
+function readMaterial(tls: TlsOptions): Material {
+  const material: Material = Object.fromEntries(PARTS.map((part) => [part, read(tls, part)]));
+  const { ca, cert, key } = material;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new ValidationError([{ path: 'tls', message: 'a client certificate needs both cert and key' }]);
+  }
+  // OpenSSL takes what it can read of a CA file and ignores the rest.
+  if (ca) checkCertificates(ca, tls.ca === undefined ? 'tls.caFile' : 'tls.ca');
+  if (cert) checkCertificates(cert, tls.cert === undefined ? 'tls.certFile' : 'tls.cert');
+  return material;
+}
+
+function read(tls: TlsOptions, part: (typeof PARTS)[number]): Buffer | undefined {
+  const inline = tls[part];
   if (inline !== undefined) return Buffer.from(inline);
+  const file = tls[`${part}File`];
   if (file === undefined) return undefined;
   try {
     return readFileSync(file);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ValidationError([{ path: `tls.${name}File`, message: `cannot be read: ${reason}` }], { cause });
+    throw unusable(`tls.${part}File`, cause);
   }
+}
+
+function checkCertificates(pem: Buffer, path: string): void {
+  const blocks = pem.toString('latin1').split(/(?=-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----)/);
+  const certificates = blocks.filter((block) => block.startsWith('-----BEGIN'));
+  try {
+    if (certificates.length === 0) throw new Error('there is no PEM certificate in it');
+    for (const certificate of certificates) new X509Certificate(certificate);
+  } catch (cause) {
+    throw unusable(path, cause);
+  }
+}
+
+function unusable(path: string, cause: unknown): ValidationError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ValidationError([{ path, message: `cannot be used: ${reason}` }], { cause });
+}
+
+/** Changes when a file does, also when a symbolic link leads elsewhere, as in Kubernetes. */
+function fingerprint(tls: TlsOptions): string {
+  const files = PARTS.flatMap((part) => (tls[part] === undefined ? (tls[`${part}File`] ?? []) : []));
+  return files.map(fingerprintOf).join(' ');
+}
+
+function fingerprintOf(file: string): string {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat ? `${stat.ino}/${stat.size}/${stat.mtimeNs}` : 'missing';
 }
