@@ -84,4 +84,21 @@ describe('EndpointPool', () => {
     pool.succeeded(pool.current);
     expect(states).toEqual(['ready', 'degraded']);
   });
+
+  it('gives a silent line up for a new one, though a last answer came after the call had begun', async () => {
+    poolOf('a:1');
+    const { current } = pool;
+    const connection = async () => await current.connection('KV', 'range');
+    const first = await connection();
+    vi.advanceTimersByTime(100);
+    const begun = performance.now();
+    vi.advanceTimersByTime(3_000);
+    pool.succeeded(current); // something else is answered: the line is alive
+    vi.advanceTimersByTime(1_000);
+    pool.unresponsive(current, 'no answer', begun);
+    expect(await connection()).toBe(first);
+    vi.advanceTimersByTime(10_000);
+    pool.unresponsive(current, 'no answer', begun);
+    expect(await connection()).not.toBe(first);
+  });
 });

@@ -120,12 +120,12 @@ export class EndpointPool implements Health {
    * This endpoint's line is silent: a deadline passed without an answer, or a watchdog found nothing.
    * It has failed, and what is opened on it next gets a new connection, with a single endpoint as
    * well; what still runs on the old one may finish.
-   * @param silentSince when the silence began, on the monotonic clock: an endpoint that has answered
-   * since, or whose connection is newer, keeps its connection
+   * @param awaitedSince since when an answer has been awaited, on the monotonic clock: an endpoint that has
+   * been heard of lately, in view of that, or whose connection is newer, keeps its connection
    */
-  unresponsive(endpoint: Endpoint, reason: string, silentSince = monotonicNow()): void {
+  unresponsive(endpoint: Endpoint, reason: string, awaitedSince = monotonicNow()): void {
     this.failed(endpoint, reason);
-    if (!this.#closed) endpoint.renew(silentSince);
+    if (!this.#closed) endpoint.renew(awaitedSince);
   }
 
   /**

@@ -77,13 +77,15 @@ export class Endpoint {
   }
 
   /**
-   * Nothing has been heard since that moment: whatever is opened next gets a new connection, and
-   * what runs on the old one may finish. A line that dies without a reset is otherwise used for as
-   * long as HTTP/2 pings take to notice. A connection that is younger than that, or still on trial, stays.
+   * An answer has been awaited since that moment in vain: whatever is opened next gets a new connection,
+   * and what runs on the old one may finish. A line that dies without a reset is otherwise used for as
+   * long as HTTP/2 pings take to notice. A connection stays that has brought something else in the later
+   * half of that time (an answer may have been on its way when the line died), that is younger, or that
+   * is still on trial.
    */
-  renew(silentSince: number): void {
+  renew(awaitedSince: number): void {
     const now = monotonicNow();
-    if (this.#heardAt > silentSince || this.#openedAt > silentSince) return;
+    if (this.#heardAt > (awaitedSince + now) / 2 || this.#openedAt > awaitedSince) return;
     if (this.#openedAt > this.#heardAt) {
       if (now < this.#openedAt + this.#trialMs) return;
       this.#trialMs = Math.min(this.#trialMs * 2, MAX_TRIAL_MS);
