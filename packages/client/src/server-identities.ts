@@ -5,8 +5,14 @@ import { holesOf, type KnownHole } from './known-holes.js';
 import type { CoordLogger, Logger } from './logger.js';
 import { hasIdentity, type ResolvedClientOptions } from './options.js';
 
-/** A server that does not say who it is is asked again after this long. */
+/** A server that does not say who it is is asked again after this long, or on its next connection. */
 const ASK_AGAIN_MS = 30_000;
+
+interface Question {
+  readonly askedAt: number;
+  /** How many connections the endpoint had had by then. */
+  readonly connections: number;
+}
 
 /** What each user's logger has been told already: the same fault of the same cluster is news once. */
 const told = new WeakMap<Logger, Map<string, Set<KnownHole>>>();
@@ -16,7 +22,7 @@ export class ServerIdentities {
   readonly #options: ResolvedClientOptions;
   readonly #logger: CoordLogger;
   readonly #status: (endpoint: Endpoint) => Promise<IStatusResponse>;
-  readonly #askedAt = new Map<Endpoint, number>();
+  readonly #questions = new Map<Endpoint, Question>();
 
   constructor(
     options: ResolvedClientOptions,
@@ -30,10 +36,11 @@ export class ServerIdentities {
 
   /** Asks the server in the background, unless that is under way or has just failed. */
   ask(endpoint: Endpoint): void {
-    const askedAt = this.#askedAt.get(endpoint) ?? Number.NEGATIVE_INFINITY;
-    if (monotonicNow() < askedAt + ASK_AGAIN_MS) return;
-    this.#askedAt.set(endpoint, monotonicNow());
     const { connections } = endpoint;
+    const askedAt = monotonicNow();
+    const last = this.#questions.get(endpoint);
+    if (last?.connections === connections && askedAt < last.askedAt + ASK_AGAIN_MS) return;
+    this.#questions.set(endpoint, { askedAt, connections });
     this.#status(endpoint).then(
       (status) => this.note(endpoint, status, connections),
       (error) => this.#logger.debug('no status', { endpoint: endpoint.url, error: String(error) }),
@@ -42,7 +49,7 @@ export class ServerIdentities {
 
   /** @param connections how many the endpoint had had when it was asked */
   note(endpoint: Endpoint, status: IStatusResponse, connections: number): void {
-    this.#askedAt.delete(endpoint);
+    this.#questions.delete(endpoint);
     const { version } = status;
     const clusterId = status.header.cluster_id;
     endpoint.identify({ version, clusterId }, connections);
