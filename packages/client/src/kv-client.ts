@@ -1,6 +1,6 @@
 import type { Coalescer } from './coalescing/coalescer.js';
 import { withReads } from './coalescing/footprint.js';
-import { keySpan } from './coalescing/key-span.js';
+import { KeySpan } from './coalescing/key-span.js';
 import { deleteCall, type KvCall, putCall, rangeCall, txnCall } from './coalescing/kv-call.js';
 import { NotFoundError, SessionLostError } from './errors.js';
 import type { KeyValue } from './key-value.js';
@@ -145,7 +145,7 @@ export class KvClient implements KV {
     if (exclusive === undefined || exclusive.length === 0) return this.#coalescer.call(call, options);
     const spans = Array.from(exclusive, (range, i) => {
       const { key, end } = this.#codec.range(range, `exclusive[${i}]`);
-      return keySpan(key, end);
+      return new KeySpan(key, end);
     });
     return this.#coalescer.call({ ...call, footprint: withReads(call.footprint, spans) }, options);
   }

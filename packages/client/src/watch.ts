@@ -9,7 +9,10 @@ export interface WatchEvent {
   readonly previous?: KeyValue;
 }
 
-/** All events of one revision: what one transaction changed arrives as one batch. */
+/**
+ * All events of one revision: what one transaction changed arrives as one batch, and so do calls that
+ * shared a request.
+ */
 export interface WatchBatch {
   readonly revision: bigint;
   /** True when the history was compacted away and this is the difference instead. */

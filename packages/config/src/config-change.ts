@@ -16,7 +16,10 @@ export interface ConfigChange<T = unknown> {
   readonly revision: bigint;
   /** True: the change was made by others. */
   readonly external: boolean;
-  /** True for the last change of a transaction: what one transaction changed comes in a row. */
+  /**
+   * True for the last change of a revision: what one transaction changed comes in a row, perhaps with what
+   * was written at the same moment.
+   */
   readonly last: boolean;
   /** When the change was made; for a change by others, when it was seen. */
   readonly timestamp: Date;

@@ -155,7 +155,7 @@ describe('the lane of a call', () => {
   });
 
   it('only the deletion of keys as they were seen may be sent again without space', () => {
-    const guarded = (request: Partial<TxnRequestMessage>) => txnCall(txn(request), 'write').isGuardedDelete;
+    const guarded = (request: Partial<TxnRequestMessage>) => txnCall(txn(request), 'write').isGuardedDelete();
     expect(guarded({ compare: [created('a', 5n)], success: [del('a')], failure: [get('a')] })).toBe(true);
     expect(guarded({ compare: [created('a', 5n)], success: [del('b')] })).toBe(false);
     expect(guarded({ compare: [created('a')], success: [del('a')] })).toBe(false);

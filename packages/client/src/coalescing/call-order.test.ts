@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { prefixEnd } from '../range.js';
 import { CallOrder } from './call-order.js';
 import type { Footprint } from './footprint.js';
-import { type KeySpan, keySpan, spansOverlap } from './key-span.js';
+import { KeySpan } from './key-span.js';
 import { OverlapIndex } from './overlap-index.js';
 
 interface Call {
@@ -15,12 +15,12 @@ const key = fc
   .array(fc.constantFrom('/', 'a', 'b'), { minLength: 1, maxLength: 5 })
   .map((parts) => Buffer.from(parts.join('')));
 const span: fc.Arbitrary<KeySpan> = fc.oneof(
-  { weight: 4, arbitrary: key.map((single) => keySpan(single)) },
-  { weight: 2, arbitrary: key.map((prefix) => keySpan(prefix, prefixEnd(prefix))) },
-  { weight: 1, arbitrary: key.map((from) => keySpan(from, Buffer.of(0))) },
+  { weight: 4, arbitrary: key.map((single) => new KeySpan(single)) },
+  { weight: 2, arbitrary: key.map((prefix) => new KeySpan(prefix, prefixEnd(prefix))) },
+  { weight: 1, arbitrary: key.map((from) => new KeySpan(from, Buffer.of(0))) },
   {
     weight: 1,
-    arbitrary: fc.tuple(key, key).map(([a, b]) => (a.compare(b) < 0 ? keySpan(a, b) : keySpan(b, a))),
+    arbitrary: fc.tuple(key, key).map(([a, b]) => (a.compare(b) < 0 ? new KeySpan(a, b) : new KeySpan(b, a))),
   },
 );
 const footprint: fc.Arbitrary<Footprint> = fc.record({
@@ -30,7 +30,7 @@ const footprint: fc.Arbitrary<Footprint> = fc.record({
 
 function inConflict(a: Footprint, b: Footprint): boolean {
   const meet = (some: readonly KeySpan[], others: readonly KeySpan[]) =>
-    some.some((one) => others.some((other) => spansOverlap(one, other)));
+    some.some((one) => others.some((other) => one.overlaps(other)));
   return meet(a.writes, b.writes) || meet(a.writes, b.reads) || meet(a.reads, b.writes);
 }
 
@@ -42,7 +42,7 @@ const touches = (reads: readonly string[], writes: readonly string[]): Footprint
 /** `a/` is every key below it. */
 function spanOf(text: string): KeySpan {
   const bytes = Buffer.from(text);
-  return text.endsWith('/') ? keySpan(bytes, prefixEnd(bytes)) : keySpan(bytes);
+  return text.endsWith('/') ? new KeySpan(bytes, prefixEnd(bytes)) : new KeySpan(bytes);
 }
 
 describe('the overlap index', () => {

@@ -126,7 +126,7 @@ export class Dispatcher {
     for (const { pending } of calls) {
       const { call, deadline } = pending;
       const own = memberError(error, call.method, deadline.timeoutMs);
-      if (verdict === 'no-space' && call.isGuardedDelete && !pending.ended)
+      if (verdict === 'no-space' && call.isGuardedDelete() && !pending.ended)
         void this.#sendAlone(pending, own);
       else pending.fail(own);
     }

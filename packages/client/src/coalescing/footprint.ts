@@ -5,7 +5,7 @@ import type {
   RequestOp,
   TxnRequestMessage,
 } from '../kv-messages.js';
-import { type KeySpan, keySpan } from './key-span.js';
+import { KeySpan } from './key-span.js';
 
 /** The keys that a call looks at, in whatever branch and compare, and those that it may change. */
 export interface Footprint {
@@ -13,53 +13,71 @@ export interface Footprint {
   readonly writes: readonly KeySpan[];
 }
 
-const NOTHING: Footprint = { reads: [], writes: [] };
+const NONE: readonly KeySpan[] = [];
 
 /** A read of the past meets no write: its answer is settled. */
 export function footprintOfRange({ key, range_end, revision }: RangeRequest): Footprint {
-  return revision ? NOTHING : { reads: [keySpan(key, range_end)], writes: [] };
+  return { reads: revision ? NONE : [new KeySpan(key, range_end)], writes: NONE };
 }
 
 export function footprintOfPut({ key }: PutRequest): Footprint {
-  return { reads: [], writes: [keySpan(key)] };
+  return { reads: NONE, writes: [new KeySpan(key)] };
 }
 
 export function footprintOfDelete({ key, range_end }: DeleteRangeRequest): Footprint {
-  return { reads: [], writes: [keySpan(key, range_end)] };
+  return { reads: NONE, writes: [new KeySpan(key, range_end)] };
 }
 
 export function footprintOfTxn(request: TxnRequestMessage): Footprint {
-  const reads = new Map<string, KeySpan>();
-  const writes = new Map<string, KeySpan>();
+  const reads = new SpanSet();
+  const writes = new SpanSet();
   collect(request, reads, writes);
   // A write keeps others away as a read does, and more.
-  for (const name of writes.keys()) reads.delete(name);
-  return { reads: [...reads.values()], writes: [...writes.values()] };
+  return { reads: reads.spans.filter((span) => !writes.has(span)), writes: writes.spans };
 }
 
 /** The footprint with more ranges to read: what is named so is changed by no other call of the same batch. */
-export function withReads(footprint: Footprint, more: readonly KeySpan[]): Footprint {
-  return { reads: [...footprint.reads, ...more], writes: footprint.writes };
+export function withReads({ reads, writes }: Footprint, more: readonly KeySpan[]): Footprint {
+  return { reads: [...reads, ...more], writes };
 }
 
-type Spans = Map<string, KeySpan>;
-
-function collect({ compare, success, failure }: TxnRequestMessage, reads: Spans, writes: Spans): void {
-  for (const { key, range_end } of compare) add(reads, keySpan(key, range_end));
+function collect({ compare, success, failure }: TxnRequestMessage, reads: SpanSet, writes: SpanSet): void {
+  for (const { key, range_end } of compare) reads.add(new KeySpan(key, range_end));
   for (const op of success) collectOp(op, reads, writes);
   for (const op of failure) collectOp(op, reads, writes);
 }
 
-function collectOp(op: RequestOp, reads: Spans, writes: Spans): void {
+function collectOp(op: RequestOp, reads: SpanSet, writes: SpanSet): void {
   const { request_range: range, request_put: put, request_delete_range: deletion, request_txn: txn } = op;
   if (range !== undefined) {
-    if (!range.revision) add(reads, keySpan(range.key, range.range_end));
-  } else if (put !== undefined) add(writes, keySpan(put.key));
-  else if (deletion !== undefined) add(writes, keySpan(deletion.key, deletion.range_end));
+    if (!range.revision) reads.add(new KeySpan(range.key, range.range_end));
+  } else if (put !== undefined) writes.add(new KeySpan(put.key));
+  else if (deletion !== undefined) writes.add(new KeySpan(deletion.key, deletion.range_end));
   else if (txn !== undefined) collect(txn, reads, writes);
 }
 
-function add(spans: Spans, span: KeySpan): void {
-  // No byte is this character. A single key and the range from it to the next are the same, and share a name.
-  spans.set(`${span.start}\u0100${span.end ?? ''}`, span);
+/** Up to here a search through the list is faster than a hash. */
+const FEW = 16;
+
+/** Spans, each once. */
+class SpanSet {
+  readonly spans: KeySpan[] = [];
+  #names: Set<string> | undefined;
+
+  add(span: KeySpan): void {
+    if (this.has(span)) return;
+    this.spans.push(span);
+    this.#names?.add(nameOf(span));
+  }
+
+  has(span: KeySpan): boolean {
+    if (this.spans.length <= FEW) return this.spans.some((each) => each.equals(span));
+    this.#names ??= new Set(this.spans.map(nameOf));
+    return this.#names.has(nameOf(span));
+  }
+}
+
+/** No byte is the character in between. */
+function nameOf({ start, end }: KeySpan): string {
+  return `${start}\u0100${end ?? ''}`;
 }

@@ -22,7 +22,7 @@ import {
 import { permissionGuards, spaceGuard } from './nested-guards.js';
 import { type Packing, packDelete, packFlatTxn, packNestedTxn, packPut, packRange } from './packing.js';
 import { bytesOfPut, bytesOfRange, bytesOfTxn, opsOnPath } from './request-size.js';
-import { allOps, isFlat, isGuardedDelete } from './txn-traits.js';
+import { eachOp, findOp, isFlat, isGuardedDelete } from './txn-traits.js';
 
 export type KvMethod = 'range' | 'put' | 'deleteRange' | 'txn';
 
@@ -69,14 +69,14 @@ export interface KvCall<Response> {
   /** Undefined: always by itself. */
   readonly lane: LaneName | undefined;
   /** It may be sent again after etcd has run out of space: if it was applied, that shows. */
-  readonly isGuardedDelete: boolean;
+  isGuardedDelete(): boolean;
   /** As the plain RPC. */
   sendAlone(send: SendUnary, options: CallOptions): Promise<Response>;
   /** Whether this answer to a repeated call tells that it has been applied. */
   confirms(response: Response): boolean;
   /** @returns undefined when it cannot be in a batch after all */
   load(rules: () => BatchRules): Cargo<Response> | undefined;
-  leases(): Iterable<bigint>;
+  leases(): readonly bigint[];
 }
 
 export function rangeCall(request: RangeRequest): KvCall<RangeResponse> {
@@ -85,7 +85,7 @@ export function rangeCall(request: RangeRequest): KvCall<RangeResponse> {
     kind: 'read',
     footprint: footprintOfRange(request),
     lane: laneOfRange(request),
-    isGuardedDelete: false,
+    isGuardedDelete: () => false,
     sendAlone: (send, options) => send('range', request, 'read', options),
     confirms: () => true,
     load: () => unguarded(packRange(request), bytesOfRange(request), false),
@@ -101,7 +101,7 @@ export function putCall(request: PutRequest, kind: CallKind, rules: () => BatchR
     kind,
     footprint: footprintOfPut(request),
     lane: checkedLess ? undefined : laneOfWrite(kind),
-    isGuardedDelete: false,
+    isGuardedDelete: () => false,
     sendAlone: (send, options) => send('put', request, kind, options),
     confirms: () => true,
     load: () => unguarded(packPut(request), bytesOfPut(request), true),
@@ -115,7 +115,7 @@ export function deleteCall(request: DeleteRangeRequest, kind: CallKind): KvCall<
     kind,
     footprint: footprintOfDelete(request),
     lane: laneOfWrite(kind),
-    isGuardedDelete: false,
+    isGuardedDelete: () => false,
     sendAlone: (send, options) => send('deleteRange', request, kind, options),
     confirms: () => true,
     load: () => unguarded(packDelete(request), bytesOfRange(request), false),
@@ -129,7 +129,7 @@ export function txnCall(request: TxnRequestMessage, kind: CallKind): KvCall<TxnR
     kind,
     footprint: footprintOfTxn(request),
     lane: laneOfTxn(request, kind),
-    isGuardedDelete: kind !== 'read' && isGuardedDelete(request),
+    isGuardedDelete: () => kind !== 'read' && isGuardedDelete(request),
     sendAlone: (send, options) => send('txn', request, kind, options),
     confirms: ({ succeeded }) => succeeded || kind === 'idempotent',
     load: (rules) => loadTxn(request, rules),
@@ -149,21 +149,16 @@ function unguarded<Response>(
 }
 
 function loadTxn(request: TxnRequestMessage, rules: () => BatchRules): Cargo<TxnResponse> | undefined {
+  const takesSpace = findOp(request, (op) => op.request_put !== undefined) !== undefined;
   const bytes = bytesOfTxn(request);
-  let takesSpace = false;
-  for (const op of allOps(request)) takesSpace ||= op.request_put !== undefined;
   if (isFlat(request)) return unguarded(packFlatTxn(request), bytes, takesSpace);
   const { nestedTxnSafe } = rules();
-  const guards = nestedTxnSafe ? [] : permissionGuards(request);
+  const guards = nestedTxnSafe ? NO_GUARDS : permissionGuards(request);
   if (guards === undefined) return undefined;
-  return {
-    ...packNestedTxn(request),
-    nestedOps: opsOnPath(request),
-    guards,
-    guard: nestedTxnSafe ? spaceGuard(request) : undefined,
-    bytes: 2 * bytes, // the guards name the keys once more
-    takesSpace,
-  };
+  const { ops, unpack } = packNestedTxn(request);
+  const guard = nestedTxnSafe ? spaceGuard(request) : undefined;
+  // The guards name the keys once more.
+  return { ops, unpack, bytes: 2 * bytes, nestedOps: opsOnPath(request), guards, guard, takesSpace };
 }
 
 function laneOfRange({ revision, serializable }: RangeRequest): LaneName | undefined {
@@ -177,13 +172,17 @@ function laneOfWrite(kind: CallKind): LaneName {
 }
 
 function laneOfTxn(request: TxnRequestMessage, kind: CallKind): LaneName | undefined {
-  for (const { request_range: range } of allOps(request)) if (range?.revision) return undefined;
+  if (findOp(request, (op) => Boolean(op.request_range?.revision)) !== undefined) return undefined;
   if (kind !== 'read') return laneOfWrite(kind);
   // Reads with a condition would have to be nested, and a nested Txn costs an entry in etcd's log.
   if (!isFlat(request)) return undefined;
   return request.success.every((op) => op.request_range?.serializable) ? 'serializable' : 'read';
 }
 
-function* leasesOf(request: TxnRequestMessage): Generator<bigint, void> {
-  for (const { request_put: put } of allOps(request)) if (put?.lease) yield put.lease;
+function leasesOf(request: TxnRequestMessage): readonly bigint[] {
+  const leases: bigint[] = [];
+  eachOp(request, ({ request_put: put }) => {
+    if (put?.lease) leases.push(put.lease);
+  });
+  return leases;
 }

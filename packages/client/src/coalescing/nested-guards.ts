@@ -1,6 +1,6 @@
 import type { PutRequest, RequestOp, TxnRequestMessage } from '../kv-messages.js';
-import { keySpan, spanHolds } from './key-span.js';
-import { allOps } from './txn-traits.js';
+import { KeySpan } from './key-span.js';
+import { eachCompare, eachOp, findOp } from './txn-traits.js';
 
 /**
  * Operations that stand for a nested transaction in the `failure` branch of the batch, which is never run.
@@ -14,21 +14,21 @@ import { allOps } from './txn-traits.js';
  * @returns undefined when it cannot be named: etcd takes no put and delete of one key in one branch
  */
 export function permissionGuards(request: TxnRequestMessage): readonly RequestOp[] | undefined {
-  const puts = new Map<string, PutRequest>();
-  const guards: RequestOp[] = [];
-  for (const { request_put: put } of allOps(request)) {
-    if (put !== undefined) puts.set(put.key.toString('latin1'), putGuard(put));
-  }
-  for (const put of puts.values()) guards.push({ request_put: put });
-  for (const { request_range: range, request_delete_range: deletion } of allOps(request)) {
+  const puts = new Map<string, RequestOp>();
+  eachOp(request, ({ request_put: put }) => {
+    if (put !== undefined) puts.set(put.key.toString('latin1'), { request_put: putGuard(put) });
+  });
+  const guards = [...puts.values()];
+  let possible = true;
+  eachOp(request, ({ request_range: range, request_delete_range: deletion }) => {
     if (range !== undefined) guards.push(rangeGuard(range));
-    if (deletion === undefined) continue;
-    const span = keySpan(deletion.key, deletion.range_end);
-    for (const key of puts.keys()) if (spanHolds(span, key)) return undefined;
+    if (deletion === undefined) return;
+    const span = new KeySpan(deletion.key, deletion.range_end);
+    for (const key of puts.keys()) if (span.holds(key)) possible = false;
     guards.push({ request_delete_range: deletion });
-  }
-  for (const compare of allCompares(request)) guards.push(rangeGuard(compare));
-  return guards;
+  });
+  eachCompare(request, (compare) => guards.push(rangeGuard(compare)));
+  return possible ? guards : undefined;
 }
 
 /**
@@ -36,13 +36,10 @@ export function permissionGuards(request: TxnRequestMessage): readonly RequestOp
  * for one that has no space left.
  */
 export function spaceGuard(request: TxnRequestMessage): RequestOp | undefined {
-  let other: RequestOp | undefined;
-  for (const { request_put: put, request_range: range, request_delete_range: deletion } of allOps(request)) {
-    if (put !== undefined) return { request_put: putGuard(put) };
-    if (range !== undefined) other = rangeGuard(range);
-    if (deletion !== undefined) other = { request_delete_range: deletion };
-  }
-  return other;
+  const put = findOp(request, (op) => op.request_put !== undefined)?.request_put;
+  if (put !== undefined) return { request_put: putGuard(put) };
+  const other = findOp(request, (op) => op.request_txn === undefined);
+  return other?.request_range ? rangeGuard(other.request_range) : other;
 }
 
 const NO_VALUE = Buffer.alloc(0);
@@ -53,11 +50,4 @@ function putGuard({ key }: PutRequest): PutRequest {
 
 function rangeGuard({ key, range_end }: { key: Buffer; range_end?: Buffer | undefined }): RequestOp {
   return { request_range: { key, range_end, count_only: true } };
-}
-
-function* allCompares(request: TxnRequestMessage): Generator<TxnRequestMessage['compare'][number], void> {
-  yield* request.compare;
-  for (const { request_txn: nested } of [...request.success, ...request.failure]) {
-    if (nested !== undefined) yield* allCompares(nested);
-  }
 }

@@ -1,5 +1,5 @@
 import type { Footprint } from './footprint.js';
-import { commonPrefix, type KeySpan, spanHolds, spansOverlap } from './key-span.js';
+import type { KeySpan } from './key-span.js';
 
 /** Who is in the index: `sequence` grows from call to call. */
 export interface Occupant {
@@ -40,9 +40,6 @@ class Directory<T extends Occupant> {
   }
 }
 
-/** Keys with more slashes share the directory at this depth. */
-const MAX_DEPTH = 12;
-
 /**
  * The calls under way and the keys they use, to find those in conflict: both use a key, and one of
  * them changes it.
@@ -75,7 +72,7 @@ export class OverlapIndex<T extends Occupant> {
 
   #add(occupant: T, span: KeySpan, writes: boolean): void {
     let directory = this.#root;
-    for (const name of directoriesOf(span)) {
+    for (const name of span.directories) {
       directory.children ??= new Map();
       let child = directory.children.get(name);
       if (child === undefined) {
@@ -100,7 +97,7 @@ export class OverlapIndex<T extends Occupant> {
 
   #delete(occupant: T, span: KeySpan, writes: boolean): void {
     let directory: Directory<T> | undefined = this.#root;
-    for (const name of directoriesOf(span)) directory = directory?.children?.get(name);
+    for (const name of span.directories) directory = directory?.children?.get(name);
     if (directory === undefined) return;
     if (span.single) {
       const users = directory.keys.get(span.start);
@@ -124,7 +121,7 @@ export class OverlapIndex<T extends Occupant> {
   #search(search: Search<T>, span: KeySpan, writes: boolean): void {
     let directory: Directory<T> | undefined = this.#root;
     search.ranges(directory, span, writes);
-    for (const name of directoriesOf(span)) {
+    for (const name of span.directories) {
       directory = directory.children?.get(name);
       if (directory === undefined) return;
       search.ranges(directory, span, writes);
@@ -146,7 +143,7 @@ class Search<T extends Occupant> {
   ranges(directory: Directory<T>, span: KeySpan, writes: boolean): void {
     for (const access of directory.ranges) {
       if (access.occupant.sequence >= this.#before) break;
-      if ((writes || access.writes) && spansOverlap(access.span, span)) this.#note(access.occupant);
+      if ((writes || access.writes) && access.span.overlaps(span)) this.#note(access.occupant);
     }
   }
 
@@ -158,7 +155,7 @@ class Search<T extends Occupant> {
 
   /** The keys of a directory, and all that is in those below it. */
   below(directory: Directory<T>, span: KeySpan, writes: boolean): void {
-    for (const [key, users] of directory.keys) if (spanHolds(span, key)) this.users(users, writes);
+    for (const [key, users] of directory.keys) if (span.holds(key)) this.users(users, writes);
     for (const child of directory.children?.values() ?? []) {
       const startsBeforeEnd = span.end === undefined || child.path < span.end;
       if (!startsBeforeEnd || (child.path < span.start && !span.start.startsWith(child.path))) continue;
@@ -181,17 +178,4 @@ class Search<T extends Occupant> {
   #note(occupant: T): void {
     if (this.found === undefined || occupant.sequence > this.found.sequence) this.found = occupant;
   }
-}
-
-/** The names of the directories that hold all keys of the span, from the top, each with its slash. */
-function directoriesOf(span: KeySpan): readonly string[] {
-  const prefix = commonPrefix(span);
-  const names: string[] = [];
-  for (let from = 0; names.length < MAX_DEPTH; ) {
-    const slash = prefix.indexOf('/', from);
-    if (slash < 0) break;
-    names.push(prefix.slice(from, slash + 1));
-    from = slash + 1;
-  }
-  return names;
 }

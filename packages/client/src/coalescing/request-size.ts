@@ -40,9 +40,14 @@ function bytesOfOp(op: RequestOp): number {
  * https://github.com/etcd-io/etcd/blob/v3.5.16/server/etcdserver/api/v3rpc/key.go
  */
 export function opsOnPath({ compare, success, failure }: TxnRequestMessage): number {
-  let nested = 0;
-  for (const op of [...success, ...failure]) {
-    if (op.request_txn !== undefined) nested = Math.max(nested, opsOnPath(op.request_txn));
-  }
+  const nested = Math.max(nestedOps(success), nestedOps(failure));
   return Math.max(compare.length, success.length, failure.length) + nested;
+}
+
+function nestedOps(ops: readonly RequestOp[]): number {
+  let most = 0;
+  for (const { request_txn: nested } of ops) {
+    if (nested !== undefined) most = Math.max(most, opsOnPath(nested));
+  }
+  return most;
 }

@@ -1,4 +1,10 @@
-import { CompareResult, CompareTarget, type RequestOp, type TxnRequestMessage } from '../kv-messages.js';
+import {
+  type CompareMessage,
+  CompareResult,
+  CompareTarget,
+  type RequestOp,
+  type TxnRequestMessage,
+} from '../kv-messages.js';
 
 /** Whether it is a list of operations and nothing else: no condition, no branch, no nesting. */
 export function isFlat({ compare, success, failure }: TxnRequestMessage): boolean {
@@ -10,12 +16,37 @@ export function isFlat({ compare, success, failure }: TxnRequestMessage): boolea
   );
 }
 
-/** Every operation of both branches, of nested transactions too. */
-export function* allOps({ success, failure }: TxnRequestMessage): Generator<RequestOp, void> {
-  for (const op of [...success, ...failure]) {
-    yield op;
-    if (op.request_txn !== undefined) yield* allOps(op.request_txn);
+/** The first operation that passes the test, in either branch, nested transactions included. */
+export function findOp(
+  { success, failure }: TxnRequestMessage,
+  test: (op: RequestOp) => boolean,
+): RequestOp | undefined {
+  return findIn(success, test) ?? findIn(failure, test);
+}
+
+function findIn(ops: readonly RequestOp[], test: (op: RequestOp) => boolean): RequestOp | undefined {
+  for (const op of ops) {
+    if (test(op)) return op;
+    const found = op.request_txn && findOp(op.request_txn, test);
+    if (found !== undefined) return found;
   }
+  return undefined;
+}
+
+/** Every operation of both branches, nested transactions included. */
+export function eachOp(request: TxnRequestMessage, visit: (op: RequestOp) => void): void {
+  findOp(request, (op) => {
+    visit(op);
+    return false;
+  });
+}
+
+/** Every condition, nested transactions included. */
+export function eachCompare(request: TxnRequestMessage, visit: (compare: CompareMessage) => void): void {
+  for (const compare of request.compare) visit(compare);
+  eachOp(request, ({ request_txn: nested }) => {
+    for (const compare of nested?.compare ?? []) visit(compare);
+  });
 }
 
 /**
