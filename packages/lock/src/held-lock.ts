@@ -286,6 +286,7 @@ export class HeldLock implements Lock {
   }
 
   #waitFor(what: string, options: WaitOptions | undefined): Wait {
+    assertValid(checkWaitOptions([], options));
     const timeoutMs = options?.timeoutMs ?? this.#support.requestTimeoutMs;
     return new Wait({ ...options, timeoutMs }, `${what} of lock "${this.key}"`);
   }
