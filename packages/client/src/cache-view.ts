@@ -76,15 +76,17 @@ export class CacheView<T> implements WatchCache<T> {
   async waitFor(revision: bigint, options?: WaitOptions): Promise<void> {
     assertValid(checkRevision([], 'revision', revision));
     using wait = new Wait(options, `cache at revision ${revision}`);
-    await wait.race(this.#reached(revision, wait.signal));
+    await wait.race(this.#until(() => this.#raw.revision >= revision, wait.signal));
   }
 
   async synced(options: WaitOptions = {}): Promise<void> {
     assertValid(checkWaitOptions([], options));
-    const { ownWrite, error } = this.#raw;
+    const { error } = this.#raw;
     if (error) throw error; // it will not be in step ever again
-    if (ownWrite <= this.#raw.revision && this.#raw.revision > 0n && !options.signal?.aborted) return;
-    await this.waitFor(ownWrite > 0n ? ownWrite : 1n, { timeoutMs: this.#defaultWaitMs, ...options });
+    const shown = this.#raw.ownWrites();
+    if (shown() && !options.signal?.aborted) return;
+    using wait = new Wait({ timeoutMs: this.#defaultWaitMs, ...options }, 'own writes in a cache');
+    await wait.race(this.#until(shown, wait.signal));
   }
 
   changes(): ChangeStream<T> {
@@ -121,11 +123,11 @@ export class CacheView<T> implements WatchCache<T> {
     await this.#release();
   }
 
-  #reached(revision: bigint, signal: AbortSignal): Promise<void> {
+  #until(reached: () => boolean, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const settled = (): boolean => {
         if (this.#raw.error) reject(this.#raw.error);
-        else if (this.#raw.revision >= revision) resolve();
+        else if (reached()) resolve();
         else return false;
         return true;
       };

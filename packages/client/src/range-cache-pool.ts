@@ -64,7 +64,7 @@ export class RangeCachePool {
   /** This client has changed a range: readers of an overlapping copy may wait for it. */
   noteWrite(range: KeyRange, revision: bigint): void {
     for (const { cache } of this.#pooled.values()) {
-      if (rangesOverlap(cache.range, range)) cache.noteOwnWrite(revision);
+      if (rangesOverlap(cache.range, range)) cache.noteOwnWrite(range, revision);
     }
   }
 

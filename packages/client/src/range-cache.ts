@@ -5,9 +5,10 @@ import type { ClusterIdentity } from './cluster-identity.js';
 import type { CoordError } from './errors.js';
 import type { KeyValue } from './key-value.js';
 import type { CoordLogger } from './logger.js';
-import type { KeyRange, Range } from './range.js';
+import { type KeyRange, type Range, rangeContains } from './range.js';
 import { RangeCopy } from './range-copy.js';
 import type { StoredSnapshot } from './snapshot-format.js';
+import type { TxnCodec } from './txn-codec.js';
 import type { WatchBatch } from './watch.js';
 import {
   type Snapshot,
@@ -26,6 +27,11 @@ export interface CacheContext extends SubscriptionContext {
   readonly cluster: ClusterIdentity;
 }
 
+interface OwnDelete {
+  readonly range: KeyRange;
+  readonly revision: bigint;
+}
+
 /** A list is etcd's present state: for so long it counts as followed, since the watch is about to be attached. */
 const LIST_COUNTS_MS = 1_000;
 
@@ -39,10 +45,13 @@ export class RangeCache implements WatchSink {
   readonly #waiters = new Set<() => void>();
   readonly #logger: CoordLogger;
   readonly #cluster: ClusterIdentity;
+  readonly #codec: TxnCodec;
   readonly #subscription: WatchSubscription;
   readonly #copy = new RangeCopy();
   readonly #catchUp: CatchUp;
   #ownWrite = 0n;
+  /** Ranges that this client has deleted, of which something may be still to come. */
+  #ownDeletes: readonly OwnDelete[] = [];
   #fromDisk = false;
   #listedAt = Number.NEGATIVE_INFINITY;
   /** When the copy was last known to follow etcd. */
@@ -57,6 +66,7 @@ export class RangeCache implements WatchSink {
     this.range = context.codec.range(range);
     this.#logger = context.logger;
     this.#cluster = context.cluster;
+    this.#codec = context.codec;
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
@@ -79,9 +89,12 @@ export class RangeCache implements WatchSink {
     return this.#copy.revision;
   }
 
-  /** The revision of the last write that this client has made in the range. */
-  get ownWrite(): bigint {
-    return this.#ownWrite;
+  /** A question: has it been listed, and does it show all that this client has written in the range until now? */
+  ownWrites(): () => boolean {
+    this.#ownDeletes = this.#ownDeletes.filter((each) => this.#isToCome(each));
+    const [written, deleted] = [this.#ownWrite, this.#ownDeletes];
+    return () =>
+      this.revision > 0n && this.revision >= written && !deleted.some((each) => this.#isToCome(each));
   }
 
   get source(): CacheSource {
@@ -119,8 +132,14 @@ export class RangeCache implements WatchSink {
     return () => this.#waiters.delete(callback);
   }
 
-  noteOwnWrite(revision: bigint): void {
-    if (revision > this.#ownWrite) this.#ownWrite = revision;
+  /** @param written a key, or a range of which something was deleted */
+  noteOwnWrite(written: KeyRange, revision: bigint): void {
+    if (written.end === undefined) {
+      if (revision > this.#ownWrite) this.#ownWrite = revision;
+      return;
+    }
+    const deleted = { range: written, revision };
+    if (this.#isToCome(deleted)) this.#ownDeletes = [...this.#ownDeletes, deleted];
   }
 
   /** Begins with what was written down, unless etcd has answered already. @returns whether it is used */
@@ -180,6 +199,7 @@ export class RangeCache implements WatchSink {
       this.#newHistory = false;
       this.#historySince = Date.now();
       this.#ownWrite = 0n; // of the other history
+      this.#ownDeletes = [];
     }
     // What was on disk need not be of this history: its revisions alone are not trusted.
     const batch = this.#copy.replace(snapshot, newHistory || this.#fromDisk);
@@ -197,6 +217,16 @@ export class RangeCache implements WatchSink {
     for (const listener of [...this.#listeners]) listener.failed(error);
     for (const callback of [...this.#waiters]) callback();
     this.#listeners.clear();
+  }
+
+  /** A deleted range that had no key in common with this one brings no event, however long one waits. */
+  #isToCome({ range, revision }: OwnDelete): boolean {
+    if (this.revision === 0n) return true;
+    if (this.revision >= revision) return false;
+    for (const kv of this.entries.values()) {
+      if (kv.modRevision < revision && rangeContains(range, this.#codec.serverKey(kv))) return true;
+    }
+    return false;
   }
 
   get #live(): boolean {

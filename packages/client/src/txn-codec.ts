@@ -87,6 +87,11 @@ export class TxnCodec {
     return this.#namespace.length === 0 ? bytes : Buffer.concat([this.#namespace, bytes]);
   }
 
+  /** The key of an answer as the server knows it. */
+  serverKey({ rawKey }: KeyValue): Buffer {
+    return Buffer.concat([this.#namespace, rawKey]);
+  }
+
   rangeRequest(range: KeyRange, options: RangeOptions = {}, limit = options.limit): RangeRequest {
     assertObject(options, 'options');
     const { sort } = options;

@@ -120,6 +120,7 @@ describe('a cache', () => {
     expect(await failure(cache.waitFor(revision, { timeoutMs: 100 }))).toBeInstanceOf(TimeoutError);
     await proxy.accept();
     await cache.waitFor(revision, { timeoutMs: 10_000 });
+    await eventually(() => cache.source === 'live'); // it asks first whether there is more
     expect([cache.get('/c/outage/a'), cache.source, cache.ageMs]).toEqual(['2', 'live', 0]);
   });
 
@@ -168,6 +169,26 @@ describe('a cache', () => {
     expect(cache.entries().size).toBe(0);
     await far.kv.put('/elsewhere', 'x');
     await cache.synced({ timeoutMs: 50 }); // a write outside of the range is not waited for
+  });
+
+  it('synced: waits for no more than a delete has done in the range', async () => {
+    const cache = far.cache({ prefix: '/c/part/' }, { decode });
+    await cache.ready;
+    const { kv } = far;
+    await kv.txn({ success: ['/c/part/a', '/c/part/x', '/c/q'].map((key) => ({ put: { key, value: '' } })) });
+    await cache.synced();
+    // It reaches into the range, and finds a key beyond it: no event will come here.
+    expect((await kv.delete({ start: '/c/part/y', end: '/c/z' })).deleted).toBe(1);
+    await cache.synced();
+    expect((await kv.delete({ start: '/c/part/b', end: '/c/z' })).deleted).toBe(1);
+    await cache.synced();
+    expect([...cache.entries().keys()]).toEqual(['/c/part/a']);
+    // Others may have been faster, and this client not have heard of it.
+    const none = { prefix: '/c/part/' };
+    await kv.put('/c/q', '');
+    await Promise.all([client.kv.delete(none), kv.delete({ start: '/c/part', end: '/c/z' })]);
+    await cache.synced();
+    expect(cache.entries().size).toBe(0);
   });
 
   it('waitFor ends by timeout, abort and close, and refuses what is no revision', async () => {
