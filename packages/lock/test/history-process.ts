@@ -2,7 +2,6 @@
  * A process of its own that reads and writes a list under a lock, again and again, for the history
  * test. Between its check that it holds the lock and its write, it asks the test whether to go on.
  */
-import { once } from 'node:events';
 import { type CoordClient, CoordError, connect } from '@coord/client';
 import { createLocks, type Lock, LockNotHeldError } from '../src/index.js';
 
@@ -33,8 +32,10 @@ export type Command = 'go' | 'stop';
 const assignment: Assignment = JSON.parse(process.argv[2] ?? '');
 const { id, endpoints, name, listKey, mode, ttlMs } = assignment;
 let stopping = false;
+let goOn: (() => void) | undefined;
 process.on('message', (command: Command) => {
   if (command === 'stop') stopping = true;
+  else goOn?.();
 });
 
 const client = await connect({ endpoints, requestTimeoutMs: 2_000 });
@@ -58,8 +59,10 @@ async function update({ kv }: CoordClient, lock: Lock, round: number): Promise<v
   const list: string[] = JSON.parse((await kv.get(listKey))?.text() ?? '[]');
   const value = JSON.stringify([...list, write]);
   lock.assertHeld();
-  report({ type: 'about to write' });
-  await goAhead();
+  await new Promise<void>((resolve) => {
+    goOn = resolve;
+    report({ type: 'about to write' });
+  });
   const outcome = await attempt(kv, lock, value, round).catch((error: unknown) => {
     if (error instanceof LockNotHeldError) return 'failed';
     if (CoordError.is(error)) return error.outcome === 'unknown' ? 'unknown' : 'failed';
@@ -84,13 +87,6 @@ async function attempt(
   if (round % 2 === 0) return (await lock.txn({ success })).succeeded ? 'ok' : 'failed';
   const isOwn = { key: lock.etcdKey, target: 'create', is: '=', to: lock.fencingToken } as const;
   return (await kv.txn({ compare: [isOwn], success })).succeeded ? 'ok' : 'failed';
-}
-
-async function goAhead(): Promise<void> {
-  for (;;) {
-    const [command]: Command[] = await once(process, 'message');
-    if (command === 'go') return;
-  }
 }
 
 function report(message: Report): void {
