@@ -28,16 +28,21 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Holds the lock by `etcdctl lock` until `release` is called. */
+/** Holds the lock by `etcdctl lock` until `release` is called, or as long as its lease lives if it is killed. */
 function lockByEtcdctl(name: string) {
-  const gate = join(folder, name);
+  const gate = join(folder, name.replaceAll('/', '_'));
   const script = 'while [ ! -e "$0" ]; do sleep 0.05; done; echo done';
-  const args = ['--endpoints', etcd.endpoint, 'lock', '--', `/locks/${name}`, 'sh', '-c', script, gate];
-  const done = promisify(execFile)(etcdctlFile, args, { env: { ...process.env, ETCDCTL_API: '3' } }).then(
-    ({ stdout }) => stdout,
-  );
+  const endpoint = ['--endpoints', etcd.endpoint];
+  const args = [...endpoint, 'lock', '--ttl=2', '--', `/locks/${name}`, 'sh', '-c', script, gate];
+  const running = promisify(execFile)(etcdctlFile, args, { env: { ...process.env, ETCDCTL_API: '3' } });
+  const done = running.then(({ stdout }) => stdout);
   done.catch(() => undefined); // reported where it is awaited
-  return { done, release: () => writeFile(gate, '') };
+  const release = () => writeFile(gate, '');
+  const kill = async () => {
+    running.child.kill('SIGKILL');
+    await release(); // its script ends, too
+  };
+  return { done, release, kill };
 }
 
 describe('etcdctl lock /locks/NAME', () => {
@@ -72,5 +77,50 @@ describe('etcdctl lock /locks/NAME', () => {
     await lock.release();
     expect(await done).toContain('done');
     await queueLength(client, name, 0);
+  });
+
+  it('is followed by ours when it was killed while it held the lock', async () => {
+    const name = uniqueName();
+    const { locks, client } = await party(etcd.connectOptions);
+    const { done, kill } = lockByEtcdctl(name);
+    await queueLength(client, name, 1);
+    const waiting = locks.acquire(name);
+    await queueLength(client, name, 2);
+    await kill();
+    await rejection(done);
+    const lock = await waiting; // its lease has ended
+    expect(await queueKeys(client, name)).toEqual([lock.etcdKey]);
+    await lock.release();
+  });
+
+  it('is passed by when it was killed while it waited', async () => {
+    const name = uniqueName();
+    const [one, two] = [await party(etcd.connectOptions), await party(etcd.connectOptions)];
+    const first = await one.locks.acquire(name);
+    const { done, kill } = lockByEtcdctl(name);
+    await queueLength(one.client, name, 2);
+    const waiting = two.locks.acquire(name);
+    await queueLength(one.client, name, 3);
+    await kill();
+    await rejection(done);
+    await queueLength(one.client, name, 2);
+    expect(await isSettled(waiting)).toBe(false);
+    await first.release();
+    await (await waiting).release();
+    await queueLength(one.client, name, 0);
+  });
+
+  it('shares names with slashes, where they are raw', async () => {
+    const name = `${uniqueName()}/a`;
+    const { locks, client } = await party(etcd.connectOptions, { rawNames: true });
+    const { done, release } = lockByEtcdctl(name);
+    const waiters = async () => (await client.kv.range({ prefix: `/locks/${name}/` })).count;
+    await expect.poll(waiters, { timeout: 10_000 }).toBe(1);
+    const waiting = locks.acquire(name);
+    await expect.poll(waiters, { timeout: 10_000 }).toBe(2);
+    expect(await isSettled(waiting)).toBe(false);
+    await release();
+    expect(await done).toContain('done');
+    await (await waiting).release();
   });
 });
