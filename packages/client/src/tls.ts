@@ -122,6 +122,10 @@ function fingerprint(tls: TlsOptions): string {
 }
 
 function fingerprintOf(file: string): string {
-  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-  return stat ? `${stat.ino}/${stat.size}/${stat.mtimeNs}` : 'missing';
+  try {
+    const { ino, size, mtimeNs } = statSync(file, { bigint: true });
+    return `${ino}/${size}/${mtimeNs}`;
+  } catch {
+    return 'unreadable'; // why, whoever reads it will be told
+  }
 }

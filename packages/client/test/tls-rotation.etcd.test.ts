@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type EtcdServer, type EtcdTlsFiles, eventually, startEtcd, startProxy } from '@coord/testkit';
@@ -132,6 +132,13 @@ describe('TLS files that change', () => {
   it.each([
     ['gone', (file: string) => rm(file)],
     ['half written', (file: string) => writeFile(file, '-----BEGIN')],
+    [
+      'out of reach',
+      async (file: string) => {
+        await rm(file);
+        await symlink(file, file); // what stat says of it is an error, and not that it is missing
+      },
+    ],
   ])(
     'a connection made for a silent one while the certificate is %s uses the one before',
     async (_, spoil) => {
