@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type EtcdServer, ensureEtcd, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LockConflictError } from '../src/index.js';
+import { LockConflictError, LockNotHeldError } from '../src/index.js';
 import { isSettled, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
 
 let etcd: EtcdServer;
@@ -108,6 +108,33 @@ describe('etcdctl lock /locks/NAME', () => {
     await first.release();
     await (await waiting).release();
     await queueLength(one.client, name, 0);
+  });
+
+  it('takes turns with ours, in the order in which they came', async () => {
+    const name = uniqueName();
+    const [one, two] = [await party(etcd.connectOptions), await party(etcd.connectOptions)];
+    const first = await one.locks.acquire(name);
+    const { done, release } = lockByEtcdctl(name);
+    await queueLength(one.client, name, 2);
+    const third = two.locks.acquire(name);
+    await queueLength(one.client, name, 3);
+    await first.release();
+    expect(await isSettled(third)).toBe(false); // etcdctl is before it
+    await release();
+    expect(await done).toContain('done');
+    await (await third).release();
+  });
+
+  it('takes the place of ours when an operator deletes our key', async () => {
+    const name = uniqueName();
+    const { locks, client } = await party(etcd.connectOptions);
+    const lock = await locks.acquire(name);
+    const { done, release } = lockByEtcdctl(name);
+    await queueLength(client, name, 2);
+    await client.kv.delete(lock.etcdKey);
+    await release();
+    expect(await done).toContain('done');
+    expect(await rejection(lock.release())).toBeInstanceOf(LockNotHeldError);
   });
 
   it('shares names with slashes, where they are raw', async () => {
