@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type CoordClient, connect, createClient } from '../src/index.js';
+import { type ClientOptions, type CoordClient, connect, createClient } from '../src/index.js';
 import type { Closed, Closing } from './close-process.js';
 
 /** How much longer than its deadline something may take on a busy machine. */
@@ -27,10 +27,13 @@ afterAll(async () => {
   await etcd?.stop();
 });
 
-async function started(how: 'busy' | 'lazy'): Promise<ChildProcess> {
+async function started(
+  how: 'busy' | 'lazy',
+  clientOptions: ClientOptions = etcd.connectOptions,
+): Promise<ChildProcess> {
   const script = fileURLToPath(new URL('close-process.ts', import.meta.url));
   const execArgv = ['--conditions=@coord/source', '--import=tsx'];
-  const options = JSON.stringify(etcd.connectOptions);
+  const options = JSON.stringify(clientOptions);
   const child = fork(script, [options, how], { execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   children.push(child);
   const [message] = await once(child, 'message');
@@ -95,6 +98,36 @@ describe('close() ends everything within its deadline, and the process exits', (
     const { tookMs, state } = await closed(child, { timeoutMs: 60_000, abortAfterMs: 200 });
     expect(tookMs).toBeLessThan(200 + SLACK_MS);
     expect(state).toBe('closed');
+  });
+
+  it.each(['both', 'toServer', 'toClient'] as const)('over a line that is dead: %s', async (direction) => {
+    await using proxy = await startProxy({ target: etcd.endpoint });
+    const child = await started('busy', { ...etcd.connectOptions, endpoints: [proxy.endpoint] });
+    proxy.blackhole(direction);
+    const { tookMs, state } = await closed(child, { timeoutMs: 500 });
+    expect(tookMs).toBeLessThan(500 + SLACK_MS);
+    expect(state).toBe('closed');
+  });
+
+  it.each([true, false])('while a server that says nothing is being connected to; TLS: %s', async (tls) => {
+    await using proxy = await startProxy({ target: etcd.endpoint });
+    proxy.blackhole();
+    const endpoint = `${tls ? 'https' : 'http'}://${proxy.address}`;
+    const child = await started('lazy', { endpoints: [endpoint], dialTimeoutMs: 60_000 });
+    const { tookMs, ends } = await closed(child, { timeoutMs: 300 });
+    expect(proxy.accepted).toBeGreaterThan(0);
+    expect(tookMs).toBeLessThan(300 + SLACK_MS);
+    for (const end of ends) expect(end).toBe(NEVER_SENT);
+  });
+
+  it('and leaves no connection behind', async () => {
+    await using proxy = await startProxy({ target: etcd.endpoint });
+    for (let times = 0; times < 5; times++) {
+      const client = await connect({ ...etcd.connectOptions, endpoints: [proxy.endpoint] });
+      client.watch('a');
+      await client.close();
+    }
+    await eventually(() => proxy.connections === 0);
   });
 
   it('in the middle of connecting and logging in', async () => {
