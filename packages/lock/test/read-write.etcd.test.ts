@@ -194,7 +194,7 @@ describe('read and write locks', () => {
 
   it.each(['q', 'w'])('are lost when somebody deletes the key in %s', async (part) => {
     const name = uniqueName();
-    const who = await open();
+    const who = await open({ defaultTtlMs: 60_000 });
     const lock = await who.locks.acquireWriteLock(name);
     const lost = aborted(lock.signal);
     await who.client.kv.delete(lock.etcdKey.replace('/q/', `/${part}/`));

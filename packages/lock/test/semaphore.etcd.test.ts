@@ -167,7 +167,8 @@ describe('the number of permits', () => {
     const here = a.locks.semaphore(name, { permits: 1 });
     const there = b.locks.semaphore(name, { permits: 1 });
     const first = await here.acquire();
-    const waiting = [here.acquire(), there.acquire()];
+    // Well before anybody would look all the same.
+    const waiting = [here.acquire(1, { timeoutMs: 10_000 }), there.acquire(1, { timeoutMs: 10_000 })];
     await requests(a.client, name, 3);
     expect(await isSettled(Promise.race(waiting))).toBe(false);
     await b.locks.semaphore(name, { permits: 1 }).setPermits(3);
