@@ -5,6 +5,8 @@ import type { KeyValue } from '@coord/client';
 export interface LockHolder {
   readonly etcdKey: string;
   readonly fencingToken: bigint;
+  /** The lease that the key is attached to: the session of its client. */
+  readonly leaseId?: bigint;
   readonly host?: string;
   readonly pid?: number;
   readonly purpose?: string;
@@ -25,21 +27,36 @@ export function describeSelf(purpose: string | undefined): string {
   return JSON.stringify({ host, pid: process.pid, purpose, since: new Date().toISOString() });
 }
 
-export type ContenderKey = Pick<KeyValue, 'key' | 'createRevision' | 'value'>;
+export type ContenderKey = Pick<KeyValue, 'key' | 'createRevision' | 'value'> &
+  Partial<Pick<KeyValue, 'leaseId'>>;
 
 /** Reads a contender's key. What others wrote is not trusted: a field of the wrong type is left out. */
 export function holderOf(kv: ContenderKey): LockHolder {
   const { host, pid, purpose, since } = descriptionOf(kv.value);
   const sinceDate = typeof since === 'string' ? new Date(since) : undefined;
-  const holder = {
+  const { leaseId = 0n } = kv;
+  return withJson({
     etcdKey: kv.key,
     fencingToken: kv.createRevision,
+    ...(leaseId !== 0n && { leaseId }),
     ...(typeof host === 'string' && { host }),
     ...(typeof pid === 'number' && { pid }),
     ...(typeof purpose === 'string' && { purpose }),
     ...(sinceDate !== undefined && !Number.isNaN(sinceDate.getTime()) && { since: sinceDate }),
+  });
+}
+
+/** Gives it a form in JSON, which knows no bigint. */
+export function withJson<H extends Pick<LockHolder, 'fencingToken' | 'leaseId'>>(
+  holder: H,
+): H & Pick<LockHolder, 'toJSON'> {
+  const { fencingToken, leaseId } = holder;
+  const json = {
+    ...holder,
+    fencingToken: fencingToken.toString(),
+    ...(leaseId !== undefined && { leaseId: leaseId.toString() }),
   };
-  return { ...holder, toJSON: () => ({ ...holder, fencingToken: holder.fencingToken.toString() }) };
+  return { ...holder, toJSON: () => json };
 }
 
 /** For error messages: `pid 4242 on web-1 ("nightly report"), since 2026-01-31T03:00:00.000Z`. */

@@ -1,5 +1,5 @@
 import type { KeyValue } from '@coord/client';
-import { type ContenderKey, holderOf } from './holder.js';
+import { type ContenderKey, holderOf, withJson } from './holder.js';
 import type { LockQueue, PermitHolder, ReadWriteHolder } from './lock-inspection.js';
 import { weightOf } from './semaphore-state.js';
 
@@ -54,11 +54,4 @@ function oldestFirst<K extends ContenderKey>(keys: readonly K[]): K[] {
 
 function idOf({ key }: Pick<KeyValue, 'key'>): string {
   return key.slice(key.lastIndexOf('/') + 1);
-}
-
-/** Its own fields in JSON, too. */
-function withJson<H extends { readonly fencingToken: bigint; toJSON(): Record<string, unknown> }>(
-  holder: H,
-): H {
-  return { ...holder, toJSON: () => ({ ...holder, fencingToken: holder.fencingToken.toString() }) };
 }

@@ -33,7 +33,13 @@ describe('inspect', () => {
     });
     expect(waiters.map(({ purpose }) => purpose)).toEqual(['second', undefined]);
     expect(others).toEqual({});
-    expect(JSON.parse(JSON.stringify(holder))).toMatchObject({ fencingToken: held.fencingToken.toString() });
+    const leaseId = (await one.client.kv.get(held.etcdKey))?.leaseId;
+    expect(holder?.leaseId).toBe(leaseId);
+    expect(JSON.parse(JSON.stringify(holder))).toMatchObject({
+      fencingToken: held.fencingToken.toString(),
+      leaseId: leaseId?.toString(),
+      host: hostname(),
+    });
     await held.release();
     await (await second).release();
     await (await third).release();
@@ -58,6 +64,10 @@ describe('inspect', () => {
     await expectWaiting(2);
     const { readWrite, holder } = await locks.inspect(name);
     expect(holder).toBeUndefined();
+    expect(JSON.parse(JSON.stringify(readWrite))).toMatchObject({
+      holders: [{ mode: 'read' }, { mode: 'read' }],
+      waiters: [{ mode: 'write', leaseId: expect.stringMatching(/^\d+$/) }, { mode: 'read' }],
+    });
     expect(readWrite?.holders.map(({ mode, fencingToken }) => [mode, fencingToken])).toEqual(
       readers.map(({ fencingToken }) => ['read', fencingToken]),
     );

@@ -11,7 +11,9 @@ beforeAll(async () => {
 });
 afterAll(() => etcd.stop());
 
-const open = (config?: Parameters<typeof party>[1]) => party(etcd.connectOptions, config);
+/** What is left behind must not go with its lease before a test notices. */
+const open = (config?: Parameters<typeof party>[1]) =>
+  party(etcd.connectOptions, { defaultTtlMs: 60_000, ...config });
 const uniqueNames = (count: number) => Array.from({ length: count }, () => uniqueName());
 
 describe('acquireAll', () => {
@@ -171,6 +173,21 @@ describe('acquireAll', () => {
     expect(await lost).toBeInstanceOf(LockExpiredError);
     expect(await rejection(lock.txn({}))).toBeInstanceOf(LockNotHeldError);
     await (await b.locks.acquireAll([two, one])).release();
+  });
+
+  it('is lost as a whole when it is taken away by one of its names', async () => {
+    const [one = '', two = ''] = uniqueNames(2);
+    const [a, b] = await Promise.all([open(), open()]);
+    const lock = await a.locks.acquireAll([one, two], { purpose: 'both' });
+    const lost = aborted(lock.signal);
+    const waiting = b.locks.acquire(two);
+    await queueLength(a.client, two, 2);
+    const { holder } = await b.locks.inspect(one);
+    expect(holder).toMatchObject({ purpose: 'both', fencingToken: lock.fencingToken });
+    await b.locks.forceRelease(one, lock.fencingToken);
+    expect(await lost).toBeInstanceOf(LockExpiredError);
+    await (await waiting).release(); // well before any lease has ended
+    await queueLength(a.client, one, 0);
   });
 
   it('gives up its place everywhere when it loses it somewhere', async () => {

@@ -1,7 +1,13 @@
 import { AbortedError, ValidationError } from '@coord/client';
 import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLocks, LockExpiredError, LockNotHeldError, LockTimeoutError } from '../src/index.js';
+import {
+  createLocks,
+  LockExpiredError,
+  LockNotHeldError,
+  LockTimeoutError,
+  type ReentrantLock,
+} from '../src/index.js';
 import { aborted, isSettled, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
 
 let etcd: EtcdServer;
@@ -151,6 +157,42 @@ describe('a reentrant lock', () => {
     expect(await rejection(outer.release())).toBeInstanceOf(LockNotHeldError);
     anew.assertHeld();
     expect(anew.acquireCount).toBe(1);
+  });
+
+  it('asks the clock, not a timer: after a stall of the event loop nobody enters what may be lost', async () => {
+    const { locks } = await party(etcd.connectOptions);
+    const outer = await locks.acquireReentrant(uniqueName(), { owner, ttlMs: 2_000 });
+    const until = performance.now() + 2_100;
+    while (performance.now() < until) {
+      // Nothing else runs: no keepalive, no timer.
+    }
+    const attempts = [rejection(outer.reenter()), locks.acquireReentrant(outer.key, { owner })] as const;
+    expect(await attempts[0]).toBeInstanceOf(LockExpiredError);
+    expect((await attempts[1]).fencingToken).toBeGreaterThan(outer.fencingToken);
+  });
+
+  it('keeps others out, however often an owner enters', async () => {
+    const name = uniqueName();
+    const parties = await Promise.all([party(etcd.connectOptions), party(etcd.connectOptions)]);
+    let inside: string | undefined;
+    const nest = async (lock: ReentrantLock, depth: number): Promise<void> => {
+      if (depth === 0) return;
+      await using inner = await lock.reenter();
+      await parties[0].client.kv.get('anything');
+      await nest(inner, depth - 1);
+    };
+    await Promise.all(
+      parties.flatMap(({ locks }, i) =>
+        ['ana', 'ben', 'ana', 'ben', 'ana'].map(async (who) => {
+          await using lock = await locks.acquireReentrant(name, { owner: who });
+          expect(inside === undefined || inside === `${i} ${who}`).toBe(true);
+          inside = `${i} ${who}`;
+          await nest(lock, 3);
+          if (lock.acquireCount === 1) inside = undefined;
+        }),
+      ),
+    );
+    await queueLength(parties[0].client, name, 0);
   });
 
   it('guards transactions and is renewed by every entry', async () => {
