@@ -1,7 +1,15 @@
 import { getEventListeners } from 'node:events';
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
+import {
+  type EtcdServer,
+  eventually,
+  startCluster,
+  startEtcd,
+  startProxy,
+  type Proxy as TcpProxy,
+} from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordClient, connect, createClient } from '../src/index.js';
+import { countRpcs } from './rpc-count.js';
 
 let etcd: EtcdServer;
 let near: CoordClient;
@@ -77,6 +85,21 @@ describe('a lost answer to a batch', () => {
     expect((await Promise.all(reads)).every((kv) => kv?.text() === 'x')).toBe(true);
   });
 
+  it('leaves the outcome unknown where the repetition is refused: the first attempt may have been applied', async () => {
+    const session = await near.session({ ttlMs: 60_000 });
+    const { leaseId } = session;
+    proxy.blackhole('toClient');
+    const options = (i: number) => ({ idempotent: true, leaseId: i % 10 === 5 ? leaseId : 0n });
+    const errors = failures(many.map((i) => far.kv.put(`/leased/${i}`, 'x', options(i))));
+    await eventually(async () => (await near.kv.range({ prefix: '/leased/' })).count === many.length);
+    await session.close();
+    proxy.cut();
+    proxy.heal();
+    expect((await errors).map((error) => error && [error.name, error.outcome])).toEqual(
+      many.map((i) => (i % 10 === 5 ? ['NotFoundError', 'unknown'] : undefined)),
+    );
+  });
+
   it('lets a later call on the same key pass: an unknown outcome has no place in the order', async () => {
     proxy.blackhole('toClient');
     const lost = failures(many.map((i) => far.kv.put(`/pass/${i}`, '1', { timeoutMs: 1_000 })));
@@ -114,6 +137,27 @@ describe('a member that does not answer', () => {
     });
     proxy.heal();
     expect([...(await stuck), ...(await queued)].filter((error) => error !== undefined)).toEqual([]);
+  });
+});
+
+describe('a member without a leader', () => {
+  it('answers reads that may be stale, together as by themselves', { timeout: 120_000 }, async () => {
+    await using cluster = await startCluster({ size: 3 });
+    const [left, ...others] = cluster.members;
+    if (left === undefined) throw new Error('no member');
+    await using own = await connect({ endpoints: [left.endpoint] });
+    await own.kv.put('/alone/a', 'x');
+    await eventually(async () => (await own.kv.get('/alone/a', { serializable: true })) !== undefined);
+    for (const other of others) await other.kill();
+    await eventually(async () => expect((await left.status()).leaderId).toBeUndefined(), {
+      timeoutMs: 30_000,
+    });
+    const rpcs = await countRpcs(left.endpoint, async () => {
+      const reads = many.map(() => own.kv.get('/alone/a', { serializable: true }));
+      expect((await Promise.all(reads)).map((kv) => kv?.text())).toEqual(many.map(() => 'x'));
+    });
+    expect(rpcs.Txn).toBeGreaterThan(0);
+    expect(rpcs.Range).toBeLessThan(5);
   });
 });
 
