@@ -78,4 +78,29 @@ describe('locks of one client, whose calls share requests', () => {
     expect((await one.client.kv.range({ prefix: '/guarded/' })).count).toBe(0);
     await locks.close();
   });
+
+  it('stand one behind the other in every kind of queue: no two are as old', async () => {
+    const one = await party(etcd.connectOptions);
+    const { locks } = one;
+    const name = uniqueName();
+    const semaphore = locks.semaphore(name, { permits: 100 });
+    await (await semaphore.acquire()).release(); // the number of permits is in etcd
+    const count = 30;
+    const atOnce = <T>(ask: (i: number) => T) => Array.from({ length: count }, (_, i) => ask(i));
+    const work = Promise.all([
+      Promise.all(atOnce(() => semaphore.acquire())),
+      Promise.all(atOnce(() => locks.acquireReadLock(name))),
+      Promise.all(
+        atOnce(async (i) => {
+          const lock = await locks.acquireAll([`${name}-a`, `${name}-${i % 3}`]);
+          await lock.release();
+          return lock;
+        }),
+      ),
+    ]);
+    await busy(one, work);
+    for (const kind of await work) {
+      expect(new Set(kind.map(({ fencingToken }) => fencingToken)).size).toBe(count);
+    }
+  });
 });
