@@ -39,9 +39,8 @@ export class HeldLock implements Lock {
   readonly #held: Set<HeldLock>;
   readonly #heldSince = monotonicNow();
   #state: State = { type: 'held' };
-  /** Why the signal is aborted, also when nobody has asked for the signal yet. */
-  #interruption: LockExpiredError | undefined;
-  #controller: AbortController | undefined;
+  /** What users are told by the signal. */
+  readonly #interruption = new Cancellation();
   /** Stops what only makes sense while the lock is held. */
   readonly #ended = new Cancellation();
   /** Renewals and conversions take turns. */
@@ -66,11 +65,7 @@ export class HeldLock implements Lock {
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#interruption !== undefined) this.#controller.abort(this.#interruption);
-    }
-    return this.#controller.signal;
+    return this.#interruption.signal;
   }
 
   async release(options?: WaitOptions): Promise<void> {
@@ -93,7 +88,7 @@ export class HeldLock implements Lock {
   /** Ends the hold because its `DistributedLock` is being closed: users are told by the signal. */
   interrupt(cause: CoordError): void {
     if (!this.#checkClock()) return;
-    this.#setInterruption(this.#expiredError('the DistributedLock that made it was closed', cause));
+    this.#interruption.abort(this.#expiredError('the DistributedLock that made it was closed', cause));
     void this.#startRelease();
   }
 
@@ -132,7 +127,7 @@ export class HeldLock implements Lock {
 
   assertHeld(): void {
     if (this.#checkClock()) return;
-    throw this.#interruption ?? this.#notHeldError();
+    throw this.#interruption.reason ?? this.#notHeldError();
   }
 
   async txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult> {
@@ -243,7 +238,7 @@ export class HeldLock implements Lock {
     // Whatever is left of it must not block the next one; usually there is nothing.
     void this.#leave().then(() => this.#left());
     this.#end();
-    this.#setInterruption(error);
+    this.#interruption.abort(error);
   }
 
   #leave(): Promise<Left> {
@@ -263,11 +258,6 @@ export class HeldLock implements Lock {
     this.#guard.stop();
     this.#ended.abort(undefined);
     this.#held.delete(this);
-  }
-
-  #setInterruption(error: LockExpiredError): void {
-    this.#interruption = error;
-    this.#controller?.abort(error);
   }
 
   async #renewNow(ttlMs: number | undefined, wait: Wait): Promise<boolean> {
@@ -296,7 +286,7 @@ export class HeldLock implements Lock {
   }
 
   #notHeldError(reason?: string): LockNotHeldError {
-    const cause = this.#interruption;
+    const cause = this.#interruption.reason;
     const why = reason ?? (this.#state.type === 'released' ? this.#state.why : 'it was lost');
     return new LockNotHeldError(this.key, this.fencingToken, why, { cause });
   }
