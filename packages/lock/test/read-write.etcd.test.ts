@@ -18,7 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => etcd.stop());
 
-const open = (config?: Parameters<typeof party>[1]) => party(etcd.connectOptions, config);
+/** Calls of many contenders on one name take turns: on a busy machine a release may wait for seconds. */
+const PATIENT = { requestTimeoutMs: 20_000 };
+const open = (config?: Parameters<typeof party>[1]) => party({ ...etcd.connectOptions, ...PATIENT }, config);
 const folder = (name: string) => `/coord/locks/rw/${name}/`;
 
 async function keysOf({ client }: Party, name: string): Promise<string[]> {
