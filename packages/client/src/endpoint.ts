@@ -35,7 +35,7 @@ export class Endpoint {
     this.url = url;
     this.#options = options;
     this.#tls = tls;
-    this.#sockets = new EndpointSockets(options.dialTimeoutMs);
+    this.#sockets = new EndpointSockets(url, options.dialTimeoutMs);
     this.#channel = new EtcdChannel(url, options, this.#sockets, tls);
   }
 

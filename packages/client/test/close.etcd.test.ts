@@ -5,6 +5,7 @@ import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testk
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientOptions, type CoordClient, connect, createClient } from '../src/index.js';
 import type { Closed, Closing } from './close-process.js';
+import { unansweringAddress } from './unanswering-address.js';
 
 /** How much longer than its deadline something may take on a busy machine. */
 const SLACK_MS = 1_500;
@@ -116,6 +117,14 @@ describe('close() ends everything within its deadline, and the process exits', (
     const child = await started('lazy', { endpoints: [endpoint], dialTimeoutMs: 60_000 });
     const { tookMs, ends } = await closed(child, { timeoutMs: 300 });
     expect(proxy.accepted).toBeGreaterThan(0);
+    expect(tookMs).toBeLessThan(300 + SLACK_MS);
+    for (const end of ends) expect(end).toBe(NEVER_SENT);
+  });
+
+  it('while an address is being connected to where packets are dropped', async () => {
+    await using address = await unansweringAddress();
+    const child = await started('lazy', { endpoints: [address.endpoint], dialTimeoutMs: 60_000 });
+    const { tookMs, ends } = await closed(child, { timeoutMs: 300 });
     expect(tookMs).toBeLessThan(300 + SLACK_MS);
     for (const end of ends) expect(end).toBe(NEVER_SENT);
   });

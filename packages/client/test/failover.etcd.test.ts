@@ -8,6 +8,7 @@ import {
 } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientOptions, type CoordClient, connect, createClient } from '../src/index.js';
+import { unansweringAddress } from './unanswering-address.js';
 
 let cluster: Cluster;
 const closing: { close(): Promise<void> }[] = [];
@@ -147,6 +148,22 @@ describe('a line that fails', () => {
       expect((await client.kv.get(key))?.version).toBe(1);
       expect(client.health.endpoint).toBe(cluster.endpoints[0]);
     }
+  });
+
+  it('packets are dropped: writes go on elsewhere after a share of their time, connect says what is wrong', async () => {
+    await using address = await unansweringAddress();
+    const endpoints = [address.endpoint, ...cluster.endpoints.slice(0, 1)];
+    for (let run = 0; run < 6; run++) {
+      // the first endpoint is chosen at random
+      const client = createClient({ endpoints, requestTimeoutMs: 4_000, dialTimeoutMs: 500 });
+      const key = `/failover/dropped/${run}`;
+      await client.kv.put(key, 'x');
+      expect((await client.kv.get(key))?.version).toBe(1);
+      await client.close();
+    }
+    await expect(connect({ endpoints: [address.endpoint], dialTimeoutMs: 500 })).rejects.toThrow(
+      /cannot connect to etcd: .*(no connection within 500 ms|no answer within)/,
+    );
   });
 
   it('a write does not spend its deadline on an endpoint that takes no connection', async () => {
