@@ -4,7 +4,7 @@ import type { WaitOptions } from './kv.js';
 import { type ClientOptions, resolveClientOptions } from './options.js';
 
 /**
- * Connects to etcd and resolves when an endpoint has answered.
+ * Connects to etcd and resolves when an endpoint has answered. An election under way is waited for.
  *
  * @throws {ConnectionError} when no endpoint answers within `dialTimeoutMs`: it names every endpoint and why it failed
  * @throws {AuthError} when etcd refuses the user or requires one

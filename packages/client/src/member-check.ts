@@ -1,7 +1,6 @@
 import type { IStatusResponse } from 'etcd3';
 import { monotonicNow } from './clock.js';
 import type { Endpoint } from './endpoint.js';
-import { ConnectionError } from './errors.js';
 import type { Login } from './login.js';
 import { isPermissionDenied } from './rpc-errors.js';
 import type { ServerIdentities } from './server-identities.js';
@@ -42,9 +41,8 @@ export class MemberCheck {
     const connections = Math.max(endpoint.connections, 1); // the first call makes the first one
     const status = await this.status(endpoint, timeoutMs, signal);
     identities.note(endpoint, status, connections);
-    if (status.leader === '0') throw new ConnectionError('the member has no leader');
     try {
-      // Linearizable, so a majority has taken part; and unlike Status it tells that a user is required.
+      // Linearizable, so a leader and a majority take part; and unlike Status it tells that a user is required.
       const left = { timeoutMs: Math.max(1, expiresAt - monotonicNow()), signal };
       const token = this.#login.value;
       await this.#calls.send('range', ANY_KEY, endpoint, { ...HARMLESS, ...left, token });

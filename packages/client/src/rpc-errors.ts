@@ -39,6 +39,11 @@ export function isPermissionDenied(error: unknown): boolean {
   return isGrpcError(error) && error.code === Status.PERMISSION_DENIED;
 }
 
+/** The member answers, but its cluster has no leader at this moment. */
+export function isLeaderless(error: unknown): boolean {
+  return isGrpcError(error) && LEADERLESS.has(wordsOf(error));
+}
+
 /** etcd does not take this user and password. */
 export function isLoginRefused(error: unknown): boolean {
   return (
@@ -61,10 +66,18 @@ export function reasonOf(error: CoordError): string {
 /** grpc-js appends this also where it has nothing to note. */
 const EMPTY_NOTE = /\.? Resolution note: $/;
 
+/** What went wrong, in etcd's or grpc-js's own words. */
+function wordsOf(error: GrpcError): string {
+  return error.details.replace(/^etcdserver: /, '').replace(EMPTY_NOTE, '');
+}
+
+/** What etcd says during an election. */
+const LEADERLESS = new Set(['no leader', 'leader changed', 'raft proposal dropped']);
+
 /** Translates what grpc-js reports into a Coord error and a verdict. */
 export function translateRpcError(cause: unknown, context: RpcContext): RpcFailure {
   if (!isGrpcError(cause)) return ownFailure(cause, context);
-  const details = cause.details.replace(/^etcdserver: /, '').replace(EMPTY_NOTE, '');
+  const details = wordsOf(cause);
   const rule = RULES.find(({ code, says }) => code === cause.code && (says === undefined || says(details)));
   const {
     error,

@@ -176,9 +176,9 @@ export class Transport {
    * @throws {AuthError} when etcd answers but refuses the credentials
    */
   async dial(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    await dial(this.pool, timeoutMs, (endpoint) =>
-      this.#members.check(endpoint, this.#identities, timeoutMs, signal),
-    );
+    const check = (endpoint: Endpoint, leftMs: number) =>
+      this.#members.check(endpoint, this.#identities, leftMs, signal);
+    await dial(this.pool, timeoutMs, check, signal);
   }
 
   /** Rejects every pending call and disconnects. */

@@ -210,6 +210,11 @@ describe('a member without a leader', () => {
         }),
       );
     }
+    // The election is over in a moment: a client that starts meanwhile waits for it.
+    const early = connect({ endpoints: [survivor.endpoint], dialTimeoutMs: 30_000 });
+    const [client] = await Promise.all([early, others[0]?.restart()]);
+    closing.push(client);
+    await client.kv.put('/failover/early', 'x');
   });
 
   it('fails calls at once instead of hanging, never applied; what may be stale can still be read', async () => {
