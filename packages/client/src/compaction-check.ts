@@ -54,6 +54,6 @@ export class CompactionCheck {
   /** Serializable: what counts is what the member has that serves the watch, and no quorum is needed. */
   #read(key: Buffer, revision: bigint) {
     const request = { key, revision, serializable: true, keys_only: true };
-    return this.#transport.unary('range', request, 'read');
+    return this.#transport.unary('range', () => request, 'read');
   }
 }

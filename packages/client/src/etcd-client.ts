@@ -81,7 +81,7 @@ export class EtcdClient implements CoordClient {
       usesToken: options.credentials !== undefined,
     };
     const cluster = new ClusterIdentity(async () => {
-      const { header } = await this.#transport.unary('status', {}, 'read');
+      const { header } = await this.#transport.unary('status', () => ({}), 'read');
       return BigInt(header.cluster_id).toString(16);
     });
     this.#caches = new RangeCachePool({ ...this.#subscriptions, cluster }, options.namespace);
@@ -123,7 +123,7 @@ export class EtcdClient implements CoordClient {
 
   async ping(options: WaitOptions = {}): Promise<PingResult> {
     const startedAt = monotonicNow();
-    const status = await this.#transport.unary('status', {}, 'read', options);
+    const status = await this.#transport.unary('status', () => ({}), 'read', options);
     return {
       latencyMs: monotonicNow() - startedAt,
       endpoint: this.#transport.pool.endpoint,

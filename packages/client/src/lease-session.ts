@@ -71,7 +71,7 @@ export class LeaseSession implements Session, KeptLease {
     let grantedMs = request.TTL * 1_000;
     try {
       const { signal, timeoutMs } = options;
-      const response = await context.transport.unary('leaseGrant', request, 'idempotent', {
+      const response = await context.transport.unary('leaseGrant', () => request, 'idempotent', {
         signal,
         timeoutMs,
       });
@@ -248,7 +248,8 @@ async function revoke(leaseId: bigint, context: SessionContext, options: WaitOpt
   const timeoutMs = options.timeoutMs ?? REVOKE_TIMEOUT_MS;
   try {
     const call = { signal: options.signal, timeoutMs };
-    await context.transport.unary('leaseRevoke', { ID: leaseId.toString() }, 'idempotent', call);
+    const request = () => ({ ID: leaseId.toString() });
+    await context.transport.unary('leaseRevoke', request, 'idempotent', call);
   } catch (error) {
     if (error instanceof AbortedError) throw error;
     context.logger.debug('lease not revoked, it expires by its TTL', {

@@ -73,10 +73,13 @@ export class Transport {
     return this.#closing.signal.aborted;
   }
 
-  /** Makes a call, with retries as its kind permits, all within one deadline. */
+  /**
+   * Makes a call, with retries as its kind permits, all within one deadline.
+   * @param request what to send, asked for anew at each attempt
+   */
   async unary<M extends keyof UnaryRpcs>(
     method: M,
-    request: UnaryRpcs[M]['request'],
+    request: () => UnaryRpcs[M]['request'],
     kind: CallKind,
     options: CallOptions = {},
   ): Promise<UnaryRpcs[M]['response']> {
@@ -100,7 +103,7 @@ export class Transport {
         else token = await this.#prepare(endpoint, schedule.preparationMs(attempt), signal);
         this.#calls.assertWanted(method, signal, outcome);
         sent = true;
-        const response = await this.#calls.send(method, request, endpoint, {
+        const response = await this.#calls.send(method, request(), endpoint, {
           token,
           timeoutMs: schedule.answerMs(attempt),
           signal,

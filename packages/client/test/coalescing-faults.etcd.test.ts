@@ -85,6 +85,34 @@ describe('a lost answer to a batch', () => {
     expect((await Promise.all(reads)).every((kv) => kv?.text() === 'x')).toBe(true);
   });
 
+  it('is not made up for where its caller has been told that the call is over', async () => {
+    proxy.blackhole('toClient');
+    const controller = new AbortController();
+    const timeoutMs = 60_000; // the first attempt has a quarter of it
+    const calls = many.map((i) => {
+      const own = i === 31 ? { signal: controller.signal } : i === 32 ? { timeoutMs: 2_500 } : {};
+      return far.kv.put(`/over/${i}`, 'x', { idempotent: true, timeoutMs, ...own });
+    });
+    const errors = failures(calls);
+    await eventually(async () => (await near.kv.range({ prefix: '/over/' })).count === many.length);
+    controller.abort();
+    await expect(calls[31]).rejects.toMatchObject({ name: 'AbortedError', outcome: 'unknown' });
+    await expect(calls[32]).rejects.toMatchObject({ name: 'TimeoutError', outcome: 'unknown' });
+    for (const i of [31, 32]) await near.kv.delete(`/over/${i}`);
+    proxy.cut();
+    proxy.heal();
+    const others = (await errors).filter((_, i) => i !== 31 && i !== 32);
+    expect(others.filter((error) => error !== undefined)).toEqual([]);
+    const { kvs } = await near.kv.range({ prefix: '/over/' });
+    // The first two went by themselves: all are repeated.
+    expect(kvs.map(({ key, version }) => [key, version]).sort()).toEqual(
+      many
+        .filter((i) => i !== 31 && i !== 32)
+        .map((i) => [`/over/${i}`, 2])
+        .sort(),
+    );
+  });
+
   it('leaves the outcome unknown where the repetition is refused: the first attempt may have been applied', async () => {
     const session = await near.session({ ttlMs: 60_000 });
     const { leaseId } = session;

@@ -101,7 +101,7 @@ describe('the capabilities of a server', () => {
     const request = { key: Buffer.from('a') };
     return {
       pool: transport.pool,
-      read: (options?: { timeoutMs: number }) => transport.unary('range', request, 'read', options),
+      read: (options?: { timeoutMs: number }) => transport.unary('range', () => request, 'read', options),
     };
   }
 });

@@ -22,6 +22,8 @@ interface Sent {
   readonly options: CallOptions;
   /** The keys of the operations in it. */
   readonly keys: readonly string[];
+  /** Another attempt at the same. */
+  again(): void;
   answer(): void;
   fail(error: Error): void;
 }
@@ -41,13 +43,19 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const send: SendUnary = (method, request, kind, options) =>
+const send: SendUnary = (method, make, kind, options) =>
   new Promise((resolve, reject) => {
+    let request = make();
     sent.push({
       method,
       kind,
       options,
-      keys: 'success' in request ? request.success.map(keyOf) : [request.key.toString()],
+      get keys() {
+        return 'success' in request ? request.success.map(keyOf) : [request.key.toString()];
+      },
+      again: () => {
+        request = make();
+      },
       answer: () => resolve(answerTo(method, request)),
       fail: reject,
     });
@@ -289,6 +297,29 @@ describe('callers who give up', () => {
     controllers[1]?.abort();
     expect(batch?.options.signal?.aborted).toBe(true);
     expect(await ended).toEqual(['AbortedError: unknown', 'AbortedError: unknown']);
+  });
+
+  it('are left out of the next attempt at their batch', async () => {
+    const controller = new AbortController();
+    const first = [put('first', { idempotent: true }), put('second', { idempotent: true })];
+    const calls = [
+      put('a', { idempotent: true }),
+      put('b', { idempotent: true, signal: controller.signal }),
+      put('c', { idempotent: true, timeoutMs: 300 }),
+      put('d', { idempotent: true }),
+    ];
+    const ended = outcomes(calls);
+    for (const each of sent.splice(0)) each.answer();
+    await Promise.all(first);
+    await turn();
+    const [batch] = sent;
+    expect(batch?.keys).toEqual(['a', 'b', 'c', 'd']);
+    controller.abort();
+    await vi.advanceTimersByTimeAsync(400);
+    batch?.again();
+    expect(batch?.keys).toEqual(['a', 'd']);
+    batch?.answer();
+    expect(await ended).toEqual(['done', 'AbortedError: unknown', 'TimeoutError: unknown', 'done']);
   });
 
   it('leave the batch to the latest deadline, and have their own', async () => {

@@ -94,14 +94,20 @@ export class Dispatcher {
     return error;
   }
 
-  async #sendBatch(lane: Lane<QueuedCall>, calls: readonly QueuedCall[]): Promise<void> {
+  async #sendBatch(lane: Lane<QueuedCall>, members: readonly QueuedCall[]): Promise<void> {
     const flight = lane.depart();
-    const kind = calls[0]?.pending.call.kind ?? 'write';
-    const batch = new BatchInFlight(calls.map(({ pending }) => pending));
+    const kind = members[0]?.pending.call.kind ?? 'write';
+    const batch = new BatchInFlight(members.map(({ pending }) => pending));
+    let calls = members;
+    const request = () => {
+      // Who was told that his call has ended must not see it take effect by a later attempt.
+      calls = calls.filter(({ pending }) => !pending.ended);
+      return packBatch(calls);
+    };
     try {
       const { signal } = batch;
       const timeoutMs = Math.max(1, batch.expiresAt - monotonicNow());
-      const { responses, header } = await this.#send('txn', packBatch(calls), kind, { timeoutMs, signal });
+      const { responses, header } = await this.#send('txn', request, kind, { timeoutMs, signal });
       lane.gather();
       for (const [{ pending }, answers] of splitAnswers(calls, responses)) {
         if (kind === 'read') this.#limits.noteAnswer(pending.footprint, bytesOfAnswer(answers));

@@ -26,10 +26,10 @@ import { eachOp, findOp, isFlat, isGuardedDelete } from './txn-traits.js';
 
 export type KvMethod = 'range' | 'put' | 'deleteRange' | 'txn';
 
-/** Shaped like `Transport.unary`. */
+/** Shaped like `Transport.unary`: the request is asked for anew at each attempt. */
 export type SendUnary = <M extends KvMethod>(
   method: M,
-  request: UnaryRpcs[M]['request'],
+  request: () => UnaryRpcs[M]['request'],
   kind: CallKind,
   options: CallOptions,
 ) => Promise<UnaryRpcs[M]['response']>;
@@ -86,7 +86,7 @@ export function rangeCall(request: RangeRequest): KvCall<RangeResponse> {
     footprint: footprintOfRange(request),
     lane: laneOfRange(request),
     isGuardedDelete: () => false,
-    sendAlone: (send, options) => send('range', request, 'read', options),
+    sendAlone: (send, options) => send('range', () => request, 'read', options),
     confirms: () => true,
     load: () => unguarded(packRange(request), bytesOfRange(request), false),
     leases: () => [],
@@ -102,7 +102,7 @@ export function putCall(request: PutRequest, kind: CallKind, rules: () => BatchR
     footprint: footprintOfPut(request),
     lane: checkedLess ? undefined : laneOfWrite(kind),
     isGuardedDelete: () => false,
-    sendAlone: (send, options) => send('put', request, kind, options),
+    sendAlone: (send, options) => send('put', () => request, kind, options),
     confirms: () => true,
     load: () => unguarded(packPut(request), bytesOfPut(request), true),
     leases: () => (lease ? [lease] : []),
@@ -116,7 +116,7 @@ export function deleteCall(request: DeleteRangeRequest, kind: CallKind): KvCall<
     footprint: footprintOfDelete(request),
     lane: laneOfWrite(kind),
     isGuardedDelete: () => false,
-    sendAlone: (send, options) => send('deleteRange', request, kind, options),
+    sendAlone: (send, options) => send('deleteRange', () => request, kind, options),
     confirms: () => true,
     load: () => unguarded(packDelete(request), bytesOfRange(request), false),
     leases: () => [],
@@ -130,7 +130,7 @@ export function txnCall(request: TxnRequestMessage, kind: CallKind): KvCall<TxnR
     footprint: footprintOfTxn(request),
     lane: laneOfTxn(request, kind),
     isGuardedDelete: () => kind !== 'read' && isGuardedDelete(request),
-    sendAlone: (send, options) => send('txn', request, kind, options),
+    sendAlone: (send, options) => send('txn', () => request, kind, options),
     confirms: ({ succeeded }) => succeeded || kind === 'idempotent',
     load: (rules) => loadTxn(request, rules),
     leases: () => leasesOf(request),
