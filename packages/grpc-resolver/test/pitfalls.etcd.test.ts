@@ -1,47 +1,22 @@
 /** What grpc-js does to resolvers and their users, each trap by itself; those of balancing are beside the balancer. */
 import { createRequire } from 'node:module';
-import { type CoordClient, connect } from '@coord/client';
-import { createRegistry, type ServiceRegistry } from '@coord/registry';
-import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
+import { eventually } from '@coord/testkit';
 import * as grpc from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type GrpcModule, getConnection, registerResolver } from '../src/index.js';
-import { startWho, WhoClient, type WhoServer, who } from './who-service.js';
+import { useStage } from './service-stage.js';
+import { startWho, WhoClient, who } from './who-service.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-let registry: ServiceRegistry;
-const cleanups: (() => unknown)[] = [];
-let names = 0;
+const stage = useStage();
 
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-  registry = createRegistry(client);
-});
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
-
-async function serve(name: string): Promise<{ service: string; server: WhoServer }> {
-  const service = `pit-${++names}`;
-  const server = await startWho(name);
-  cleanups.push(() => server.kill());
-  const instance = { name: service, id: name, address: '127.0.0.1', port: server.port };
-  const registration = await registry.register(instance);
-  cleanups.push(() => registration.deregister());
-  return { service, server };
+async function serve(name: string) {
+  const service = stage.unique();
+  return { service, ...(await stage.serve(service, name)) };
 }
 
 function handle(scheme: string, copy: GrpcModule = grpc) {
-  const made = registerResolver({ registry, scheme, grpc: copy });
-  cleanups.push(() => made.close());
+  const made = registerResolver({ registry: stage.registry, scheme, grpc: copy });
+  stage.cleanLater(() => made.close());
   return made;
 }
 
@@ -58,7 +33,7 @@ function secondCopy(): typeof grpc {
     if (module === undefined) continue;
     require.cache[file.replace('@grpc/grpc-js', 'elsewhere/@grpc/grpc-js')] = module;
     delete require.cache[file];
-    cleanups.push(() => delete require.cache[file.replace('@grpc/grpc-js', 'elsewhere/@grpc/grpc-js')]);
+    stage.cleanLater(() => delete require.cache[file.replace('@grpc/grpc-js', 'elsewhere/@grpc/grpc-js')]);
   }
   for (const [file, module] of first) require.cache[file] = module;
   return copy;
@@ -80,7 +55,7 @@ describe('a second copy of grpc-js', () => {
     const warnings: Error[] = [];
     const listener = (warning: Error) => warnings.push(warning);
     process.on('warning', listener);
-    cleanups.push(() => process.off('warning', listener));
+    stage.cleanLater(() => process.off('warning', listener));
     const first = handle('copies');
     await eventually(() => expect(warnings).toHaveLength(1));
     expect(warnings[0]).toMatchObject({
@@ -89,12 +64,12 @@ describe('a second copy of grpc-js', () => {
       detail: expect.stringContaining('option `grpc`'),
     });
     const lost = new copy.Client(first.target(service), copy.credentials.createInsecure());
-    cleanups.push(() => lost.close());
+    stage.cleanLater(() => lost.close());
     expect(await call(lost)).toContain('Failed to parse DNS address');
 
     handle('copies', copy);
     const found = new copy.Client(first.target(service), copy.credentials.createInsecure());
-    cleanups.push(() => found.close());
+    stage.cleanLater(() => found.close());
     expect(await call(found)).toBe('a');
     expect(warnings).toHaveLength(1);
   });
@@ -103,13 +78,13 @@ describe('a second copy of grpc-js', () => {
     const { service } = await serve('a');
     const copy = secondCopy();
     const credentials = copy.credentials.createInsecure();
-    await expect(getConnection(registry, service, { credentials })).rejects.toThrow(/two copies/);
-    const connection = await getConnection(registry, service, {
+    await expect(getConnection(stage.registry, service, { credentials })).rejects.toThrow(/two copies/);
+    const connection = await getConnection(stage.registry, service, {
       grpc: copy,
       credentials,
       strategy: 'weighted',
     });
-    cleanups.push(() => connection.close());
+    stage.cleanLater(() => connection.close());
     expect(await call(connection.client(copy.Client))).toBe('a');
   });
 });
@@ -120,23 +95,23 @@ describe('an HTTP proxy in the environment', () => {
     for (const name of ['grpc_proxy', 'http_proxy', 'https_proxy']) {
       const before = process.env[name];
       process.env[name] = 'http://127.0.0.1:9';
-      cleanups.push(() => {
+      stage.cleanLater(() => {
         if (before === undefined) delete process.env[name];
         else process.env[name] = before;
       });
     }
-    const connection = await getConnection(registry, service);
-    cleanups.push(() => connection.close());
+    const connection = await getConnection(stage.registry, service);
+    stage.cleanLater(() => connection.close());
     expect(await who(connection.client(WhoClient))).toBe('a');
 
     const resolver = handle('proxied');
     const insecure = grpc.credentials.createInsecure();
     const through = new WhoClient(resolver.target(service), insecure, resolver.channelOptions());
-    cleanups.push(() => through.close());
+    stage.cleanLater(() => through.close());
     expect(await who(through)).toBe('a');
     // The trap itself: without the options the proxy is asked.
     const trapped = new WhoClient(resolver.target(service), insecure);
-    cleanups.push(() => trapped.close());
+    stage.cleanLater(() => trapped.close());
     await expect(who(trapped, 2_000)).rejects.toThrow();
   });
 });
@@ -147,16 +122,16 @@ describe('the channel’s service config', () => {
     async (strategy) => {
       const { service, server } = await serve('a');
       const other = await startWho('b');
-      cleanups.push(() => other.kill());
-      const connection = await getConnection(registry, service, {
+      stage.cleanLater(() => other.kill());
+      const connection = await getConnection(stage.registry, service, {
         strategy,
         serviceConfig: { methodConfig: [{ name: [{}], timeout: '0.3s' }] },
       });
-      cleanups.push(() => connection.close());
+      stage.cleanLater(() => connection.close());
       const whos = connection.client(WhoClient);
       expect(await who(whos)).toBe('a');
-      await registry.register({ name: service, id: 'b', address: '127.0.0.1', port: other.port });
-      await registry.deregister(service, 'a');
+      await stage.registry.register({ name: service, id: 'b', address: '127.0.0.1', port: other.port });
+      await stage.registry.deregister(service, 'a');
       await eventually(async () => expect(await who(whos)).toBe('b'));
       other.hold();
       await expect(who(whos, 20_000)).rejects.toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED });
