@@ -1,5 +1,5 @@
-import type { ServiceRegistry } from './registry.js';
 import type { ServiceInfo } from './service-info.js';
+import type { ServiceRegistry } from './service-registry.js';
 
 /** The live list of one service, for a name resolver. */
 export interface LiveService {

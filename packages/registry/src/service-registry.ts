@@ -1,0 +1,70 @@
+import type { WaitOptions } from '@coord/client';
+import type { Registration } from './registration.js';
+import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
+import type { InstancesWatch, ServiceWatch } from './service-watch.js';
+
+export interface RegisterOptions extends WaitOptions {
+  /** How long the instance outlives its process. @default the registry's `ttlMs` */
+  readonly ttlMs?: number | undefined;
+}
+
+/** Which instances to return. */
+export interface InstanceSelection {
+  /** Only instances with this health. @default 'healthy' */
+  readonly health?: HealthStatus | 'any' | undefined;
+  /** Only instances for which this is true. */
+  readonly filter?: ((service: ServiceInfo) => boolean) | undefined;
+}
+
+export interface DiscoverOptions extends InstanceSelection, WaitOptions {
+  /**
+   * `cached`: from the live local copy; goes on with the last known list while etcd is away.
+   * `linearizable`: asks etcd, and fails when etcd is away.
+   * @default 'cached'
+   */
+  readonly consistency?: 'cached' | 'linearizable' | undefined;
+}
+
+/** Registration and discovery of services. */
+export interface ServiceRegistry extends AsyncDisposable {
+  /**
+   * Registers an instance and keeps it registered over any outage. An existing instance of the same id is
+   * replaced; the earlier {@link Registration} becomes `superseded`. Without `timeoutMs` it tries for the
+   * client's `requestTimeoutMs`; after a failure nothing stays behind, once etcd answers.
+   * @throws {ValidationError} naming everything that is wrong
+   */
+  register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration>;
+  /**
+   * Takes an instance out. One that this registry registered is left alone when somebody else has replaced
+   * it since; any other is removed, whoever registered it. Nothing there = nothing to do.
+   */
+  deregister(serviceName: string, instanceId: string, options?: WaitOptions): Promise<void>;
+  /**
+   * Like `deregister`, for an id that is unique among the services.
+   * @throws {ConflictError} when several services have an instance of this id
+   */
+  unregister(instanceId: string, options?: WaitOptions): Promise<void>;
+  /** The instances of a service: the healthy ones, unless told otherwise. Shows this client's own writes. */
+  discover(serviceName: string, options?: DiscoverOptions): Promise<ServiceInfo[]>;
+  /** Every change, the present instances first. @throws {ValidationError} for a bad name */
+  watch(serviceName: string): ServiceWatch;
+  /** The list at each change, the present one first; a slow consumer gets only the newest. */
+  watchInstances(serviceName: string, selection?: InstanceSelection): InstancesWatch;
+  /**
+   * Sets the health of an instance, whoever registered it; it keeps its lease, so it still goes with its owner.
+   * @throws {NotFoundError} when there is no such instance
+   */
+  updateHealth(
+    serviceName: string,
+    instanceId: string,
+    status: HealthStatus,
+    options?: WaitOptions,
+  ): Promise<void>;
+  /** The names of all services that have an instance. */
+  listServices(options?: WaitOptions): Promise<string[]>;
+  /**
+   * Deregisters what this registry has registered and ends its watches. Idempotent; gives up after `timeoutMs`
+   * (the client's `requestTimeoutMs`): what is left then goes with its lease.
+   */
+  close(options?: WaitOptions): Promise<void>;
+}
