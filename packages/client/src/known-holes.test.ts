@@ -39,14 +39,14 @@ describe('known holes', () => {
 
 describe('server capabilities', () => {
   it.each([
-    [undefined, false, { nestedTxnSafe: true, putInTxnSafe: true, progressInOrder: false }],
-    [undefined, true, { nestedTxnSafe: false, putInTxnSafe: false, progressInOrder: false }],
-    ['3.4.23', true, { nestedTxnSafe: false, putInTxnSafe: false, progressInOrder: false }],
-    ['3.4.25', true, { nestedTxnSafe: false, putInTxnSafe: false, progressInOrder: true }],
-    ['3.5.16', false, { nestedTxnSafe: true, putInTxnSafe: true, progressInOrder: true }],
-    ['3.5.28', true, { nestedTxnSafe: true, putInTxnSafe: false, progressInOrder: true }],
-    ['3.5.30', true, { nestedTxnSafe: true, putInTxnSafe: true, progressInOrder: true }],
-    ['3.6.14', true, { nestedTxnSafe: true, putInTxnSafe: true, progressInOrder: true }],
+    [undefined, false, { nestedTxnSafe: true, putInTxnSafe: true }],
+    [undefined, true, { nestedTxnSafe: false, putInTxnSafe: false }],
+    ['3.4.23', true, { nestedTxnSafe: false, putInTxnSafe: false }],
+    ['3.4.25', true, { nestedTxnSafe: false, putInTxnSafe: false }],
+    ['3.5.16', false, { nestedTxnSafe: true, putInTxnSafe: true }],
+    ['3.5.28', true, { nestedTxnSafe: true, putInTxnSafe: false }],
+    ['3.5.30', true, { nestedTxnSafe: true, putInTxnSafe: true }],
+    ['3.6.14', true, { nestedTxnSafe: true, putInTxnSafe: true }],
   ])('of %s, with an identity: %s', (version, hasIdentity, expected) => {
     expect(capabilitiesOf(version, hasIdentity)).toEqual({ version, ...expected });
   });

@@ -18,12 +18,7 @@ export interface ServerCapabilities {
    * itself. True for a client without an identity.
    */
   readonly putInTxnSafe: boolean;
-  /** The answer to a watch's `progress_request` never overtakes events. */
-  readonly progressInOrder: boolean;
 }
-
-/** https://github.com/etcd-io/etcd/pull/15695 */
-const PROGRESS_ORDER_FIXED = ['3.4.25', '3.5.8'];
 
 /** @param version the lowest one that counts; undefined = unknown */
 export function capabilitiesOf(version: string | undefined, hasIdentity: boolean): ServerCapabilities {
@@ -31,6 +26,5 @@ export function capabilitiesOf(version: string | undefined, hasIdentity: boolean
     version,
     nestedTxnSafe: !hasIdentity || hasFix(version, NESTED_TXN_BYPASS.fixedIn),
     putInTxnSafe: !hasIdentity || hasFix(version, PUT_IN_TXN_BYPASS.fixedIn),
-    progressInOrder: hasFix(version, PROGRESS_ORDER_FIXED),
   };
 }
