@@ -233,6 +233,28 @@ describe('a batch that fails', () => {
     await finish(again.ended);
   });
 
+  it('because one call has too many operations, leaves room for the others all the same', async () => {
+    const ops = Array.from({ length: 80 }, (_, i) => ({
+      request_put: { key: key(`op${i}`), value: key('') },
+    }));
+    const compare = [
+      { key: key('large'), target: CompareTarget.Version, result: CompareResult.Equal, version: 0n },
+    ];
+    const large = txnCall({ compare, success: ops, failure: [] }, 'write');
+    const { ended } = await batchOf(() => [coalescer.call(large, {}), put('small')]);
+    expect(underWay()).toEqual(['large small']);
+    const error = () => new ValidationError([{ path: 'txn', message: 'too many operations in txn request' }]);
+    sent.splice(0)[0]?.fail(error());
+    await turn();
+    const [alone, small] = sent.splice(0);
+    alone?.fail(error());
+    small?.answer();
+    expect(await ended).toEqual(['ValidationError: not-applied', 'done']);
+    const again = await batchOf(() => Array.from({ length: 60 }, (_, i) => put(`k${i}`)));
+    expect(Math.max(...sent.map(({ keys }) => keys.length))).toBeGreaterThan(30);
+    await finish(again.ended);
+  });
+
   it('for want of space, repeats only the deletion of what was seen', async () => {
     const { ended } = await batchOf(() => [put('a'), remove('b'), release('c'), release('d'), put('e')]);
     const noSpace = new ResourceExhaustedError('txn: database space exceeded', { outcome: 'unknown' });

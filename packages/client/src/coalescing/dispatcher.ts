@@ -7,6 +7,7 @@ import { Lane } from './lane.js';
 import { LearnedLimits } from './learned-limits.js';
 import type { PendingCall } from './pending-call.js';
 import { isTooLarge, isTooManyOps, memberError, verdictOf } from './refusal.js';
+import { opsOnPath } from './request-size.js';
 import { Suspects } from './suspects.js';
 
 interface QueuedCall extends Load {
@@ -122,8 +123,7 @@ export class Dispatcher {
   #refuse(lane: Lane<QueuedCall>, calls: readonly QueuedCall[], error: unknown): void {
     const verdict = verdictOf(error);
     if (verdict === 'refused') {
-      if (isTooManyOps(error))
-        this.#limits.noteTooManyOps(calls.reduce((n, { cargo }) => n + cargo.ops.length, 0));
+      if (isTooManyOps(error)) this.#limits.noteTooManyOps(opsOnPath(packBatch(calls)));
       if (isTooLarge(error)) this.#limits.noteTooLarge(calls.reduce((n, { cargo }) => n + cargo.bytes, 0));
       this.#split(lane, calls, CoordError.is(error) && error.outcome === 'unknown');
       return;

@@ -29,12 +29,15 @@ export class LearnedLimits {
     };
   }
 
-  /** A batch with so many operations was too many for the server. */
+  /**
+   * So many operations were too many for the server.
+   * @param ops as etcd counts them: so half of them is at least half of what it takes, whichever call was to blame
+   */
   noteTooManyOps(ops: number): void {
     this.#ops = Math.max(1, Math.min(this.#ops, Math.ceil(ops / 2)));
   }
 
-  /** A batch of this size was too large for the server. */
+  /** A batch of this size, estimated from above, was too large for the server. */
   noteTooLarge(bytes: number): void {
     this.#requestBytes = Math.max(1, Math.min(this.#requestBytes, Math.ceil(bytes / 2)));
   }
