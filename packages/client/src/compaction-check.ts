@@ -22,6 +22,7 @@ export class CompactionCheck {
    * The oldest revision that etcd still has, if that is newer than `revision`; otherwise 0n.
    * @param key any key that may be read
    * @throws {PermissionError} if it may not
+   * @throws {AuthError} if etcd does not take the user any more
    */
   async newerThan(revision: bigint, key: Buffer): Promise<bigint> {
     if (revision <= 0n || (await this.#has(revision, key))) return 0n;

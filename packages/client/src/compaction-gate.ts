@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { backoffDelayMs } from './backoff.js';
 import type { CompactionCheck } from './compaction-check.js';
-import { PermissionError } from './errors.js';
+import { AuthError, PermissionError } from './errors.js';
 import type { MuxedWatch } from './watch-attachments.js';
 
 /** What becomes of a watch that starts in the past. */
@@ -56,8 +56,8 @@ export class CompactionGate<W extends MuxedWatch> {
         await this.#settle(waiting, stream, compactRevision);
       } catch (error) {
         if (stream !== this.#stream) continue;
-        // Who may not read may not watch either: the server will say so, to this one alone.
-        if (error instanceof PermissionError) this.#let(first, 0n);
+        // Who may not read, or is not let in, may not watch either: the server will say so, to this one alone.
+        if (error instanceof PermissionError || error instanceof AuthError) this.#let(first, 0n);
         else await sleep(backoffDelayMs(++failures, BACKOFF), undefined, { ref: false });
       }
     }

@@ -103,6 +103,22 @@ describe('logging in', () => {
   });
 });
 
+describe('a user who is removed', () => {
+  it('ends the watches, also one that has to ask first whether its past is still there', async () => {
+    await etcd.etcdctl(['user', 'add', 'leaver:secret']);
+    await etcd.etcdctl(['user', 'grant-role', 'leaver', 'reader']);
+    const own = await connect({ ...etcd.connectOptions, username: 'leaver', password: 'secret' });
+    closing.push(own);
+    const present = own.watch({ prefix: '/open/' });
+    await present.ready;
+    await etcd.etcdctl(['user', 'delete', 'leaver']);
+    const past = own.watch({ prefix: '/open/' }, { startRevision: 1n });
+    for (const watch of [past, present]) {
+      expect(await failure(watch[Symbol.asyncIterator]().next())).toBeInstanceOf(AuthError);
+    }
+  });
+});
+
 describe('permissions', () => {
   it('connects, and refuses what the role does not allow', async () => {
     const reader = await connect({ ...etcd.connectOptions, username: 'reader', password: 'secret' });
