@@ -3,6 +3,7 @@ import { EndpointSockets } from './endpoint-sockets.js';
 import { type Connection, EtcdChannel, type ServiceName } from './etcd-channel.js';
 import type { ResolvedClientOptions } from './options.js';
 import type { StreamRpcs, UnaryRpcs } from './rpc.js';
+import { Silence } from './silence.js';
 import type { TlsCredentials } from './tls.js';
 
 /** How long a new connection may take to show life before it is suspected in its turn: at first, and at most. */
@@ -22,6 +23,7 @@ export class Endpoint {
   readonly #options: ResolvedClientOptions;
   readonly #tls: TlsCredentials | undefined;
   readonly #sockets: EndpointSockets;
+  readonly #silence: Silence;
   #channel: EtcdChannel;
   #openedAt = monotonicNow();
   #heardAt = Number.NEGATIVE_INFINITY;
@@ -35,6 +37,7 @@ export class Endpoint {
     this.url = url;
     this.#options = options;
     this.#tls = tls;
+    this.#silence = new Silence(options.requestTimeoutMs);
     this.#sockets = new EndpointSockets(url, options.dialTimeoutMs);
     this.#channel = new EtcdChannel(url, options, this.#sockets, tls);
   }
@@ -74,6 +77,12 @@ export class Endpoint {
   heard(): void {
     this.#heardAt = monotonicNow();
     this.#trialMs = MIN_TRIAL_MS;
+    this.#silence.broken();
+  }
+
+  /** A call that has waited since that moment has been given up. @returns whether the endpoint is to blame */
+  owesAnswer(awaitedSince: number): boolean {
+    return this.#silence.lasts(awaitedSince);
   }
 
   /**

@@ -4,7 +4,7 @@ import { monotonicNow } from './clock.js';
 import { dial } from './dial.js';
 import type { Endpoint } from './endpoint.js';
 import { EndpointPool } from './endpoint-pool.js';
-import { AuthError, type ClosedError, type Outcome } from './errors.js';
+import { AuthError, type ClosedError, type Outcome, TimeoutError } from './errors.js';
 import { HealthProbe } from './health-probe.js';
 import type { CallOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
@@ -210,9 +210,11 @@ export class Transport {
     return await raceAbort(wait.race(ready()), this.#closing.signal);
   }
 
-  /** Draws the consequences of a failure for the endpoint. */
+  /** Draws the consequences of a failure for the endpoint. @param startedAt of a call that had a time of its own */
   #blame(endpoint: Endpoint, failure: RpcFailure, startedAt?: number): void {
     if (this.closed) return;
+    const late = failure.error instanceof TimeoutError;
+    if (late && startedAt !== undefined && !endpoint.owesAnswer(startedAt)) return;
     if (failure.silent) this.pool.unresponsive(endpoint, reasonOf(failure.error), startedAt);
     else if (failure.endpointFault) this.pool.failed(endpoint, reasonOf(failure.error));
   }

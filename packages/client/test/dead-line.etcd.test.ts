@@ -25,6 +25,22 @@ async function connected(options: ClientOptions = {}): Promise<{ proxy: TcpProxy
   return { proxy, client };
 }
 
+describe('a call with hardly any time', () => {
+  it('does not blame a member that is sound', async () => {
+    let tookMs = Number.POSITIVE_INFINITY;
+    while (tookMs > 200) {
+      // A process that stood still for so long would have had reason to.
+      const { proxy, client } = await connected();
+      proxy.delay(100, 'toClient');
+      const startedAt = performance.now();
+      const calls = [client.kv.get('/dead-line/a', { timeoutMs: 5 }), client.ping({ timeoutMs: 5 })];
+      for (const call of calls) await expect(call).rejects.toMatchObject({ name: 'TimeoutError' });
+      tookMs = performance.now() - startedAt;
+      if (tookMs <= 200) expect([client.health.state, proxy.accepted]).toEqual(['ready', 1]);
+    }
+  });
+});
+
 describe('a line that goes dead without a reset, with a single endpoint', () => {
   it('a read is answered within its own timeout, over a new connection', async () => {
     const { proxy, client } = await connected();
@@ -48,6 +64,20 @@ describe('a line that goes dead without a reset, with a single endpoint', () => 
     const reads = Array.from({ length: 50 }, () => client.kv.get('/dead-line/a', { timeoutMs: 4_000 }));
     for (const read of await Promise.all(reads)) expect(read?.text()).toBe('1');
     expect(proxy.accepted).toBe(2);
+  });
+
+  it('many calls with little time find it out together, and go on elsewhere', async () => {
+    const [one, two] = [
+      await startProxy({ target: etcd.endpoint }),
+      await startProxy({ target: etcd.endpoint }),
+    ];
+    closing.push(one, two);
+    const client = await connect({ endpoints: [one.endpoint, two.endpoint] });
+    closing.push(client);
+    const inUse = client.health.endpoint;
+    (inUse === one.endpoint ? one : two).blackhole();
+    await eventually(() => client.kv.get('/dead-line/a', { timeoutMs: 40 }), { timeoutMs: 30_000 });
+    expect(client.health.endpoint).not.toBe(inUse);
   });
 
   it('a session of 10 s and a watch survive', async () => {
