@@ -39,6 +39,7 @@ export class EndpointPool implements Health {
   readonly #observer: PoolObserver | undefined;
   #tls: TlsCredentials | undefined;
   #current: Member;
+  #capabilities: ServerCapabilities | undefined;
   #closed = false;
 
   constructor(options: ResolvedClientOptions, logger: CoordLogger, observer?: PoolObserver) {
@@ -133,9 +134,18 @@ export class EndpointPool implements Health {
    * lowest version that is known counts; but a member that has not been heard of does not.
    */
   capabilities(endpoint: Endpoint): ServerCapabilities {
-    const own = endpoint.identity?.version;
-    const known = this.#members.flatMap((member) => member.endpoint?.identity?.version ?? []);
-    return capabilitiesOf(own && lowestVersion(known), hasIdentity(this.#options));
+    let version = endpoint.identity?.version;
+    if (version !== undefined) {
+      for (const { endpoint: other } of this.#members) {
+        const known = other?.identity?.version;
+        if (known !== undefined && known !== version) version = lowestVersion([version, known]) ?? version;
+      }
+    }
+    // This is asked for each call, and the answer hardly ever changes.
+    if (this.#capabilities === undefined || this.#capabilities.version !== version) {
+      this.#capabilities = capabilitiesOf(version, hasIdentity(this.#options));
+    }
+    return this.#capabilities;
   }
 
   get state(): Health['state'] {

@@ -166,9 +166,9 @@ export class KvClient implements KV {
 
   #reportWrites(request: TxnRequestMessage, result: TxnResult): void {
     const branch = result.succeeded ? request.success : request.failure;
-    for (const [index, op] of branch.entries()) {
-      const response = result.responses[index];
-      if (response !== undefined) this.#reportWrite(op, response);
+    for (let i = 0; i < branch.length; i++) {
+      const [op, response] = [branch[i], result.responses[i]];
+      if (op !== undefined && response !== undefined) this.#reportWrite(op, response);
     }
   }
 
@@ -201,10 +201,11 @@ function kindOf(options: CallOptions): CallKind {
 }
 
 function isReadOnly({ success, failure }: TxnRequestMessage): boolean {
-  return [...success, ...failure].every(
-    ({ request_range, request_txn }) =>
-      request_range !== undefined || (request_txn !== undefined && isReadOnly(request_txn)),
-  );
+  return success.every(isRead) && failure.every(isRead);
+}
+
+function isRead({ request_range, request_txn }: RequestOp): boolean {
+  return request_range !== undefined || (request_txn !== undefined && isReadOnly(request_txn));
 }
 
 /** The first key that sorts after this one. */

@@ -48,10 +48,10 @@ const OPERATORS = {
   '>': CompareResult.Greater,
 } as const;
 const TARGETS = {
-  version: { target: CompareTarget.Version, operand: 'version' },
-  create: { target: CompareTarget.Create, operand: 'create_revision' },
-  mod: { target: CompareTarget.Mod, operand: 'mod_revision' },
-  lease: { target: CompareTarget.Lease, operand: 'lease' },
+  version: CompareTarget.Version,
+  create: CompareTarget.Create,
+  mod: CompareTarget.Mod,
+  lease: CompareTarget.Lease,
 } as const;
 const SORT_TARGETS = {
   key: SortTarget.Key,
@@ -151,12 +151,23 @@ export class TxnCodec {
     assertObject(compare, path);
     const { key, end } = this.range(compare.key, `${path}.key`);
     const result = OPERATORS[oneOf(OPERATORS, compare.is, `${path}.is`)];
-    const base = { key, range_end: end, result };
     if (compare.target === 'value') {
-      return { ...base, target: CompareTarget.Value, value: textOrBytes(compare.to, `${path}.to`) };
+      const value = textOrBytes(compare.to, `${path}.to`);
+      return { key, range_end: end, result, target: CompareTarget.Value, value };
     }
-    const { target, operand } = TARGETS[oneOf(TARGETS, compare.target, `${path}.target`)];
-    return { ...base, target, [operand]: requiredInt64(compare.to, `${path}.to`) };
+    const target = TARGETS[oneOf(TARGETS, compare.target, `${path}.target`)];
+    const to = requiredInt64(compare.to, `${path}.to`);
+    // Written out: this is made for each call, and spreading one object into another is slow.
+    switch (target) {
+      case CompareTarget.Version:
+        return { key, range_end: end, result, target, version: to };
+      case CompareTarget.Create:
+        return { key, range_end: end, result, target, create_revision: to };
+      case CompareTarget.Mod:
+        return { key, range_end: end, result, target, mod_revision: to };
+      case CompareTarget.Lease:
+        return { key, range_end: end, result, target, lease: to };
+    }
   }
 
   #ops(ops: readonly Op[] | undefined, path: string, depth: number): RequestOp[] {

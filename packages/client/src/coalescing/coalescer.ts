@@ -27,6 +27,7 @@ export class Coalescer {
   readonly #dispatcher: Dispatcher;
   readonly #order = new CallOrder<PendingCall<unknown>>();
   readonly #deadlines = new DeadlineSweep((now) => this.#sweep(now));
+  readonly #onEnd = (ended: PendingCall<unknown>) => this.#end(ended);
   #sequence = 0;
   #closed = false;
 
@@ -46,7 +47,7 @@ export class Coalescer {
     }
     manyMayListen(signal);
     const deadline = { timeoutMs, expiresAt: monotonicNow() + timeoutMs };
-    const pending = new PendingCall(this.#sequence++, call, options, deadline, (ended) => this.#end(ended));
+    const pending = new PendingCall(this.#sequence++, call, options, deadline, this.#onEnd);
     this.#deadlines.note(deadline.expiresAt);
     if (this.#order.begin(pending)) this.#dispatcher.dispatch(pending);
     else pending.watch();

@@ -19,6 +19,12 @@ export interface Deadline {
   readonly expiresAt: number;
 }
 
+/** The two ends of a promise. */
+interface Settle<Response> {
+  resolve(response: Response): void;
+  reject(error: unknown): void;
+}
+
 /** A batch that is given up at about the same time answers itself: it knows better what became of its calls. */
 const SAME_TIME_MS = 50;
 
@@ -36,9 +42,7 @@ export class PendingCall<Response> {
   readonly deadline: Deadline;
   readonly answer: Promise<Response>;
   readonly #onEnd: (call: PendingCall<unknown>) => void;
-  readonly #sendAlone: (send: SendUnary, options: CallOptions, doubt: unknown) => Promise<void>;
-  readonly #unpack: (answers: readonly ResponseOp[], header: ResponseHeader) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #settle: Settle<Response>;
   #cargo: Cargo<Response> | undefined;
   #ended = false;
   #watched = false;
@@ -58,21 +62,11 @@ export class PendingCall<Response> {
     this.options = options;
     this.deadline = deadline;
     this.#onEnd = onEnd;
-    let resolve: (response: Response) => void = ignore;
-    let reject: (error: unknown) => void = ignore;
-    this.answer = new Promise((onAnswer, onError) => {
-      resolve = onAnswer;
-      reject = onError;
+    let settle: Settle<Response> = { resolve: ignore, reject: ignore };
+    this.answer = new Promise((resolve, reject) => {
+      settle = { resolve, reject };
     });
-    this.#reject = reject;
-    this.#sendAlone = async (send, sendOptions, doubt) => {
-      const response = await call.sendAlone(send, sendOptions);
-      if (doubt !== undefined && !call.confirms(response)) throw doubt;
-      resolve(response);
-    };
-    this.#unpack = (answers, header) => {
-      if (this.#cargo !== undefined) resolve(this.#cargo.unpack(answers, header));
-    };
+    this.#settle = settle;
   }
 
   get footprint(): KvCall<Response>['footprint'] {
@@ -93,7 +87,14 @@ export class PendingCall<Response> {
   watch(): void {
     if (this.#watched) return;
     this.#watched = true;
-    this.options.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.options.signal?.addEventListener('abort', this, { once: true });
+  }
+
+  /** The caller aborts. */
+  handleEvent(): void {
+    const cause: unknown = this.options.signal?.reason;
+    const message = `${this.call.method}: aborted by the caller`;
+    this.#giveUp(new AbortedError(message, { cause, outcome: this.#outcome }));
   }
 
   /**
@@ -109,7 +110,9 @@ export class PendingCall<Response> {
     const options = this.#watched ? { ...this.options, timeoutMs } : this.options;
     this.#unwatch();
     try {
-      await this.#sendAlone(send, options, doubt);
+      const response = await this.call.sendAlone(send, options);
+      if (doubt !== undefined && !this.call.confirms(response)) throw doubt;
+      this.#settle.resolve(response);
       this.#end();
       return undefined;
     } catch (error) {
@@ -133,7 +136,7 @@ export class PendingCall<Response> {
   deliver(answers: readonly ResponseOp[], header: ResponseHeader): void {
     if (this.#ended) return;
     try {
-      this.#unpack(answers, header);
+      if (this.#cargo !== undefined) this.#settle.resolve(this.#cargo.unpack(answers, header));
       this.#end();
     } catch (error) {
       this.fail(error);
@@ -142,7 +145,7 @@ export class PendingCall<Response> {
 
   fail(error: unknown): void {
     if (this.#ended) return;
-    this.#reject(this.#mayBeApplied ? asUnknown(error) : error);
+    this.#settle.reject(this.#mayBeApplied ? asUnknown(error) : error);
     this.#end();
   }
 
@@ -162,15 +165,9 @@ export class PendingCall<Response> {
     this.fail(new ClosedError(`${this.call.method}: the client is closed`, { outcome: this.#outcome }));
   }
 
-  readonly #onAbort = () => {
-    const cause: unknown = this.options.signal?.reason;
-    const message = `${this.call.method}: aborted by the caller`;
-    this.#giveUp(new AbortedError(message, { cause, outcome: this.#outcome }));
-  };
-
   #giveUp(error: CoordError): void {
     const carrier = this.#carrier;
-    this.#reject(error);
+    this.#settle.reject(error);
     this.#end();
     carrier?.leave();
   }
@@ -189,7 +186,7 @@ export class PendingCall<Response> {
   }
 
   #unwatch(): void {
-    if (this.#watched) this.options.signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#watched) this.options.signal?.removeEventListener('abort', this);
     this.#watched = false;
   }
 }
