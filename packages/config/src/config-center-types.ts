@@ -2,9 +2,17 @@ import type { WaitOptions } from '@coord/client';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigWatch } from './config-change.js';
 import type { ConfigValue } from './config-value.js';
+import type { ConfigDiff } from './diff-types.js';
 import type { ConfigVersion } from './history.js';
 import type { ConfigKeyPage } from './list.js';
 import type { Precondition } from './precondition.js';
+import type {
+  ConfigRelease,
+  ListReleasesOptions,
+  PublishChange,
+  PublishOptions,
+  RevertOptions,
+} from './release-types.js';
 
 export interface GetConfigOptions<S extends StandardSchemaV1 = StandardSchemaV1> extends WaitOptions {
   /** Checks what was read, and gives the value its type. */
@@ -42,6 +50,8 @@ export interface DeleteConfigOptions
     Pick<Annotations, 'author' | 'comment'> {}
 
 export interface RollbackConfigOptions extends WriteConfigOptions, Precondition {}
+
+export interface AdoptConfigOptions extends WaitOptions, Annotations, Pick<Precondition, 'revision'> {}
 
 export interface HistoryOptions extends WaitOptions {
   /** At most so many versions. @default all that are kept */
@@ -138,6 +148,56 @@ export interface ConfigCenter extends AsyncDisposable {
    * @throws {VersionConflictError} when the key is not at the required version or revision
    */
   rollback(key: string, version: number, options?: RollbackConfigOptions): Promise<ConfigValue>;
+
+  /**
+   * What is different between two versions: member by member in JSON, line by line in text. Version 0 and a
+   * deletion are an absent key.
+   * @param to absent = what is there now, also by others
+   * @throws {NotFoundError} when the history no longer has one of the versions
+   * @throws {ValidationError} for a bad key or version, and when a value cannot be read
+   */
+  diff(key: string, from: number, to?: number, options?: WaitOptions): Promise<ConfigDiff>;
+
+  /**
+   * Takes a value that others wrote (etcdctl, Go) under versions: it becomes the next version as it is.
+   * A value that has a version already is returned as it is.
+   * @throws {NotFoundError} when the key is absent
+   * @throws {VersionConflictError} when the key is not at the required revision
+   * @throws {ValidationError} when the value cannot be read, or is above 512 KiB
+   */
+  adopt<T = unknown>(key: string, options?: AdoptConfigOptions): Promise<ConfigValue<T>>;
+
+  /**
+   * Changes up to 31 keys in one step: all of them or none. What comes of it is a release, which `revert` takes
+   * back. A watch tells its changes in a row, with its `releaseId`. Keys that have the wanted value already are
+   * not written, but must stay as they are until the step is done.
+   * @returns the release; undefined when every key has the wanted value already
+   * @throws {VersionConflictError} when a key is not at its required version or revision
+   * @throws {ValidationError} for bad keys or values, a key that is there twice, a failed schema, and when all
+   *   values together are above 736 KiB, with their keys and records
+   * @example
+   * const release = await config.publish([
+   *   { key: 'prod/orders/db', value: { host: 'db2' }, version: 3 },
+   *   { key: 'prod/orders/cache', delete: true },
+   * ]);
+   * if (release) await config.revert(release.id);
+   */
+  publish(changes: readonly PublishChange[], options?: PublishOptions): Promise<ConfigRelease | undefined>;
+
+  /**
+   * Brings every key of a release back to where the release found it, in one step: a release of its own.
+   * @returns the new release; undefined when every key is back already
+   * @throws {NotFoundError} when the release is not known (1,000 are kept), or a version not in the history
+   * @throws {VersionConflictError} when a key has been changed since, unless `force`
+   * @throws {ValidationError} when a value does not fit the schema of today
+   */
+  revert(releaseId: string, options?: RevertOptions): Promise<ConfigRelease | undefined>;
+
+  /** @throws {NotFoundError} when the release is not known (1,000 are kept) */
+  getRelease(releaseId: string, options?: WaitOptions): Promise<ConfigRelease>;
+
+  /** The latest releases, newest first. */
+  listReleases(options?: ListReleasesOptions): Promise<ConfigRelease[]>;
 
   /** The keys below a prefix, page by page, all at one revision; `''` = all keys. `app` does not match `app2/x`. */
   list(prefix: string, options?: ListConfigOptions): Promise<ConfigKeyPage>;

@@ -1,21 +1,7 @@
-import {
-  ClosedError,
-  type CoordClient,
-  CoordError,
-  NotFoundError,
-  ValidationError,
-  type WaitOptions,
-} from '@coord/client';
-import {
-  assertValid,
-  checkWaitOptions,
-  type IssueList,
-  monotonicNow,
-  show,
-  Wait,
-} from '@coord/client/internal';
-import { commit } from './commit.js';
+import { type CoordClient, NotFoundError, type WaitOptions } from '@coord/client';
+import { assertValid, checkWaitOptions, type IssueList } from '@coord/client/internal';
 import type {
+  AdoptConfigOptions,
   ConfigCenter,
   DeleteConfigOptions,
   GetConfigOptions,
@@ -27,20 +13,27 @@ import type {
   WriteConfigOptions,
 } from './config-center-types.js';
 import type { ConfigWatch } from './config-change.js';
-import { type ConfigStore, createConfigStore, readState } from './config-store.js';
-import { type ConfigValue, makeConfigValue, readConfigValue } from './config-value.js';
-import { type Content, decodeContent, encodeContent, LARGE_VALUE_BYTES } from './content.js';
-import { type ConfigVersion, readHistory, readHistoryEntry } from './history.js';
+import { type ConfigStore, createConfigStore } from './config-store.js';
+import type { ConfigValue } from './config-value.js';
+import type { ConfigDiff } from './diff-types.js';
+import type { ConfigVersion } from './history.js';
 import { type ConfigCenterInternals, INTERNALS } from './internals.js';
 import { normalizeKey, normalizePrefix } from './key-layout.js';
-import { lastVersion } from './key-state.js';
-import { type ConfigKeyPage, decodeCursor, listKeys } from './list.js';
+import type { ConfigKeyPage } from './list.js';
+import { isObject, Operations } from './operations.js';
 import { type ConfigCenterConfig, resolveConfigCenterConfig } from './options.js';
-import { checkPrecondition } from './precondition.js';
-import { CachedReader } from './read-cached.js';
-import { applySchema, checkSchema } from './schema.js';
+import { Reads } from './reads.js';
+import type {
+  ConfigRelease,
+  ListReleasesOptions,
+  PublishChange,
+  PublishOptions,
+  RevertOptions,
+} from './release-types.js';
+import { Releases } from './releases.js';
+import { checkSchema } from './schema.js';
 import { ConfigWatcher, type WatchScope } from './watch.js';
-import { checkAnnotations, decideDelete, decidePut, type PutRequest } from './write-decisions.js';
+import { Writes } from './writes.js';
 
 /**
  * A configuration centre on this client. Close it before the client, or leave that to the client.
@@ -57,39 +50,25 @@ export function createConfigCenter(client: CoordClient, options?: ConfigCenterCo
 
 class EtcdConfigCenter implements ConfigCenter {
   readonly #store: ConfigStore;
-  readonly #cached: CachedReader;
+  readonly #operations: Operations;
+  readonly #reads: Reads;
+  readonly #writes: Writes;
+  readonly #releases: Releases;
   readonly #watchers = new Set<ConfigWatcher>();
   #closing: Promise<void> | undefined;
   readonly [INTERNALS]: ConfigCenterInternals;
 
   constructor(store: ConfigStore) {
     this.#store = store;
-    this.#cached = new CachedReader(store);
+    this.#operations = new Operations(store);
+    this.#reads = new Reads(store, this.#operations);
+    this.#writes = new Writes(store, this.#operations);
+    this.#releases = new Releases(store, this.#operations);
     this[INTERNALS] = { logger: store.logger };
   }
 
-  async get<T>(key: string, options: GetConfigOptions = {}): Promise<ConfigValue<T>> {
-    const { schema, consistency = 'linearizable' } = options ?? {};
-    const check = (issues: IssueList) => {
-      checkSchema(issues, schema);
-      if (consistency !== 'linearizable' && consistency !== 'cached') {
-        const message = `must be 'linearizable' or 'cached', got ${show(consistency)}`;
-        issues.push({ path: 'consistency', message });
-      }
-    };
-    // A local copy that etcd has never filled would be waited for without end.
-    const bounded =
-      consistency === 'cached'
-        ? { ...options, timeoutMs: options.timeoutMs ?? this.#store.requestTimeoutMs }
-        : options;
-    return this.#run('get', key, bounded, check, async (name, wait) => {
-      const state =
-        consistency === 'cached'
-          ? await this.#cached.read(name, wait)
-          : await readState(this.#store, name, wait.signal);
-      if (state.raw === undefined) throw new NotFoundError(`config "${name}" does not exist`, { key: name });
-      return (await readConfigValue(name, state.raw, state, schema)) as ConfigValue<T>;
-    });
+  get<T>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>> {
+    return this.#reads.get(key, options);
   }
 
   async getValue<T>(key: string, fallback?: T, options?: GetConfigOptions): Promise<T> {
@@ -101,17 +80,8 @@ class EtcdConfigCenter implements ConfigCenter {
     }
   }
 
-  async set<T>(key: string, value: T, options: SetConfigOptions = {}): Promise<ConfigValue<T>> {
-    let content: Content | undefined;
-    const check = (issues: IssueList) => {
-      content = encodeContent(issues, value);
-      this.#checkWrite(issues, options);
-    };
-    return this.#run('set', key, options, check, async (name, wait) => {
-      if (content === undefined) throw new TypeError('the value has not been encoded');
-      if (options.schema !== undefined) await wait.race(applySchema(options.schema, value));
-      return this.#put(name, value, { ...options, content, operation: 'put' }, wait);
-    });
+  set<T>(key: string, value: T, options?: SetConfigOptions): Promise<ConfigValue<T>> {
+    return this.#writes.set(key, value, options);
   }
 
   async compareAndSet<T>(
@@ -125,66 +95,48 @@ class EtcdConfigCenter implements ConfigCenter {
     return this.set(key, value, isObject(options) ? { ...options, version } : options);
   }
 
-  async delete(key: string, options: DeleteConfigOptions = {}): Promise<boolean> {
-    const check = (issues: IssueList) => this.#checkWrite(issues, options);
-    return this.#run('delete', key, options, check, async (name, wait) => {
-      return (await commit(this.#store, name, decideDelete(name, options), wait.signal)).changed;
-    });
+  delete(key: string, options?: DeleteConfigOptions): Promise<boolean> {
+    return this.#writes.delete(key, options);
   }
 
-  async getVersion(key: string, options?: WaitOptions): Promise<number> {
-    return this.#run('getVersion', key, options, noCheck, async (name, wait) => {
-      const state = await readState(this.#store, name, wait.signal);
-      return state.raw === undefined ? 0 : lastVersion(state);
-    });
+  getVersion(key: string, options?: WaitOptions): Promise<number> {
+    return this.#reads.getVersion(key, options);
   }
 
-  async getHistory(key: string, options: HistoryOptions = {}): Promise<ConfigVersion[]> {
-    const { limit = this.#store.options.maxVersionHistory } = options ?? {};
-    const check = (issues: IssueList) => {
-      this.#checkVersioned(issues);
-      if (!Number.isSafeInteger(limit) || limit < 1) {
-        issues.push({ path: 'limit', message: `must be an integer from 1, got ${show(limit)}` });
-      }
-    };
-    return this.#run('getHistory', key, options, check, (name, wait) =>
-      readHistory(this.#store, name, limit, wait.signal),
-    );
+  getHistory(key: string, options?: HistoryOptions): Promise<ConfigVersion[]> {
+    return this.#reads.getHistory(key, options);
   }
 
-  async rollback(key: string, version: number, options: RollbackConfigOptions = {}): Promise<ConfigValue> {
-    const check = (issues: IssueList) => {
-      this.#checkVersioned(issues);
-      if (!Number.isSafeInteger(version) || version < 1) {
-        issues.push({ path: 'version', message: `must be an integer from 1, got ${show(version)}` });
-      }
-      this.#checkWrite(issues, options);
-    };
-    return this.#run('rollback', key, options, check, async (name, wait) => {
-      const { content, value } = await this.#pastValue(name, version, wait);
-      if (options.schema !== undefined) await wait.race(applySchema(options.schema, value));
-      return this.#put(name, value, { ...options, content, operation: 'rollback', from: version }, wait);
-    });
+  rollback(key: string, version: number, options?: RollbackConfigOptions): Promise<ConfigValue> {
+    return this.#writes.rollback(key, version, options);
   }
 
-  async list(prefix: string, options: ListConfigOptions = {}): Promise<ConfigKeyPage> {
-    const { limit = 1000, cursor: given } = options ?? {};
-    const issues: IssueList = [];
-    const cursor = decodeCursor(issues, given);
-    const check = (all: IssueList) => {
-      all.push(...issues);
-      if (!Number.isSafeInteger(limit) || limit < 1 || limit > 10_000) {
-        all.push({ path: 'limit', message: `must be an integer from 1 to 10000, got ${show(limit)}` });
-      }
-    };
-    return this.#run(
-      'list',
-      prefix,
-      options,
-      check,
-      (name, wait) => listKeys(this.#store, name, limit, cursor, wait.signal),
-      normalizePrefix,
-    );
+  diff(key: string, from: number, to?: number, options?: WaitOptions): Promise<ConfigDiff> {
+    return this.#reads.diff(key, from, to, options);
+  }
+
+  adopt<T>(key: string, options?: AdoptConfigOptions): Promise<ConfigValue<T>> {
+    return this.#writes.adopt(key, options);
+  }
+
+  publish(changes: readonly PublishChange[], options?: PublishOptions): Promise<ConfigRelease | undefined> {
+    return this.#releases.publish(changes, options);
+  }
+
+  revert(releaseId: string, options?: RevertOptions): Promise<ConfigRelease | undefined> {
+    return this.#releases.revert(releaseId, options);
+  }
+
+  getRelease(releaseId: string, options?: WaitOptions): Promise<ConfigRelease> {
+    return this.#releases.get(releaseId, options);
+  }
+
+  listReleases(options?: ListReleasesOptions): Promise<ConfigRelease[]> {
+    return this.#releases.list(options);
+  }
+
+  list(prefix: string, options?: ListConfigOptions): Promise<ConfigKeyPage> {
+    return this.#reads.list(prefix, options);
   }
 
   watch<T>(key: string, options: WatchConfigOptions = {}): ConfigWatch<T> {
@@ -202,6 +154,7 @@ class EtcdConfigCenter implements ConfigCenter {
   }
 
   close(): Promise<void> {
+    this.#operations.close();
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -211,11 +164,11 @@ class EtcdConfigCenter implements ConfigCenter {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#cached.close(), ...[...this.#watchers].map((watcher) => watcher.close())]);
+    await Promise.all([this.#reads.close(), ...[...this.#watchers].map((watcher) => watcher.close())]);
   }
 
   #watch(issues: IssueList, scope: WatchScope, options: WatchConfigOptions): ConfigWatch {
-    this.#assertOpen();
+    this.#operations.assertOpen();
     const { schema, initial = false, signal } = options ?? {};
     checkSchema(issues, schema);
     checkWaitOptions(issues, options);
@@ -225,81 +178,4 @@ class EtcdConfigCenter implements ConfigCenter {
     this.#watchers.add(watcher);
     return watcher;
   }
-
-  async #put<T>(key: string, value: T, request: PutRequest, wait: Wait): Promise<ConfigValue<T>> {
-    const size = request.content.bytes.length;
-    if (size >= LARGE_VALUE_BYTES) this.#store.logger.warn('large config value', { key, size });
-    const done = await commit(this.#store, key, decidePut(key, request), wait.signal);
-    return makeConfigValue(key, done.revision, { meta: done.meta, external: false }, value);
-  }
-
-  /** The bytes and the content type as they were stored then, and what they say. */
-  async #pastValue(key: string, version: number, wait: Wait): Promise<{ content: Content; value: unknown }> {
-    const entry = await readHistoryEntry(this.#store, key, version, wait.signal);
-    if (entry === undefined) {
-      throw new NotFoundError(`config "${key}": version ${version} is not in the history`, { key });
-    }
-    const { contentType, omitted } = entry.meta;
-    if (contentType === undefined || omitted) {
-      const message = contentType === undefined ? 'is a deletion; use delete()' : 'was too large to be kept';
-      throw new ValidationError([{ path: 'version', message: `${version} of config "${key}" ${message}` }]);
-    }
-    const content: Content = { type: contentType, bytes: entry.bytes };
-    return { content, value: decodeContent(content) };
-  }
-
-  #checkWrite(issues: IssueList, options: SetConfigOptions): void {
-    checkPrecondition(issues, options, this.#store.options.enableVersioning);
-    checkAnnotations(issues, options);
-    checkSchema(issues, options.schema);
-  }
-
-  #checkVersioned(issues: IssueList): void {
-    if (this.#store.options.enableVersioning) return;
-    issues.push({ path: 'enableVersioning', message: 'is off, so there are no versions' });
-  }
-
-  #assertOpen(): void {
-    if (this.#closing !== undefined) throw new ClosedError('the config centre is closed; create another one');
-  }
-
-  /** What every operation shares: checks before any I/O, the caller's signal and timeout, a line in the log. */
-  async #run<T>(
-    operation: string,
-    key: string,
-    options: WaitOptions | undefined,
-    check: (issues: IssueList) => void,
-    work: (key: string, wait: Wait) => Promise<T>,
-    normalize: (issues: IssueList, key: unknown) => string = normalizeKey,
-  ): Promise<T> {
-    this.#assertOpen();
-    const issues: IssueList = [];
-    const name = normalize(issues, key);
-    if (options === undefined || isObject(options)) check(issues);
-    assertValid(checkWaitOptions(issues, options));
-    using wait = new Wait(options, `config ${operation} "${name}"`);
-    const startedAt = monotonicNow();
-    const log = (outcome: string) =>
-      this.#store.logger.debug(`config ${operation}`, {
-        key: name,
-        outcome,
-        durationMs: monotonicNow() - startedAt,
-      });
-    try {
-      const result = await work(name, wait);
-      log('ok');
-      return result;
-    } catch (error) {
-      const failure = wait.errorFor(error);
-      log(CoordError.is(failure) ? failure.code : 'error');
-      throw failure;
-    }
-  }
-}
-
-function noCheck(): void {}
-
-/** What is no object of options is refused by `checkWaitOptions`. */
-function isObject(options: unknown): boolean {
-  return typeof options === 'object' && options !== null;
 }

@@ -16,6 +16,8 @@ export interface ConfigChange<T = unknown> {
   readonly revision: bigint;
   /** True: the change was made by others. */
   readonly external: boolean;
+  /** The release that the change is part of; all of a release comes in a row. */
+  readonly releaseId?: string;
   /**
    * True for the last change of a revision: what one transaction changed comes in a row, perhaps with what
    * was written at the same moment.

@@ -1,4 +1,4 @@
-import { CompactedError, type CoordClient, CoordError, type KeyValue } from '@coord/client';
+import { CompactedError, type CoordClient, CoordError, type KeyValue, type OpResult } from '@coord/client';
 import { type CoordLogger, internalsOf } from '@coord/client/internal';
 import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
 import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
@@ -30,11 +30,13 @@ export async function readState(store: ConfigStore, key: string, signal: AbortSi
     { success: [{ get: layout.raw(key) }, { get: layout.meta(key) }] },
     { signal, idempotent: true },
   );
-  const [raw, meta] = responses;
-  return keyState(
-    raw?.type === 'get' ? raw.kvs[0] : undefined,
-    meta?.type === 'get' ? meta.kvs[0] : undefined,
-  );
+  const [raw, meta] = responses.map(firstKey);
+  return keyState(raw, meta);
+}
+
+/** The key that a `get` of a transaction found. */
+export function firstKey(response: OpResult): KeyValue | undefined {
+  return response.type === 'get' ? response.kvs[0] : undefined;
 }
 
 /** Up to so many records are fetched one by one; beyond that, all of the range in pages. */

@@ -1,5 +1,5 @@
 import { ValidationError } from '@coord/client';
-import type { IssueList } from '@coord/client/internal';
+import { assertValid, type CoordLogger, type IssueList } from '@coord/client/internal';
 import { decodeJson } from './json-decode.js';
 import { encodeJson } from './json-encode.js';
 
@@ -18,6 +18,10 @@ export interface Content {
 /** From this size on a value is stored with a warning: every watcher and the history carry it. */
 export const LARGE_VALUE_BYTES = 256 * 1024;
 
+export function warnIfLarge(logger: CoordLogger, key: string, { bytes }: Content): void {
+  if (bytes.length >= LARGE_VALUE_BYTES) logger.warn('large config value', { key, size: bytes.length });
+}
+
 /** A write carries the value twice, and one of others perhaps as a third; etcd takes 1.5 MiB a request. */
 export const MAX_VALUE_BYTES = 512 * 1024;
 
@@ -27,11 +31,19 @@ const MAX_READ_BYTES = 2 * 1024 * 1024;
 /** Strings are stored as they are, bytes as they are, everything else as JSON. Adds an issue for each problem. */
 export function encodeContent(issues: IssueList, value: unknown, path = 'value'): Content {
   const content = encode(issues, value, path);
-  if (content.bytes.length > MAX_VALUE_BYTES) {
-    const message = `must be at most ${MAX_VALUE_BYTES} bytes, got ${content.bytes.length}; split it into several keys`;
-    issues.push({ path, message });
-  }
+  issues.push(...sizeIssues(content, path));
   return content;
+}
+
+/** @throws {ValidationError} when it is too large to be written */
+export function checkSize(content: Content, path = 'value'): void {
+  assertValid(sizeIssues(content, path));
+}
+
+function sizeIssues({ bytes }: Content, path: string): IssueList {
+  if (bytes.length <= MAX_VALUE_BYTES) return [];
+  const message = `must be at most ${MAX_VALUE_BYTES} bytes, got ${bytes.length}; split it into several keys`;
+  return [{ path, message }];
 }
 
 function encode(issues: IssueList, value: unknown, path: string): Content {

@@ -22,6 +22,8 @@ export interface ConfigVersion {
   readonly metadata: Readonly<Record<string, string>>;
   /** The version that a rollback brought back. */
   readonly from: number | undefined;
+  /** The release that made this version. */
+  readonly releaseId: string | undefined;
   /** For `JSON.stringify`: bigint as decimal strings, bytes as base64. */
   toJSON(): Record<string, unknown>;
 }
@@ -54,16 +56,6 @@ export async function readHistory(
   return versions;
 }
 
-export async function readHistoryEntry(
-  store: ConfigStore,
-  key: string,
-  version: number,
-  signal: AbortSignal,
-): Promise<HistoryEntry | undefined> {
-  const kv = await store.client.kv.get(store.layout.history(key, version), { signal });
-  return kv && decodeHistoryEntry(kv.value);
-}
-
 class StoredConfigVersion implements ConfigVersion {
   readonly version: number;
   readonly operation: ConfigOperation;
@@ -76,6 +68,7 @@ class StoredConfigVersion implements ConfigVersion {
   readonly comment: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly from: number | undefined;
+  readonly releaseId: string | undefined;
 
   constructor(entry: HistoryEntry, revision: bigint) {
     const { meta } = entry;
@@ -91,6 +84,7 @@ class StoredConfigVersion implements ConfigVersion {
     this.comment = meta.comment;
     this.metadata = meta.metadata;
     this.from = meta.from;
+    this.releaseId = meta.release;
   }
 
   toJSON(): Record<string, unknown> {

@@ -1,5 +1,6 @@
 export { createConfigCenter } from './config-center.js';
 export type {
+  AdoptConfigOptions,
   Annotations,
   ConfigCenter,
   DeleteConfigOptions,
@@ -13,9 +14,27 @@ export type {
 } from './config-center-types.js';
 export type { ConfigChange, ConfigWatch } from './config-change.js';
 export type { ConfigValue } from './config-value.js';
+export type {
+  ConfigDiff,
+  JsonConfigDiff,
+  JsonDifference,
+  TextConfigDiff,
+  TextRun,
+  WholeConfigDiff,
+} from './diff-types.js';
 export { VersionConflictError } from './errors.js';
 export type { ConfigVersion } from './history.js';
 export type { ConfigKeyPage } from './list.js';
 export type { ConfigOperation } from './meta.js';
 export type { ConfigCenterConfig } from './options.js';
 export type { Precondition } from './precondition.js';
+export type {
+  ConfigRelease,
+  ListReleasesOptions,
+  PublishChange,
+  PublishDelete,
+  PublishOptions,
+  PublishPut,
+  ReleaseChange,
+  RevertOptions,
+} from './release-types.js';

@@ -71,6 +71,7 @@ export async function toConfigChange(
     version: lastVersion(state) || lastVersion(before ?? state),
     revision,
     external,
+    ...(!external && state.meta?.release !== undefined && { releaseId: state.meta.release }),
     last,
     timestamp: external || state.meta === undefined ? new Date() : new Date(state.meta.updateTime),
   };

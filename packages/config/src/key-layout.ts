@@ -16,6 +16,10 @@ export interface KeyLayout {
   history(key: string, version: number): string;
   /** The versions from `from` up to but without `to`. */
   historyRange(key: string, from: number, to: number): Range;
+  /** The record of a release. */
+  release(id: string): string;
+  /** The records of all releases. */
+  readonly releases: Range;
   /** Every raw key below a config prefix; `''` = all. */
   rawBelow(prefix: string): { readonly start: string; readonly end: Uint8Array };
   metaBelow(prefix: string): Range;
@@ -29,6 +33,7 @@ export function createKeyLayout(keyPrefix: string): KeyLayout {
   const rawRoot = `${keyPrefix}/`;
   const metaRoot = `${INTERNAL_ROOT}${keyPrefix}/meta/`;
   const historyRoot = `${INTERNAL_ROOT}${keyPrefix}/hist/`;
+  const releaseRoot = `${INTERNAL_ROOT}${keyPrefix}/rel/`;
   // No key has a segment "@", so one key's history is never below another's.
   const history = (key: string, version: number) =>
     `${historyRoot}${key}/@/${String(version).padStart(VERSION_DIGITS, '0')}`;
@@ -41,6 +46,8 @@ export function createKeyLayout(keyPrefix: string): KeyLayout {
     meta: (key) => metaRoot + key,
     history,
     historyRange: (key, from, to) => ({ start: history(key, from), end: history(key, to) }),
+    release: (id) => releaseRoot + id,
+    releases: { prefix: releaseRoot },
     rawBelow: (prefix) => below(rawRoot, prefix),
     metaBelow: (prefix) => below(metaRoot, prefix),
     keyOf(etcdKey) {

@@ -11,6 +11,7 @@ const META: Meta = {
   comment: 'line one\nline two',
   metadata: { ticket: 'OPS-1' },
   from: 1,
+  release: 'r-1',
   nonce: 'abc',
   omitted: false,
 };

@@ -18,6 +18,8 @@ export interface Meta {
   readonly metadata: Readonly<Record<string, string>>;
   /** The version that a rollback brought back. */
   readonly from: number | undefined;
+  /** The release that made this version. */
+  readonly release: string | undefined;
   /** Names the write that made this version, so that it is known again after a lost response. */
   readonly nonce: string;
   /** The value was too large to be adopted together with the new one; only the fact is recorded. */
@@ -36,6 +38,7 @@ export function encodeMeta(meta: Meta): string {
     msg: meta.comment,
     md: Object.keys(meta.metadata).length === 0 ? undefined : meta.metadata,
     from: meta.from,
+    rel: meta.release,
     tx: meta.nonce,
     omitted: meta.omitted ? true : undefined,
   });
@@ -43,26 +46,28 @@ export function encodeMeta(meta: Meta): string {
 
 /** Undefined when it is not a record that we wrote. Operations of later releases read as `put`. */
 export function decodeMeta(text: string): Meta | undefined {
-  const record = parse(text);
+  const record = parseRecord(text);
   if (!isPlainObject(record)) return undefined;
-  const { v, op, ct, first, at, by, msg, md, from, tx, omitted } = record;
+  const { v, op, ct, first, at, by, msg, md, from, rel, tx, omitted } = record;
   if (typeof v !== 'number' || !Number.isSafeInteger(v) || v < 1 || typeof tx !== 'string') return undefined;
   return {
     version: v,
     operation: op === 'delete' || op === 'rollback' || op === 'adopt' ? op : 'put',
     contentType: typeof ct === 'string' ? (ct as ContentType) : undefined,
-    createTime: decodeDate(first),
-    updateTime: decodeDate(at),
+    createTime: recordedDate(first),
+    updateTime: recordedDate(at),
     author: typeof by === 'string' ? by : undefined,
     comment: typeof msg === 'string' ? msg : undefined,
     metadata: isStringRecord(md) ? md : {},
     from: typeof from === 'number' ? from : undefined,
+    release: typeof rel === 'string' ? rel : undefined,
     nonce: tx,
     omitted: omitted === true,
   };
 }
 
-function parse(text: string): unknown {
+/** What a record says; undefined when it is no JSON, or not to be trusted. */
+export function parseRecord(text: string): unknown {
   try {
     return decodeJson(text, 'meta');
   } catch {
@@ -70,7 +75,7 @@ function parse(text: string): unknown {
   }
 }
 
-function decodeDate(value: unknown): Date {
+export function recordedDate(value: unknown): Date {
   const date = new Date(typeof value === 'string' ? value : 0);
   return Number.isNaN(date.getTime()) ? new Date(0) : date;
 }

@@ -67,3 +67,11 @@ function checkPrefix(issues: IssueList, prefix: unknown): void {
     });
   }
 }
+
+export function checkVersioned(
+  issues: IssueList,
+  { options }: { readonly options: ResolvedConfigCenterConfig },
+): void {
+  if (options.enableVersioning) return;
+  issues.push({ path: 'enableVersioning', message: 'is off, so there are no versions' });
+}

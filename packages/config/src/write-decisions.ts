@@ -1,12 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
+import { NotFoundError } from '@coord/client';
 import { type IssueList, show } from '@coord/client/internal';
-import type { Change, Decide } from './commit.js';
+import type { Change, Decide } from './change.js';
 import type { Annotations } from './config-center-types.js';
-import { type Content, decodeContent } from './content.js';
+import { type Content, checkSize, decodeContent } from './content.js';
+import { VersionConflictError } from './errors.js';
 import { FORBIDDEN_NAMES } from './json-limits.js';
-import type { KeyState } from './key-state.js';
+import { type KeyState, lastVersion } from './key-state.js';
 import { isStringRecord } from './meta.js';
+import type { PastValue } from './past-value.js';
 import { assertPrecondition, type Precondition } from './precondition.js';
+import type { ReleaseChange, RevertOptions } from './release-types.js';
 
 const MAX_ANNOTATION_BYTES = 16 * 1024;
 
@@ -62,6 +66,49 @@ export function decideDelete(
     if (state.raw === undefined) return undefined;
     const { author, comment } = request;
     return { operation: 'delete', content: undefined, author, comment, metadata: {} };
+  };
+}
+
+export interface AdoptRequest extends Annotations, Pick<Precondition, 'revision'> {}
+
+/**
+ * Takes what others left for a version of its own, byte for byte. `found` gets what it says.
+ * The decision throws a `NotFoundError` when there is nothing.
+ */
+export function decideAdopt(key: string, request: AdoptRequest, found: (value: unknown) => void): Decide {
+  return (state): Change | undefined => {
+    assertPrecondition(key, state, request);
+    if (state.raw === undefined) throw new NotFoundError(`config "${key}" does not exist`, { key });
+    const type = state.external ? 'auto' : (state.meta?.contentType ?? 'auto');
+    const content: Content = { type, bytes: state.raw.value };
+    checkSize(content);
+    found(decodeContent(content));
+    if (!state.external) return undefined;
+    const { author, comment, metadata = {} } = request;
+    return { operation: 'adopt', content, author, comment, metadata };
+  };
+}
+
+/**
+ * Back to where a release found the key: to a value of the past, or (undefined) to its absence.
+ * The decision throws a `VersionConflictError` when the key is not as the release left it, unless forced.
+ */
+export function decideRevert(
+  { key, from, to }: ReleaseChange,
+  past: PastValue | undefined,
+  { author, comment, force }: RevertOptions,
+): Decide {
+  const back: Decide =
+    past === undefined
+      ? decideDelete(key, { author, comment })
+      : decidePut(key, { content: past.content, operation: 'rollback', from, author, comment });
+  return (state) => {
+    const actual = lastVersion(state);
+    const { external } = state;
+    if (force !== true && (external || actual !== to)) {
+      throw new VersionConflictError(key, { expected: to, actual, external });
+    }
+    return back(state);
   };
 }
 

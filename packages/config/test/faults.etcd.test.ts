@@ -1,33 +1,8 @@
 import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
-import { compact, useEtcd } from './setup.js';
+import { compact, losingTheResponse, useEtcd } from './setup.js';
 
 const t = useEtcd();
-
-/**
- * Starts a write over a slow line, and cuts the line when etcd has applied it and the answer is on its way.
- * `meanwhile` runs in between.
- */
-async function losingTheResponse<T>(
-  proxy: Awaited<ReturnType<typeof t.proxy>>,
-  write: () => Promise<T>,
-  applied: () => Promise<boolean>,
-  meanwhile: () => Promise<unknown> = async () => undefined,
-): Promise<T> {
-  const { accepted } = proxy;
-  proxy.delay(100, 'toClient');
-  const call = write();
-  call.catch(() => undefined);
-  await eventually(applied, { intervalMs: 1 });
-  proxy.blackhole('toClient');
-  proxy.delay(0, 'toClient');
-  await meanwhile();
-  proxy.cut();
-  proxy.heal();
-  const result = await call;
-  expect(proxy.accepted).toBeGreaterThan(accepted);
-  return result;
-}
 
 describe('a lost response', () => {
   it('is resolved: set, compare-and-set, delete and rollback are applied exactly once', async () => {

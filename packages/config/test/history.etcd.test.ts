@@ -98,3 +98,83 @@ describe('rollback', () => {
     expect(await t.config.rollback(key, 1, { version: 0 })).toMatchObject({ value: 'precious', version: 3 });
   });
 });
+
+describe('diff', () => {
+  it('tells JSON member by member, text line by line, everything else as a whole', async () => {
+    const key = t.key();
+    await t.config.set(key, { port: 1, hosts: ['a', 'b'], old: true });
+    await t.config.set(key, { port: 2n ** 60n, hosts: ['a', 'x', 'b'] });
+    await t.config.set(key, 'one\ntwo\n');
+    await t.config.set(key, 'one\n2\n');
+    expect(await t.config.diff(key, 1, 2)).toEqual({
+      kind: 'json',
+      key,
+      from: 1,
+      to: 2,
+      equal: false,
+      changes: [
+        { type: 'replaced', path: ['port'], before: 1, after: 2n ** 60n },
+        { type: 'added', path: ['hosts', 1], after: 'x' },
+        { type: 'removed', path: ['old'], before: true },
+      ],
+    });
+    expect(await t.config.diff(key, 3, 4)).toMatchObject({
+      kind: 'text',
+      runs: [
+        { type: 'same', text: 'one\n' },
+        { type: 'removed', text: 'two\n' },
+        { type: 'added', text: '2\n' },
+      ],
+    });
+    expect(await t.config.diff(key, 2, 3)).toMatchObject({
+      kind: 'whole',
+      equal: false,
+      after: 'one\ntwo\n',
+    });
+    expect(await t.config.diff(key, 4, 4)).toMatchObject({ kind: 'text', equal: true });
+  });
+
+  it('takes a deletion and version 0 for an absent key, and no number for what is there now', async () => {
+    const key = t.key();
+    await t.config.set(key, 1);
+    await t.config.delete(key);
+    expect(await t.config.diff(key, 0, 1)).toEqual({
+      kind: 'whole',
+      key,
+      from: 0,
+      to: 1,
+      equal: false,
+      after: 1,
+    });
+    expect(await t.config.diff(key, 1, 2)).toEqual({
+      kind: 'whole',
+      key,
+      from: 1,
+      to: 2,
+      equal: false,
+      before: 1,
+    });
+    expect(await t.config.diff(key, 2)).toMatchObject({ from: 2, to: 2, equal: true });
+    await t.client.kv.put(`/config/${key}`, '1');
+    expect(await t.config.diff(key, 1)).toMatchObject({ from: 1, to: 2, equal: true, after: 1 });
+  });
+
+  it('survives compaction, and says what is not there', async () => {
+    const key = t.key();
+    await t.config.set(key, [1]);
+    await t.config.set(key, [2]);
+    await compact(t.client);
+    expect(await t.config.diff(key, 1, 2)).toMatchObject({ changes: [{ path: [0], before: 1, after: 2 }] });
+    await expect(t.config.diff(key, 1, 9)).rejects.toThrow(NotFoundError);
+    for (const [from, to] of [
+      [-1, 1],
+      [1, 1.5],
+      ['1', 2],
+      [undefined, 2],
+    ] as [number, number][]) {
+      await expect(t.config.diff(key, from, to)).rejects.toThrow(ValidationError);
+    }
+    const unversioned = t.center(t.client, { enableVersioning: false });
+    await expect(unversioned.diff(key, 1, 2)).rejects.toThrow(/enableVersioning/);
+  });
+});

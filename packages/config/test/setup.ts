@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { type ClientOptions, type CoordClient, connect } from '@coord/client';
-import { type EtcdServer, startEtcd, startProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll } from 'vitest';
-import { type ConfigCenter, type ConfigCenterConfig, createConfigCenter } from '../src/index.js';
+import { type EtcdServer, eventually, type Proxy as Line, startEtcd, startProxy } from '@coord/testkit';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import {
+  type ConfigCenter,
+  type ConfigCenterConfig,
+  type ConfigChange,
+  type ConfigWatch,
+  createConfigCenter,
+} from '../src/index.js';
 
 /** An etcd for one test file, and what the tests open on it. */
 export interface Setup {
@@ -71,4 +77,43 @@ export function useEtcd(): Setup {
 export async function compact(client: CoordClient): Promise<void> {
   const { revision } = await client.kv.put('/test/compact', '');
   await client.etcd3.kv.compact({ revision: revision.toString(), physical: true });
+}
+
+/**
+ * Starts a write over a slow line, and cuts the line when etcd has applied it and the answer is on its way.
+ * `meanwhile` runs in between.
+ */
+export async function losingTheResponse<T>(
+  proxy: Line,
+  write: () => Promise<T>,
+  applied: () => Promise<boolean>,
+  meanwhile: () => Promise<unknown> = async () => undefined,
+): Promise<T> {
+  const { accepted } = proxy;
+  proxy.delay(100, 'toClient');
+  const call = write();
+  call.catch(() => undefined);
+  await eventually(applied, { intervalMs: 1 });
+  proxy.blackhole('toClient');
+  proxy.delay(0, 'toClient');
+  await meanwhile();
+  proxy.cut();
+  proxy.heal();
+  const result = await call;
+  expect(proxy.accepted).toBeGreaterThan(accepted);
+  return result;
+}
+
+/** The next `count` changes; the watch goes on. */
+export function taker<T>(watch: ConfigWatch<T>): (count: number) => Promise<ConfigChange<T>[]> {
+  const iterator = watch[Symbol.asyncIterator]();
+  return async (count) => {
+    const changes: ConfigChange<T>[] = [];
+    while (changes.length < count) {
+      const next = await iterator.next();
+      if (next.done) break;
+      changes.push(next.value);
+    }
+    return changes;
+  };
 }

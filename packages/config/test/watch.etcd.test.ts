@@ -1,25 +1,10 @@
 import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { ConfigChange, ConfigWatch } from '../src/index.js';
-import { useEtcd } from './setup.js';
+import { taker, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const rawKey = (key: string) => `/config/${key}`;
-
-/** The next `count` changes; the watch goes on. */
-function taker<T>(watch: ConfigWatch<T>): (count: number) => Promise<ConfigChange<T>[]> {
-  const iterator = watch[Symbol.asyncIterator]();
-  return async (count) => {
-    const changes: ConfigChange<T>[] = [];
-    while (changes.length < count) {
-      const next = await iterator.next();
-      if (next.done) break;
-      changes.push(next.value);
-    }
-    return changes;
-  };
-}
 
 describe('watch', () => {
   it('tells create, update and delete, with version, author’s time and what was before', async () => {

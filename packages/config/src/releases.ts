@@ -1,0 +1,206 @@
+import { NotFoundError, type WaitOptions } from '@coord/client';
+import { type IssueList, show, type Wait } from '@coord/client/internal';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { Decide } from './change.js';
+import { commitRelease } from './commit-release.js';
+import { type ConfigStore, firstKey } from './config-store.js';
+import { type Content, encodeContent, warnIfLarge } from './content.js';
+import { normalizeKey } from './key-layout.js';
+import { isObject, type Operations } from './operations.js';
+import { checkVersioned } from './options.js';
+import { pastValue } from './past-value.js';
+import { checkPrecondition } from './precondition.js';
+import { decodeRelease } from './release-record.js';
+import type {
+  ConfigRelease,
+  ListReleasesOptions,
+  PublishChange,
+  PublishOptions,
+  ReleaseChange,
+  RevertOptions,
+} from './release-types.js';
+import { MAX_KEYS, MAX_RELEASES, MAX_REQUEST_BYTES } from './request-limits.js';
+import { applySchema, checkSchema } from './schema.js';
+import { checkAnnotations, decideDelete, decidePut, decideRevert } from './write-decisions.js';
+
+/** Releases: many keys in one step, and back again in one. */
+export class Releases {
+  readonly #store: ConfigStore;
+  readonly #operations: Operations;
+
+  constructor(store: ConfigStore, operations: Operations) {
+    this.#store = store;
+    this.#operations = operations;
+  }
+
+  async publish(
+    changes: readonly PublishChange[],
+    options: PublishOptions = {},
+  ): Promise<ConfigRelease | undefined> {
+    const parts: Part[] = [];
+    const check = (issues: IssueList) => {
+      this.#checkRelease(issues, options);
+      parts.push(...checkChanges(issues, changes, options));
+    };
+    const subject = { keys: Array.isArray(changes) ? changes.length : 0 };
+    return this.#operations.run('publish', subject, options, check, async (wait) => {
+      for (const { key, content, schema, value, path } of parts) {
+        if (content !== undefined) warnIfLarge(this.#store.logger, key, content);
+        if (schema !== undefined) await wait.race(applySchema(schema, value, path));
+      }
+      const { author, comment } = options;
+      const decisions = new Map(parts.map(({ key, decide }) => [key, decide]));
+      const plan = { author, comment, reverts: undefined, decisions };
+      return commitRelease(this.#store, plan, wait.signal);
+    });
+  }
+
+  async revert(releaseId: string, options: RevertOptions = {}): Promise<ConfigRelease | undefined> {
+    const check = (issues: IssueList) => {
+      checkId(issues, releaseId);
+      this.#checkRelease(issues, options);
+      for (const [key, schema] of Object.entries(options.schemas ?? {})) {
+        checkSchema(issues, schema, `schemas["${key}"]`);
+      }
+    };
+    return this.#operations.run('revert', { release: String(releaseId) }, options, check, async (wait) => {
+      const { changes } = await this.#read(releaseId, wait.signal);
+      const decisions = await this.#reverseOf(changes, options, wait);
+      const { author, comment } = options;
+      return commitRelease(this.#store, { author, comment, reverts: releaseId, decisions }, wait.signal);
+    });
+  }
+
+  async get(releaseId: string, options?: WaitOptions): Promise<ConfigRelease> {
+    const check = (issues: IssueList) => {
+      checkId(issues, releaseId);
+      checkVersioned(issues, this.#store);
+    };
+    return this.#operations.run('getRelease', { release: String(releaseId) }, options, check, (wait) =>
+      this.#read(releaseId, wait.signal),
+    );
+  }
+
+  async list(options: ListReleasesOptions = {}): Promise<ConfigRelease[]> {
+    const { limit = 100 } = options ?? {};
+    const check = (issues: IssueList) => {
+      checkVersioned(issues, this.#store);
+      if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_RELEASES) {
+        issues.push({
+          path: 'limit',
+          message: `must be an integer from 1 to ${MAX_RELEASES}, got ${show(limit)}`,
+        });
+      }
+    };
+    return this.#operations.run('listReleases', {}, options, check, async ({ signal }) => {
+      const { client, layout } = this.#store;
+      const sort = { by: 'create', order: 'descend' } as const;
+      const { kvs } = await client.kv.range(layout.releases, { limit, sort, signal });
+      return kvs.map(decodeRelease).filter((release) => release !== undefined);
+    });
+  }
+
+  async #read(releaseId: string, signal: AbortSignal): Promise<ConfigRelease> {
+    const { client, layout } = this.#store;
+    const kv = await client.kv.get(layout.release(releaseId), { signal });
+    const release = kv && decodeRelease(kv);
+    if (release !== undefined) return release;
+    throw new NotFoundError(`config release "${releaseId}" does not exist`, { key: releaseId });
+  }
+
+  /** What brings each key back to where the release found it. */
+  async #reverseOf(
+    changes: readonly ReleaseChange[],
+    options: RevertOptions,
+    wait: Wait,
+  ): Promise<ReadonlyMap<string, Decide>> {
+    const { client, layout } = this.#store;
+    const { responses } = await client.kv.txn(
+      { success: changes.map(({ key, from }) => ({ get: layout.history(key, from) })) },
+      { signal: wait.signal, idempotent: true },
+    );
+    const decisions = new Map<string, Decide>();
+    for (const [index, change] of changes.entries()) {
+      const { key, from } = change;
+      const response = responses[index];
+      const past = from === 0 ? undefined : pastValue(key, from, response && firstKey(response));
+      const schema = options.schemas?.[key];
+      if (past !== undefined && schema !== undefined) {
+        await wait.race(applySchema(schema, past.value, `"${key}"`));
+      }
+      decisions.set(key, decideRevert(change, past, options));
+    }
+    return decisions;
+  }
+
+  #checkRelease(issues: IssueList, options: PublishOptions): void {
+    checkVersioned(issues, this.#store);
+    checkAnnotations(issues, options);
+    if (options.force !== undefined && typeof options.force !== 'boolean') {
+      issues.push({ path: 'force', message: `must be true or false, got ${show(options.force)}` });
+    }
+  }
+}
+
+/** One change of a release that has been checked. */
+interface Part {
+  readonly key: string;
+  readonly decide: Decide;
+  readonly content?: Content;
+  readonly value?: unknown;
+  readonly schema?: StandardSchemaV1 | undefined;
+  /** Where the value is in the call's input. */
+  readonly path?: string;
+}
+
+function checkChanges(issues: IssueList, changes: unknown, options: PublishOptions): readonly Part[] {
+  if (!Array.isArray(changes) || changes.length === 0 || changes.length > MAX_KEYS) {
+    const got = Array.isArray(changes) ? `${changes.length}` : show(changes);
+    issues.push({ path: 'changes', message: `must be an array of 1 to ${MAX_KEYS} changes, got ${got}` });
+    return [];
+  }
+  const seen = new Set<string>();
+  const parts = changes.map((change: unknown, index) => {
+    const path = `changes[${index}]`;
+    const own: IssueList = [];
+    const part = isObject(change) ? checkChange(own, change as PublishChange, path, options) : undefined;
+    if (part === undefined) own.push({ path: '', message: `must be an object, got ${show(change)}` });
+    else if (seen.has(part.key)) own.push({ path: 'key', message: `${show(part.key)} is there twice` });
+    else seen.add(part.key);
+    issues.push(
+      ...own.map((issue) => ({ ...issue, path: issue.path === '' ? path : `${path}.${issue.path}` })),
+    );
+    return part;
+  });
+  const bytes = parts.reduce((sum, part) => sum + 2 * (part?.content?.bytes.length ?? 0), 0);
+  if (bytes > MAX_REQUEST_BYTES) {
+    const message = `must weigh at most ${MAX_REQUEST_BYTES / 2} bytes together, got ${bytes / 2}`;
+    issues.push({ path: 'changes', message });
+  }
+  return parts.filter((part) => part !== undefined);
+}
+
+function checkChange(issues: IssueList, change: PublishChange, path: string, options: PublishOptions): Part {
+  const key = normalizeKey(issues, change.key);
+  const { author, comment, force } = options;
+  const { version, revision } = change;
+  checkPrecondition(issues, change, true);
+  if (change.delete === true) {
+    if ('value' in change) issues.push({ path: 'value', message: 'must not be given with delete' });
+    return { key, decide: decideDelete(key, { version, revision, author, comment }) };
+  }
+  const { value, schema, metadata } = change;
+  if (change.delete !== undefined && change.delete !== false) {
+    issues.push({ path: 'delete', message: `must be true or false, got ${show(change.delete)}` });
+  }
+  checkAnnotations(issues, { metadata });
+  checkSchema(issues, schema);
+  const content = encodeContent(issues, value);
+  const request = { version, revision, author, comment, metadata, force, content, operation: 'put' } as const;
+  return { key, decide: decidePut(key, request), content, value, schema, path: `${path}.value` };
+}
+
+function checkId(issues: IssueList, releaseId: unknown): void {
+  if (typeof releaseId === 'string' && /^[\w-]{1,64}$/.test(releaseId)) return;
+  issues.push({ path: 'releaseId', message: `must be the id of a release, got ${show(releaseId)}` });
+}

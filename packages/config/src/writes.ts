@@ -1,0 +1,101 @@
+import { type IssueList, show, type Wait } from '@coord/client/internal';
+import { commit } from './commit.js';
+import type {
+  AdoptConfigOptions,
+  DeleteConfigOptions,
+  RollbackConfigOptions,
+  SetConfigOptions,
+} from './config-center-types.js';
+import type { ConfigStore } from './config-store.js';
+import { type ConfigValue, makeConfigValue } from './config-value.js';
+import { type Content, encodeContent, warnIfLarge } from './content.js';
+import type { Operations } from './operations.js';
+import { checkVersioned } from './options.js';
+import { type PastValue, pastValue } from './past-value.js';
+import { checkPrecondition } from './precondition.js';
+import { applySchema, checkSchema } from './schema.js';
+import {
+  checkAnnotations,
+  decideAdopt,
+  decideDelete,
+  decidePut,
+  type PutRequest,
+} from './write-decisions.js';
+
+/** The operations that change a single key. */
+export class Writes {
+  readonly #store: ConfigStore;
+  readonly #operations: Operations;
+
+  constructor(store: ConfigStore, operations: Operations) {
+    this.#store = store;
+    this.#operations = operations;
+  }
+
+  async set<T>(key: string, value: T, options: SetConfigOptions = {}): Promise<ConfigValue<T>> {
+    let content: Content | undefined;
+    const check = (issues: IssueList) => {
+      content = encodeContent(issues, value);
+      this.#checkWrite(issues, options);
+    };
+    return this.#operations.onKey('set', key, options, check, async (name, wait) => {
+      if (content === undefined) throw new TypeError('the value has not been encoded');
+      if (options.schema !== undefined) await wait.race(applySchema(options.schema, value));
+      return this.#put(name, value, { ...options, content, operation: 'put' }, wait);
+    });
+  }
+
+  async delete(key: string, options: DeleteConfigOptions = {}): Promise<boolean> {
+    const check = (issues: IssueList) => this.#checkWrite(issues, options);
+    return this.#operations.onKey('delete', key, options, check, async (name, wait) => {
+      return (await commit(this.#store, name, decideDelete(name, options), wait.signal)).changed;
+    });
+  }
+
+  async rollback(key: string, version: number, options: RollbackConfigOptions = {}): Promise<ConfigValue> {
+    const check = (issues: IssueList) => {
+      checkVersioned(issues, this.#store);
+      if (!Number.isSafeInteger(version) || version < 1) {
+        issues.push({ path: 'version', message: `must be an integer from 1, got ${show(version)}` });
+      }
+      this.#checkWrite(issues, options);
+    };
+    return this.#operations.onKey('rollback', key, options, check, async (name, wait) => {
+      const { content, value } = await this.#readPast(name, version, wait.signal);
+      if (options.schema !== undefined) await wait.race(applySchema(options.schema, value));
+      return this.#put(name, value, { ...options, content, operation: 'rollback', from: version }, wait);
+    });
+  }
+
+  async adopt<T>(key: string, options: AdoptConfigOptions = {}): Promise<ConfigValue<T>> {
+    const check = (issues: IssueList) => {
+      checkVersioned(issues, this.#store);
+      this.#checkWrite(issues, options);
+    };
+    return this.#operations.onKey('adopt', key, options, check, async (name, wait) => {
+      let value: unknown;
+      const decide = decideAdopt(name, options, (found) => {
+        value = found;
+      });
+      const { meta, revision } = await commit(this.#store, name, decide, wait.signal);
+      return makeConfigValue(name, revision, { meta, external: false }, value as T);
+    });
+  }
+
+  async #put<T>(key: string, value: T, request: PutRequest, wait: Wait): Promise<ConfigValue<T>> {
+    warnIfLarge(this.#store.logger, key, request.content);
+    const done = await commit(this.#store, key, decidePut(key, request), wait.signal);
+    return makeConfigValue(key, done.revision, { meta: done.meta, external: false }, value);
+  }
+
+  async #readPast(key: string, version: number, signal: AbortSignal): Promise<PastValue> {
+    const { client, layout } = this.#store;
+    return pastValue(key, version, await client.kv.get(layout.history(key, version), { signal }));
+  }
+
+  #checkWrite(issues: IssueList, options: SetConfigOptions): void {
+    checkPrecondition(issues, options, this.#store.options.enableVersioning);
+    checkAnnotations(issues, options);
+    checkSchema(issues, options.schema);
+  }
+}
