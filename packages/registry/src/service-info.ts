@@ -1,6 +1,7 @@
 /** Whether an instance should get traffic. `maintenance` = taken out on purpose. */
 export type HealthStatus = 'unknown' | 'healthy' | 'unhealthy' | 'maintenance';
 
+/** In the order in which the Go design numbers them, from 0. */
 export const HEALTH_STATUSES: readonly HealthStatus[] = ['unknown', 'healthy', 'unhealthy', 'maintenance'];
 
 /** One instance of a service, as discovery sees it. Immutable. */

@@ -1,5 +1,6 @@
 import type { KeyValue } from '@coord/client';
 import { formatHostPort, type HostPort, isHost, isPort, parseHostPort } from './address.js';
+import type { InstanceKey, ServiceCodec } from './service-codec.js';
 import { HEALTH_STATUSES, type HealthStatus, type ServiceInfo } from './service-info.js';
 
 /** Values of others are untrusted: beyond this size one is left out. Our own are refused. */
@@ -57,9 +58,25 @@ export function encodeInstance(info: ServiceInfo, author: Authorship): string {
  */
 export function decodeInstance(kv: KeyValue, serviceName: string, instanceId: string): StoredInstance {
   const fields = foldCase(parseObject(kv));
-  const { host, port } = addressOf(fields);
   const author = authorOf(fields);
-  const info: ServiceInfo = Object.freeze({
+  const info = infoOf(fields, { serviceName, instanceId });
+  return { info, leaving: fields.get('leaving') === true, ...(author && { author }) };
+}
+
+/**
+ * Reads the value of an instance that another system wrote, in its own way.
+ * @returns undefined when the codec passes over it
+ * @throws when it is no instance
+ */
+export function decodeForeign(kv: KeyValue, key: InstanceKey, codec: ServiceCodec): StoredInstance | undefined {
+  assertSize(kv);
+  const fields = codec.decode(kv.text(), key);
+  return fields && { info: infoOf(foldCase({ ...fields }), key), leaving: false };
+}
+
+function infoOf(fields: ReadonlyMap<string, unknown>, { serviceName, instanceId }: InstanceKey): ServiceInfo {
+  const { host, port } = addressOf(fields);
+  return Object.freeze({
     name: serviceName,
     id: instanceId,
     address: host,
@@ -73,7 +90,6 @@ export function decodeInstance(kv: KeyValue, serviceName: string, instanceId: st
     registerTime: dateOf(fields.get('registertime')),
     lastHeartbeat: dateOf(fields.get('lastheartbeat')),
   });
-  return { info, leaving: fields.get('leaving') === true, ...(author && { author }) };
 }
 
 /** The value with some fields replaced and all others kept, also those that only their writer knows. */
@@ -86,10 +102,14 @@ export function patchValue(kv: KeyValue, patch: JsonObject): string {
   return JSON.stringify({ ...object, ...patch });
 }
 
-function parseObject(kv: KeyValue): JsonObject {
-  if (kv.value.length > MAX_VALUE_BYTES) {
-    throw new RangeError(`value has ${kv.value.length} bytes, more than ${MAX_VALUE_BYTES}`);
+function assertSize({ value }: KeyValue): void {
+  if (value.length > MAX_VALUE_BYTES) {
+    throw new RangeError(`value has ${value.length} bytes, more than ${MAX_VALUE_BYTES}`);
   }
+}
+
+function parseObject(kv: KeyValue): JsonObject {
+  assertSize(kv);
   const parsed = parseJson(kv);
   if (!isObject(parsed)) throw new SyntaxError('value is not a JSON object');
   return parsed;
@@ -163,9 +183,10 @@ function textEntry(name: string, value: unknown): [string, string][] {
   return typeof value === 'number' || typeof value === 'boolean' ? [[name, String(value)]] : [];
 }
 
-/** Absent (Go's resolver knows no health) = healthy; not understood = unknown. */
+/** Absent (Go's resolver knows no health) = healthy; a number is Go's `iota`; not understood = unknown. */
 function healthOf(value: unknown): HealthStatus {
   if (value === undefined || value === null) return 'healthy';
+  if (typeof value === 'number') return HEALTH_STATUSES[value] ?? 'unknown';
   const text = typeof value === 'string' ? value.toLowerCase() : '';
   return HEALTH_STATUSES.find((status) => status === text) ?? 'unknown';
 }

@@ -1,0 +1,80 @@
+import { type IssueList, show } from '@coord/client/internal';
+import { checkSubset, type SubsetOptions, subsetOf } from './instance-subset.js';
+import { HEALTH_STATUSES, type HealthStatus, type ServiceInfo } from './service-info.js';
+
+/** Which instances to return: those that fit everything that is given. */
+export interface InstanceSelection {
+  /** Only instances with this health. @default 'healthy' */
+  readonly health?: HealthStatus | 'any' | undefined;
+  /** Only instances in this zone. */
+  readonly zone?: string | undefined;
+  /** Only instances of exactly this version. */
+  readonly version?: string | undefined;
+  /** Only instances that have all of these tags. */
+  readonly tags?: readonly string[] | undefined;
+  /** Only instances whose metadata has all of these names with these values. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Only instances for which this is true. */
+  readonly filter?: ((service: ServiceInfo) => boolean) | undefined;
+  /** Of those that fit, only so many, always the same as far as possible. @default all of them */
+  readonly subset?: SubsetOptions | undefined;
+}
+
+/** Notes everything that is wrong with a selection. */
+export function checkSelection(issues: IssueList, selection: InstanceSelection): IssueList {
+  const { health, filter, tags, metadata, subset } = selection;
+  if (health !== undefined && health !== 'any' && !HEALTH_STATUSES.includes(health)) {
+    issues.push({
+      path: 'health',
+      message: `must be any, or one of ${HEALTH_STATUSES.join(', ')}, got ${show(health)}`,
+    });
+  }
+  if (filter !== undefined && typeof filter !== 'function') {
+    issues.push({ path: 'filter', message: `must be a function, got ${show(filter)}` });
+  }
+  for (const name of ['zone', 'version'] as const) checkText(issues, name, selection[name]);
+  if (tags !== undefined && !Array.isArray(tags)) {
+    issues.push({ path: 'tags', message: `must be an array, got ${show(tags)}` });
+  } else tags?.forEach((tag, index) => checkText(issues, `tags[${index}]`, tag ?? null));
+  if (metadata !== undefined && !isPlainObject(metadata)) {
+    issues.push({ path: 'metadata', message: `must be an object, got ${show(metadata)}` });
+  } else if (metadata !== undefined) {
+    for (const [name, value] of Object.entries(metadata)) {
+      if (typeof value === 'string') continue;
+      issues.push({ path: `metadata.${name}`, message: `must be a string, got ${show(value)}` });
+    }
+  }
+  return checkSubset(issues, subset);
+}
+
+/** The healthy ones and nothing else asked for: the list that is kept ready. */
+export function isUsual(selection: InstanceSelection): boolean {
+  const { health = 'healthy', zone, version, tags, metadata, filter, subset } = selection;
+  const more = [zone, version, tags, metadata, filter, subset];
+  return health === 'healthy' && more.every((part) => part === undefined);
+}
+
+/** The instances that fit, in the order given. A filter that throws throws here. */
+export function select(instances: readonly ServiceInfo[], selection: InstanceSelection): ServiceInfo[] {
+  const { health = 'healthy', zone, version, tags = [], metadata = {}, filter, subset } = selection;
+  const pairs = Object.entries(metadata);
+  const fitting = instances.filter(
+    (service) =>
+      (health === 'any' || service.health === health) &&
+      (zone === undefined || service.zone === zone) &&
+      (version === undefined || service.version === version) &&
+      tags.every((tag) => service.tags?.includes(tag)) &&
+      pairs.every(([name, value]) => Object.hasOwn(service.metadata, name) && service.metadata[name] === value) &&
+      (filter === undefined || filter(service)),
+  );
+  return subset === undefined ? fitting : subsetOf(fitting, subset);
+}
+
+function checkText(issues: IssueList, path: string, value: unknown): void {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return;
+  issues.push({ path, message: `must be a text that is not empty, got ${show(value)}` });
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { type IssueList, show } from '@coord/client/internal';
+import type { ServiceInfo } from './service-info.js';
+
+/** Which part of a large service a client uses. */
+export interface SubsetOptions {
+  /** How many instances; all, if there are no more. */
+  readonly size: number;
+  /**
+   * What the choice depends on, besides the instances' ids: the same seed always chooses the same ones. Give each
+   * client its own, such as its pod's name, so that together they use all. @default a random one for this process
+   */
+  readonly seed?: string | undefined;
+}
+
+const PROCESS_SEED = randomUUID();
+
+/** What an instance is worth to one seed, kept with it: lists are made anew at each change, their members rarely. */
+const scores = new WeakMap<ServiceInfo, { readonly seed: string; readonly score: number }>();
+
+/**
+ * The instances that a seed prefers, by rendezvous hashing, in the order given: when one goes only its own place is
+ * filled anew, when one comes it displaces at most one.
+ */
+export function subsetOf(
+  instances: readonly ServiceInfo[],
+  { size, seed = PROCESS_SEED }: SubsetOptions,
+): ServiceInfo[] {
+  if (instances.length <= size) return [...instances];
+  const best = [...instances].sort(
+    (a, b) => scoreOf(b, seed) - scoreOf(a, seed) || (a.id < b.id ? -1 : Number(a.id > b.id)),
+  );
+  const chosen = new Set(best.slice(0, size));
+  return instances.filter((instance) => chosen.has(instance));
+}
+
+export function checkSubset(issues: IssueList, subset: unknown): IssueList {
+  if (subset === undefined) return issues;
+  if (typeof subset !== 'object' || subset === null) {
+    issues.push({ path: 'subset', message: `must be an object, got ${show(subset)}` });
+    return issues;
+  }
+  const { size, seed }: Partial<Record<keyof SubsetOptions, unknown>> = subset;
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 1) {
+    issues.push({ path: 'subset.size', message: `must be a whole number from 1, got ${show(size)}` });
+  }
+  if (seed !== undefined && (typeof seed !== 'string' || seed === '')) {
+    issues.push({ path: 'subset.seed', message: `must be a text, got ${show(seed)}` });
+  }
+  return issues;
+}
+
+function scoreOf(instance: ServiceInfo, seed: string): number {
+  const known = scores.get(instance);
+  if (known?.seed === seed) return known.score;
+  const score = hash(`${seed}\0${instance.name}\0${instance.id}`);
+  scores.set(instance, { seed, score });
+  return score;
+}
+
+/**
+ * 53 bits of a text: FNV-1a over two lanes, each finished by murmur3's avalanche, without which ids that differ
+ * in their last letter would follow one another in every client's order.
+ */
+function hash(text: string): number {
+  let low = 0x811c9dc5;
+  let high = 0x01000193;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    low = Math.imul(low ^ unit, 0x01000193);
+    high = Math.imul(high ^ unit, 0x85ebca6b);
+  }
+  return (avalanche(high) >>> 11) * 2 ** 32 + avalanche(low);
+}
+
+function avalanche(lane: number): number {
+  let mixed = lane;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
