@@ -21,10 +21,13 @@ const KNOWN = {
     logger: true,
     logLevel: true,
   } satisfies Record<keyof ClientOptions, true>,
-  serviceRegistry: { keyPrefix: true, ttlMs: true, emptyHoldMs: true } satisfies Record<
-    keyof ServiceRegistryConfig,
-    true
-  >,
+  serviceRegistry: {
+    keyPrefix: true,
+    ttlMs: true,
+    emptyHoldMs: true,
+    codec: true,
+    snapshotDirectory: true,
+  } satisfies Record<keyof ServiceRegistryConfig, true>,
   distributedLock: {
     keyPrefix: true,
     defaultTtlMs: true,

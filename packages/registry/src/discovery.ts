@@ -1,10 +1,12 @@
 import type { WaitOptions } from '@coord/client';
-import { assertValid, checkKeyPart, checkWaitOptions, type IssueList, show } from '@coord/client/internal';
+import { assertValid, checkKeyPart, checkWaitOptions, show } from '@coord/client/internal';
+import { type InstanceSelection, isUsual, readSelection, select } from './instance-selection.js';
 import { assertNotAborted } from './not-aborted.js';
 import type { RegistryContext } from './registry-context.js';
-import { HEALTH_STATUSES, type ServiceInfo } from './service-info.js';
-import type { DiscoverOptions, InstanceSelection } from './service-registry.js';
-import { decodeAt, ServiceView } from './service-view.js';
+import type { ServiceInfo } from './service-info.js';
+import type { DiscoverOptions } from './service-registry.js';
+import type { ServiceStatus } from './service-status.js';
+import { ServiceView } from './service-view.js';
 import {
   type InstancesWatch,
   type RegistryStream,
@@ -25,9 +27,9 @@ export class Discovery {
 
   async discover(serviceName: string, given?: DiscoverOptions): Promise<ServiceInfo[]> {
     const issues = checkWaitOptions(checkKeyPart([], 'serviceName', serviceName), given);
+    const selection = readSelection(issues, given);
     const options = given ?? {};
     const { consistency = 'cached' } = options;
-    checkSelection(issues, options);
     if (consistency !== 'cached' && consistency !== 'linearizable') {
       issues.push({
         path: 'consistency',
@@ -42,29 +44,31 @@ export class Discovery {
       if (view.all === undefined) await this.#firstList(view, options);
       await view.settled(options);
       // The usual question has its answer ready.
-      const usual = options.filter === undefined && (options.health ?? 'healthy') === 'healthy';
-      return usual ? [...(view.healthy ?? [])] : select(view.all ?? [], options);
+      return isUsual(selection) ? [...(view.healthy ?? [])] : select(view.all ?? [], selection);
     }
     using wait = this.#context.wait(options, `discover ${show(serviceName)}`);
     try {
-      return select(await this.#read(serviceName, wait.signal), options);
+      return select(await this.#read(serviceName, wait.signal), selection);
     } catch (error) {
       throw wait.errorFor(error);
     }
   }
 
+  status(serviceName: string): ServiceStatus | undefined {
+    assertValid(checkKeyPart([], 'serviceName', serviceName));
+    this.#context.assertOpen();
+    return this.#views.get(serviceName)?.status;
+  }
+
   watch(serviceName: string): ServiceWatch {
     assertValid(checkKeyPart([], 'serviceName', serviceName));
     this.#context.assertOpen();
-    return this.#track((onClose) =>
-      watchService(this.#context.client, this.#context.keys, serviceName, onClose),
-    );
+    return this.#track((onClose) => watchService(this.#context, serviceName, onClose));
   }
 
-  watchInstances(serviceName: string, selection: InstanceSelection = {}): InstancesWatch {
+  watchInstances(serviceName: string, given?: InstanceSelection): InstancesWatch {
     const issues = checkKeyPart([], 'serviceName', serviceName);
-    if (typeof selection === 'object' && selection !== null) checkSelection(issues, selection);
-    else issues.push({ path: 'selection', message: `must be an object, got ${show(selection)}` });
+    const selection = readSelection(issues, given);
     assertValid(issues);
     this.#context.assertOpen();
     const view = this.view(serviceName);
@@ -92,15 +96,7 @@ export class Discovery {
     this.#context.assertOpen();
     const existing = this.#views.get(serviceName);
     if (existing !== undefined) return existing;
-    const { logger } = this.#context;
-    const { emptyHoldMs } = this.#context.config;
-    const view = new ServiceView({
-      client: this.#context.client,
-      keys: this.#context.keys,
-      serviceName,
-      emptyHoldMs,
-      logger,
-    });
+    const view = new ServiceView(this.#context, serviceName);
     this.#views.set(serviceName, view);
     return view;
   }
@@ -128,7 +124,7 @@ export class Discovery {
       { signal },
     )) {
       try {
-        const instance = decodeAt(this.#context.keys, kv);
+        const instance = this.#context.decode(kv);
         if (instance && !instance.leaving) instances.push(instance.info);
       } catch (error) {
         logger.warn('value left out: it is no instance', { key: kv.key, error });
@@ -145,24 +141,4 @@ export class Discovery {
     ]);
     this.#views.clear();
   }
-}
-
-function checkSelection(issues: IssueList, { health, filter }: InstanceSelection): IssueList {
-  if (health !== undefined && health !== 'any' && !HEALTH_STATUSES.includes(health)) {
-    issues.push({
-      path: 'health',
-      message: `must be any, or one of ${HEALTH_STATUSES.join(', ')}, got ${show(health)}`,
-    });
-  }
-  if (filter !== undefined && typeof filter !== 'function') {
-    issues.push({ path: 'filter', message: `must be a function, got ${show(filter)}` });
-  }
-  return issues;
-}
-
-function select(
-  instances: readonly ServiceInfo[],
-  { health = 'healthy', filter = () => true }: InstanceSelection,
-): ServiceInfo[] {
-  return instances.filter((service) => (health === 'any' || service.health === health) && filter(service));
 }

@@ -60,6 +60,11 @@ export class EmptyHold {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
+  /** How many are listed though they have gone. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
   list(): ServiceInfo[] {
     return [...this.#present.values(), ...[...this.#held.values()].map(({ info }) => info)];
   }

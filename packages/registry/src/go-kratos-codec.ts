@@ -43,6 +43,7 @@ function addressOf(endpoint: unknown, scheme: string): string | undefined {
 }
 
 function weightOf(metadata: unknown): Pick<InstanceFields, 'weight'> {
-  const text: unknown = typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'weight') : '';
+  const text: unknown =
+    typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'weight') : '';
   return typeof text === 'string' && /^\d{1,9}$/.test(text) ? { weight: Number(text) } : {};
 }

@@ -20,8 +20,49 @@ export interface InstanceSelection {
   readonly subset?: SubsetOptions | undefined;
 }
 
-/** Notes everything that is wrong with a selection. */
-export function checkSelection(issues: IssueList, selection: InstanceSelection): IssueList {
+const USUAL: InstanceSelection = Object.freeze({});
+
+/**
+ * Notes everything that is wrong with a selection.
+ * @returns a copy: what the caller changes in his object later on has not been checked
+ */
+export function readSelection(issues: IssueList, given: unknown): InstanceSelection {
+  if (given === undefined) return USUAL;
+  if (!isPlainObject(given)) {
+    issues.push({ path: 'selection', message: `must be an object, got ${show(given)}` });
+    return USUAL;
+  }
+  try {
+    const selection = copyOf(given);
+    checkSelection(issues, selection);
+    return selection;
+  } catch {
+    issues.push({ path: 'selection', message: 'cannot be read' });
+    return USUAL;
+  }
+}
+
+function copyOf({
+  health,
+  zone,
+  version,
+  tags,
+  metadata,
+  filter,
+  subset,
+}: InstanceSelection): InstanceSelection {
+  return {
+    health,
+    zone,
+    version,
+    tags: Array.isArray(tags) ? [...tags] : tags,
+    metadata: isPlainObject(metadata) ? { ...metadata } : metadata,
+    filter,
+    subset: isPlainObject(subset) ? { ...subset } : subset,
+  };
+}
+
+function checkSelection(issues: IssueList, selection: InstanceSelection): void {
   const { health, filter, tags, metadata, subset } = selection;
   if (health !== undefined && health !== 'any' && !HEALTH_STATUSES.includes(health)) {
     issues.push({
@@ -35,7 +76,9 @@ export function checkSelection(issues: IssueList, selection: InstanceSelection):
   for (const name of ['zone', 'version'] as const) checkText(issues, name, selection[name]);
   if (tags !== undefined && !Array.isArray(tags)) {
     issues.push({ path: 'tags', message: `must be an array, got ${show(tags)}` });
-  } else tags?.forEach((tag, index) => checkText(issues, `tags[${index}]`, tag ?? null));
+  } else {
+    for (const [index, tag] of tags?.entries() ?? []) checkText(issues, `tags[${index}]`, tag ?? null);
+  }
   if (metadata !== undefined && !isPlainObject(metadata)) {
     issues.push({ path: 'metadata', message: `must be an object, got ${show(metadata)}` });
   } else if (metadata !== undefined) {
@@ -44,7 +87,7 @@ export function checkSelection(issues: IssueList, selection: InstanceSelection):
       issues.push({ path: `metadata.${name}`, message: `must be a string, got ${show(value)}` });
     }
   }
-  return checkSubset(issues, subset);
+  checkSubset(issues, subset);
 }
 
 /** The healthy ones and nothing else asked for: the list that is kept ready. */
@@ -64,7 +107,9 @@ export function select(instances: readonly ServiceInfo[], selection: InstanceSel
       (zone === undefined || service.zone === zone) &&
       (version === undefined || service.version === version) &&
       tags.every((tag) => service.tags?.includes(tag)) &&
-      pairs.every(([name, value]) => Object.hasOwn(service.metadata, name) && service.metadata[name] === value) &&
+      pairs.every(
+        ([name, value]) => Object.hasOwn(service.metadata, name) && service.metadata[name] === value,
+      ) &&
       (filter === undefined || filter(service)),
   );
   return subset === undefined ? fitting : subsetOf(fitting, subset);

@@ -1,10 +1,17 @@
+import type { InstanceKey } from './service-codec.js';
+
 /** Where the instances of a service live. */
 export class ServiceKeys {
   readonly prefix: string;
+  readonly #isInstance: (key: InstanceKey) => boolean;
 
-  /** @param keyPrefix without a trailing slash */
-  constructor(keyPrefix: string) {
-    this.prefix = `${keyPrefix}/`;
+  /**
+   * @param keyPrefix without a trailing slash; empty for none
+   * @param isInstance what to pass over though it has the right shape
+   */
+  constructor(keyPrefix: string, isInstance: (key: InstanceKey) => boolean = () => true) {
+    this.prefix = keyPrefix === '' ? '' : `${keyPrefix}/`;
+    this.#isInstance = isInstance;
   }
 
   /** With the trailing slash: `user` must not match `user-admin`. */
@@ -17,12 +24,13 @@ export class ServiceKeys {
   }
 
   /** The parts of an instance's key; undefined for a key of any other shape. */
-  parse(key: string): { readonly serviceName: string; readonly instanceId: string } | undefined {
+  parse(key: string): InstanceKey | undefined {
     if (!key.startsWith(this.prefix)) return undefined;
     const parts = key.slice(this.prefix.length).split('/');
     const [serviceName, instanceId] = parts;
     if (parts.length !== 2 || !serviceName || !instanceId) return undefined;
-    return { serviceName, instanceId };
+    const parsed = { serviceName, instanceId };
+    return this.#isInstance(parsed) ? parsed : undefined;
   }
 }
 

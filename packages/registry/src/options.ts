@@ -1,7 +1,8 @@
 import { assertValid, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
+import { checkCodec, type ServiceCodec } from './service-codec.js';
 
 export interface ServiceRegistryConfig {
-  /** Instances live at `<keyPrefix>/<service>/<instance id>`. @default '/services' */
+  /** Instances live at `<keyPrefix>/<service>/<instance id>`. @default '/services', or the codec's */
   readonly keyPrefix?: string | undefined;
   /**
    * How long an instance outlives its process, in milliseconds, rounded up to whole seconds. etcd grants
@@ -13,12 +14,25 @@ export interface ServiceRegistryConfig {
    * they vanish without having said goodbye, in milliseconds; 0 = off. @default ttlMs
    */
   readonly emptyHoldMs?: number | undefined;
+  /**
+   * Discover what another system registers, such as `goKratosCodec()`. A registry with a codec only reads:
+   * registering is a ValidationError.
+   */
+  readonly codec?: ServiceCodec | undefined;
+  /**
+   * A folder, which must be there, for the last known list of each service that is discovered: a process that
+   * starts while etcd is away begins with them. One folder for one `namespace` of one cluster; several processes
+   * may share it. It holds the instances as they are in etcd.
+   */
+  readonly snapshotDirectory?: string | undefined;
 }
 
 export interface ResolvedRegistryConfig {
   readonly keyPrefix: string;
   readonly ttlMs: number;
   readonly emptyHoldMs: number;
+  readonly codec: ServiceCodec | undefined;
+  readonly snapshotDirectory: string | undefined;
 }
 
 export const DEFAULT_KEY_PREFIX = '/services';
@@ -30,17 +44,35 @@ export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): Resol
   if (typeof config !== 'object' || config === null) {
     assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
   }
-  const { keyPrefix = DEFAULT_KEY_PREFIX, ttlMs = DEFAULT_TTL_MS, emptyHoldMs = ttlMs } = config;
-  checkPrefix(issues, keyPrefix);
+  const { codec, snapshotDirectory, ttlMs = DEFAULT_TTL_MS, emptyHoldMs = ttlMs } = config;
+  checkCodec(issues, codec);
+  assertValid(issues);
+  const { keyPrefix = codec?.keyPrefix ?? DEFAULT_KEY_PREFIX } = config;
+  checkPrefix(issues, keyPrefix, codec?.keyPrefix === '');
+  checkDirectory(issues, snapshotDirectory);
   checkPositiveMs(issues, 'ttlMs', ttlMs);
   if (emptyHoldMs !== 0) checkPositiveMs(issues, 'emptyHoldMs', emptyHoldMs);
   assertValid(issues);
-  return Object.freeze({ keyPrefix: keyPrefix.replace(/\/+$/, ''), ttlMs, emptyHoldMs });
+  return Object.freeze({
+    keyPrefix: keyPrefix.replace(/\/+$/, ''),
+    ttlMs,
+    emptyHoldMs,
+    codec,
+    snapshotDirectory,
+  });
 }
 
-function checkPrefix(issues: IssueList, prefix: unknown): void {
+function checkDirectory(issues: IssueList, directory: unknown): void {
+  if (directory === undefined) return;
+  if (typeof directory === 'string' && directory !== '' && !directory.includes('\0')) return;
+  issues.push({ path: 'snapshotDirectory', message: `must be the path of a folder, got ${show(directory)}` });
+}
+
+/** @param mayBeEmpty for a system that has no prefix; of our own, everything in etcd would be a service */
+function checkPrefix(issues: IssueList, prefix: unknown, mayBeEmpty: boolean): void {
   const path = 'keyPrefix';
   if (typeof prefix !== 'string') issues.push({ path, message: `must be a string, got ${show(prefix)}` });
+  else if (prefix === '' && mayBeEmpty) return;
   else if (prefix.replace(/\/+$/, '') === '') issues.push({ path, message: 'must not be empty or just "/"' });
   else if (!prefix.isWellFormed() || prefix.includes('\0')) {
     issues.push({ path, message: 'must be well-formed Unicode without NUL' });

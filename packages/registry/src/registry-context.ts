@@ -1,7 +1,15 @@
-import { ClosedError, type CoordClient, TimeoutError, type WaitOptions } from '@coord/client';
+import {
+  ClosedError,
+  type CoordClient,
+  type KeyValue,
+  TimeoutError,
+  ValidationError,
+  type WaitOptions,
+} from '@coord/client';
 import { type ClientInternals, type CoordLogger, internalsOf, Wait } from '@coord/client/internal';
 import { ServiceKeys } from './keys.js';
 import type { ResolvedRegistryConfig } from './options.js';
+import { decodeForeign, decodeInstance, type StoredInstance } from './service-value.js';
 
 /** What the two halves of a registry, registering and discovering, have in common. */
 export class RegistryContext {
@@ -14,7 +22,8 @@ export class RegistryContext {
   constructor(client: CoordClient, config: ResolvedRegistryConfig) {
     this.client = client;
     this.config = config;
-    this.keys = new ServiceKeys(config.keyPrefix);
+    const { keyPrefix, codec } = config;
+    this.keys = new ServiceKeys(keyPrefix, (key) => codec?.isInstance?.(key) ?? true);
     this.#internals = internalsOf(client);
   }
 
@@ -33,6 +42,23 @@ export class RegistryContext {
 
   assertOpen(): void {
     if (this.#closed) throw new ClosedError('the registry has been closed');
+  }
+
+  /** @throws {ValidationError} when this registry is of another system's instances */
+  assertWritable(): void {
+    const { codec } = this.config;
+    if (codec === undefined) return;
+    throw new ValidationError([
+      { path: 'codec', message: `a registry of ${codec.name} instances only reads` },
+    ]);
+  }
+
+  /** The instance at a key; undefined for what is none. @throws when the value is not readable */
+  decode(kv: KeyValue): StoredInstance | undefined {
+    const key = this.keys.parse(kv.key);
+    const { codec } = this.config;
+    if (key === undefined) return undefined;
+    return codec ? decodeForeign(kv, key, codec) : decodeInstance(kv, key.serviceName, key.instanceId);
   }
 
   /** A caller's wait for etcd: without `timeoutMs`, for the client's `requestTimeoutMs`. */

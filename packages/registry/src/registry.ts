@@ -1,6 +1,7 @@
 import type { CoordClient, WaitOptions } from '@coord/client';
 import { assertValid, checkWaitOptions } from '@coord/client/internal';
 import { Discovery } from './discovery.js';
+import type { InstanceSelection } from './instance-selection.js';
 import { assertNotAborted } from './not-aborted.js';
 import { type ResolvedRegistryConfig, resolveRegistryConfig, type ServiceRegistryConfig } from './options.js';
 import type { Registration } from './registration.js';
@@ -8,12 +9,8 @@ import { Registrations } from './registrations.js';
 import { RegistryContext } from './registry-context.js';
 import { REGISTRY_INTERNALS, type RegistryInternals } from './registry-internals.js';
 import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
-import type {
-  DiscoverOptions,
-  InstanceSelection,
-  RegisterOptions,
-  ServiceRegistry,
-} from './service-registry.js';
+import type { DiscoverOptions, RegisterOptions, ServiceRegistry } from './service-registry.js';
+import type { ServiceStatus } from './service-status.js';
 import type { InstancesWatch, ServiceWatch } from './service-watch.js';
 
 /**
@@ -44,29 +41,37 @@ class EtcdRegistry implements ServiceRegistry {
     this[REGISTRY_INTERNALS] = { view: (serviceName) => this.#discovery.view(serviceName) };
   }
 
-  register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration> {
-    return this.#registrations.register(service, options);
+  async register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration> {
+    this.#context.assertWritable();
+    return await this.#registrations.register(service, options);
   }
 
-  deregister(serviceName: string, instanceId: string, options?: WaitOptions): Promise<void> {
-    return this.#registrations.deregister(serviceName, instanceId, options);
+  async deregister(serviceName: string, instanceId: string, options?: WaitOptions): Promise<void> {
+    this.#context.assertWritable();
+    return await this.#registrations.deregister(serviceName, instanceId, options);
   }
 
-  unregister(instanceId: string, options?: WaitOptions): Promise<void> {
-    return this.#registrations.unregister(instanceId, options);
+  async unregister(instanceId: string, options?: WaitOptions): Promise<void> {
+    this.#context.assertWritable();
+    return await this.#registrations.unregister(instanceId, options);
   }
 
-  updateHealth(
+  async updateHealth(
     serviceName: string,
     instanceId: string,
     status: HealthStatus,
     options?: WaitOptions,
   ): Promise<void> {
-    return this.#registrations.updateHealth(serviceName, instanceId, status, options);
+    this.#context.assertWritable();
+    return await this.#registrations.updateHealth(serviceName, instanceId, status, options);
   }
 
   discover(serviceName: string, options?: DiscoverOptions): Promise<ServiceInfo[]> {
     return this.#discovery.discover(serviceName, options);
+  }
+
+  status(serviceName: string): ServiceStatus | undefined {
+    return this.#discovery.status(serviceName);
   }
 
   watch(serviceName: string): ServiceWatch {

@@ -89,9 +89,12 @@ describe('goZeroCodec', () => {
     });
   });
 
-  it.each(['', 'hello', '10.0.0.1', '10.0.0.1:0', 'http://10.0.0.1:80', '{}', 'a:1\n'])('throws for %j', (value) => {
-    expect(() => decode(goZeroCodec(), value)).toThrow();
-  });
+  it.each(['', 'hello', '10.0.0.1', '10.0.0.1:0', 'http://10.0.0.1:80', '{}', 'a:1\n'])(
+    'throws for %j',
+    (value) => {
+      expect(() => decode(goZeroCodec(), value)).toThrow();
+    },
+  );
 
   it('knows its instances by their numbers', () => {
     const { isInstance } = goZeroCodec();
@@ -105,7 +108,12 @@ describe('a codec of one’s own', () => {
   const codec: ServiceCodec = {
     name: 'own',
     keyPrefix: '/own',
-    decode: (value, { instanceId }) => ({ address: value, port: 80, zone: instanceId, health: 'maintenance' }),
+    decode: (value, { instanceId }) => ({
+      address: value,
+      port: 80,
+      zone: instanceId,
+      health: 'maintenance',
+    }),
   };
 
   it('says what it knows, and gets the defaults for the rest', () => {

@@ -37,7 +37,8 @@ export function checkCodec(issues: IssueList, codec: unknown): IssueList {
     return issues;
   }
   const check = (name: keyof ServiceCodec, fits: boolean, wanted: string) => {
-    if (!fits) issues.push({ path: `codec.${name}`, message: `must be ${wanted}, got ${show(fields[name])}` });
+    if (!fits)
+      issues.push({ path: `codec.${name}`, message: `must be ${wanted}, got ${show(fields[name])}` });
   };
   check('name', typeof fields.name === 'string' && fields.name !== '', 'a name');
   check('keyPrefix', typeof fields.keyPrefix === 'string', 'a string');

@@ -1,19 +1,13 @@
 import type { WaitOptions } from '@coord/client';
+import type { InstanceSelection } from './instance-selection.js';
 import type { Registration } from './registration.js';
 import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
+import type { ServiceStatus } from './service-status.js';
 import type { InstancesWatch, ServiceWatch } from './service-watch.js';
 
 export interface RegisterOptions extends WaitOptions {
   /** How long the instance outlives its process. @default the registry's `ttlMs` */
   readonly ttlMs?: number | undefined;
-}
-
-/** Which instances to return. */
-export interface InstanceSelection {
-  /** Only instances with this health. @default 'healthy' */
-  readonly health?: HealthStatus | 'any' | undefined;
-  /** Only instances for which this is true. */
-  readonly filter?: ((service: ServiceInfo) => boolean) | undefined;
 }
 
 export interface DiscoverOptions extends InstanceSelection, WaitOptions {
@@ -46,7 +40,21 @@ export interface ServiceRegistry extends AsyncDisposable {
   unregister(instanceId: string, options?: WaitOptions): Promise<void>;
   /** The instances of a service: the healthy ones, unless told otherwise. Shows this client's own writes. */
   discover(serviceName: string, options?: DiscoverOptions): Promise<ServiceInfo[]>;
-  /** Every change, the present instances first. @throws {ValidationError} for a bad name */
+  /**
+   * How far the list that cached `discover` and `watchInstances` give can be relied on: live or not, how old, of
+   * which revision. Undefined until a list is known: this asks nobody.
+   * @throws {ValidationError} for a bad name
+   * @example
+   * const instances = await registry.discover('user-service');
+   * const { source, ageMs } = registry.status('user-service') ?? {};
+   * if (source !== 'live') console.warn(`${instances.length} instances, ${ageMs} ms old`);
+   */
+  status(serviceName: string): ServiceStatus | undefined;
+  /**
+   * Every change, the present instances first. What a slow consumer has not taken is bounded: of an instance that
+   * changes on and on it then sees the newest state alone.
+   * @throws {ValidationError} for a bad name
+   */
   watch(serviceName: string): ServiceWatch;
   /** The list at each change, the present one first; a slow consumer gets only the newest. */
   watchInstances(serviceName: string, selection?: InstanceSelection): InstancesWatch;

@@ -21,3 +21,12 @@ export interface ServiceStatus {
   /** With the revision as a decimal string. */
   toJSON(): object;
 }
+
+export function statusOf(status: Omit<ServiceStatus, 'toJSON'>): ServiceStatus {
+  const { revision, failure } = status;
+  const message = failure instanceof Error ? failure.message : undefined;
+  return Object.freeze({
+    ...status,
+    toJSON: () => ({ ...status, revision: String(revision), ...(message && { failure: message }) }),
+  });
+}

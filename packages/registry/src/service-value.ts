@@ -68,7 +68,11 @@ export function decodeInstance(kv: KeyValue, serviceName: string, instanceId: st
  * @returns undefined when the codec passes over it
  * @throws when it is no instance
  */
-export function decodeForeign(kv: KeyValue, key: InstanceKey, codec: ServiceCodec): StoredInstance | undefined {
+export function decodeForeign(
+  kv: KeyValue,
+  key: InstanceKey,
+  codec: ServiceCodec,
+): StoredInstance | undefined {
   assertSize(kv);
   const fields = codec.decode(kv.text(), key);
   return fields && { info: infoOf(foldCase({ ...fields }), key), leaving: false };

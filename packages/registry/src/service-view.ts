@@ -1,36 +1,16 @@
 import { addAbortListener } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  ClosedError,
-  type CoordClient,
-  type KeyValue,
-  TimeoutError,
-  type WaitOptions,
-  type WatchCache,
-} from '@coord/client';
-import {
-  type Backoff,
-  backoffDelayMs,
-  type CoordLogger,
-  delay,
-  monotonicNow,
-  raceAbort,
-} from '@coord/client/internal';
+import { ClosedError, TimeoutError, type WaitOptions, type WatchCache } from '@coord/client';
+import { type Backoff, backoffDelayMs, delay, monotonicNow, raceAbort } from '@coord/client/internal';
 import { EmptyHold, isHealthy } from './empty-hold.js';
-import type { ServiceKeys } from './keys.js';
+import type { RegistryContext } from './registry-context.js';
+import { openServiceCache, snapshotFileOf } from './service-cache.js';
 import type { ServiceInfo } from './service-info.js';
-import { decodeInstance, type StoredInstance } from './service-value.js';
+import { type ServiceStatus, statusOf } from './service-status.js';
+import type { StoredInstance } from './service-value.js';
 
 /** How long a cached read waits for this client's own writes while etcd is away, before it serves what it has. */
 const OWN_WRITES_WAIT_MS = 1_000;
-
-export interface ServiceViewOptions {
-  readonly client: CoordClient;
-  readonly keys: ServiceKeys;
-  readonly serviceName: string;
-  readonly emptyHoldMs: number;
-  readonly logger: CoordLogger;
-}
 
 /** After a failure that the cache could not mend, such as a permission that was withdrawn. */
 const RESTART: Backoff = { initialDelayMs: 500, maxDelayMs: 10_000, multiplier: 2 };
@@ -41,7 +21,7 @@ const RESTART: Backoff = { initialDelayMs: 500, maxDelayMs: 10_000, multiplier: 
  */
 export class ServiceView {
   readonly serviceName: string;
-  readonly #options: ServiceViewOptions;
+  readonly #context: RegistryContext;
   readonly #hold: EmptyHold;
   readonly #listeners = new Set<() => void>();
   readonly #ended = new AbortController();
@@ -50,27 +30,36 @@ export class ServiceView {
   #cache: WatchCache<StoredInstance> | undefined;
   #known = false;
   #failure: unknown;
-  #all: readonly ServiceInfo[] = [];
-  #healthy: readonly ServiceInfo[] = [];
+  /** The cache has given its list and not failed since. */
+  #following = false;
+  /** When the list was last known to follow etcd, and what it showed then; while it is not followed. */
+  #lost = { atMs: 0, revision: 0n };
+  /** Made when somebody asks: while thousands of instances change, hardly anybody does. */
+  #all: readonly ServiceInfo[] | undefined;
+  #healthy: readonly ServiceInfo[] | undefined;
   #followedRevision = 0n;
   #expiryTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: ServiceViewOptions) {
-    this.serviceName = options.serviceName;
-    this.#options = options;
-    this.#hold = new EmptyHold(options.emptyHoldMs);
+  constructor(context: RegistryContext, serviceName: string) {
+    this.serviceName = serviceName;
+    this.#context = context;
+    this.#hold = new EmptyHold(context.config.emptyHoldMs);
     this.#listed = this.#start();
     this.#keepFollowing().catch(() => undefined); // only close() ends it
   }
 
   /** Every believed instance, whatever its health; undefined until the first list is known. */
   get all(): readonly ServiceInfo[] | undefined {
-    return this.#known ? this.#all : undefined;
+    if (!this.#known) return undefined;
+    this.#all ??= Object.freeze(this.#hold.list());
+    return this.#all;
   }
 
   /** The believed instances that are healthy; undefined until the first list is known. */
   get healthy(): readonly ServiceInfo[] | undefined {
-    return this.#known ? this.#healthy : undefined;
+    if (!this.#known) return undefined;
+    this.#healthy ??= Object.freeze(this.all?.filter(isHealthy) ?? []);
+    return this.#healthy;
   }
 
   /** Why the list is not followed at present; undefined while it is, or while etcd just cannot be reached. */
@@ -82,12 +71,29 @@ export class ServiceView {
     return this.#ended.signal.aborted;
   }
 
+  /** How far the list can be relied on; undefined until it is known for the first time. */
+  get status(): ServiceStatus | undefined {
+    const { all, healthy } = this;
+    if (all === undefined || healthy === undefined) return undefined;
+    const cache = this.#following ? this.#cache : undefined;
+    return statusOf({
+      source: cache?.source ?? 'stale',
+      ageMs: cache?.ageMs ?? monotonicNow() - this.#lost.atMs,
+      revision: cache?.revision ?? this.#lost.revision,
+      instances: all.length,
+      healthy: healthy.length,
+      held: this.#hold.heldCount,
+      ...(this.#failure === undefined ? {} : { failure: this.#failure }),
+    });
+  }
+
   /** For people: how old the list is, and at which revision. */
   describe(): string {
-    if (!this.#known || this.#cache === undefined) return 'the instances could not be read from etcd yet';
-    const { source, ageMs, revision } = this.#cache;
+    const { status } = this;
+    if (status === undefined) return 'the instances could not be read from etcd yet';
+    const { source, ageMs, revision, healthy, instances } = status;
     const age = source === 'live' ? 'live' : `etcd unreachable for ${Math.round(ageMs / 1000)} s`;
-    return `${this.#healthy.length} of ${this.#all.length} instances healthy, ${age}, revision ${revision}`;
+    return `${healthy} of ${instances} instances healthy, ${age}, revision ${revision}`;
   }
 
   /** Calls back after each change, and when the view fails or is closed. @returns the function that ends it */
@@ -142,8 +148,8 @@ export class ServiceView {
           return;
         }
         this.#failure = error;
-        const { logger } = this.#options;
-        logger.warn('service not followed', { service: this.serviceName, error });
+        this.#noteLoss();
+        this.#context.logger.warn('service not followed', { service: this.serviceName, error });
         this.#notify();
       }
       await this.#cache?.close();
@@ -154,9 +160,9 @@ export class ServiceView {
 
   /** Opens the cache and takes over its first list. */
   #start(): Promise<void> {
-    const { client, keys, serviceName } = this.#options;
     const start = async () => {
-      const cache = openServiceCache(client, keys, serviceName);
+      const file = snapshotFileOf(this.#context, this.serviceName);
+      const cache = openServiceCache(this.#context, this.serviceName, file);
       this.#cache = cache;
       await raceAbort(cache.ready, this.#ended.signal);
     };
@@ -183,8 +189,10 @@ export class ServiceView {
 
   /** What has vanished since an earlier list vanishes now. */
   #takeOver(entries: ReadonlyMap<string, StoredInstance>): void {
-    const gone = this.#all.map(({ id }) => ({ key: this.#options.keys.instance(this.serviceName, id) }));
+    const { keys } = this.#context;
+    const gone = (this.all ?? []).map(({ id }) => ({ key: keys.instance(this.serviceName, id) }));
     this.#known = true;
+    this.#following = true;
     this.#failure = undefined;
     this.#apply([
       ...gone.filter(({ key }) => !entries.has(key)),
@@ -207,9 +215,16 @@ export class ServiceView {
     this.#publish();
   }
 
+  #noteLoss(): void {
+    if (!this.#following || this.#cache === undefined) return;
+    const { ageMs, revision } = this.#cache;
+    this.#lost = { atMs: monotonicNow() - ageMs, revision };
+    this.#following = false;
+  }
+
   #publish(): void {
-    this.#all = Object.freeze(this.#hold.list());
-    this.#healthy = Object.freeze(this.#all.filter(isHealthy));
+    this.#all = undefined;
+    this.#healthy = undefined;
     this.#armExpiry();
     this.#notify();
   }
@@ -221,7 +236,7 @@ export class ServiceView {
     this.#expiryTimer = setTimeout(
       () => {
         if (this.#hold.expire(monotonicNow())) {
-          this.#options.logger.warn('service has no instances left', { service: this.serviceName });
+          this.#context.logger.warn('service has no instances left', { service: this.serviceName });
         }
         this.#publish();
       },
@@ -235,23 +250,8 @@ export class ServiceView {
       try {
         listener();
       } catch (error) {
-        this.#options.logger.error('a listener threw', { service: this.serviceName, error });
+        this.#context.logger.error('a listener threw', { service: this.serviceName, error });
       }
     }
   }
-}
-
-/** The shared live copy of a service's instances; values that are none are left out and logged by the client. */
-export function openServiceCache(
-  client: CoordClient,
-  keys: ServiceKeys,
-  serviceName: string,
-): WatchCache<StoredInstance> {
-  return client.cache({ prefix: keys.service(serviceName) }, { decode: (kv) => decodeAt(keys, kv) });
-}
-
-/** @throws when the value is no instance */
-export function decodeAt(keys: ServiceKeys, kv: KeyValue): StoredInstance | undefined {
-  const parts = keys.parse(kv.key);
-  return parts && decodeInstance(kv, parts.serviceName, parts.instanceId);
 }

@@ -1,9 +1,9 @@
-import type { CoordClient } from '@coord/client';
 import { PushIterator, raceAbort } from '@coord/client/internal';
-import type { ServiceKeys } from './keys.js';
+import type { RegistryContext } from './registry-context.js';
+import { openServiceCache } from './service-cache.js';
 import type { ServiceInfo } from './service-info.js';
 import type { StoredInstance } from './service-value.js';
-import { openServiceCache, type ServiceView } from './service-view.js';
+import type { ServiceView } from './service-view.js';
 
 /** An instance appeared or changed (`put`), or went away (`delete`). */
 export interface ServiceEvent {
@@ -30,6 +30,28 @@ export interface RegistryStream {
 }
 
 class ServiceStream<T> extends PushIterator<T> implements RegistryStream {
+  #drained = () => {};
+
+  constructor(onClose: () => void) {
+    super({
+      onTake: () => {
+        if (this.size === 0) this.#drained();
+      },
+      onClose: () => {
+        this.#drained();
+        onClose();
+      },
+    });
+  }
+
+  /** Resolves when everything has been taken, or when it is over. */
+  async drained(): Promise<void> {
+    if (this.size === 0 || this.closed) return;
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+  }
+
   async close(): Promise<void> {
     await this.return();
   }
@@ -40,18 +62,15 @@ class ServiceStream<T> extends PushIterator<T> implements RegistryStream {
  * elsewhere. An instance goes away when it says that it is leaving, not only when its key is gone.
  */
 export function watchService(
-  client: CoordClient,
-  keys: ServiceKeys,
+  context: RegistryContext,
   serviceName: string,
   onClose: () => void,
 ): ServiceWatch {
-  const cache = openServiceCache(client, keys, serviceName);
+  const cache = openServiceCache(context, serviceName);
   const ended = new AbortController();
-  const stream = new ServiceStream<ServiceEvent>({
-    onClose: () => {
-      ended.abort();
-      onClose();
-    },
+  const stream = new ServiceStream<ServiceEvent>(() => {
+    ended.abort();
+    onClose();
   });
   const present = new Map<string, ServiceInfo>();
 
@@ -72,8 +91,11 @@ export function watchService(
       const stop = () => void changes[Symbol.asyncDispose]();
       ended.signal.addEventListener('abort', stop, { once: true });
       for (const [key, instance] of entries) apply(key, instance);
+      // One update at a time: what a slow consumer leaves behind waits in the cache, which bounds it.
+      await stream.drained();
       for await (const update of changes) {
         for (const { key, value } of update.changes) apply(key, value);
+        await stream.drained();
       }
       stream.end();
     } catch (error) {
@@ -103,11 +125,9 @@ export function watchInstanceList(
   onClose: () => void,
 ): InstancesWatch {
   let latest: readonly ServiceInfo[] | undefined;
-  const stream = new ServiceStream<readonly ServiceInfo[]>({
-    onClose: () => {
-      unsubscribe();
-      onClose();
-    },
+  const stream = new ServiceStream<readonly ServiceInfo[]>(() => {
+    unsubscribe();
+    onClose();
   });
   const publish = () => {
     if (view.closed) return stream.end();
