@@ -1,4 +1,4 @@
-import type { ValidationIssue } from '@coord/client';
+import type { ValidationIssue, WaitOptions } from '@coord/client';
 
 /**
  * `idle` → `starting` → `ready` or `degraded` → `stopping` → `stopped`, and from there again.
@@ -26,6 +26,8 @@ export interface ConfigRejection {
   readonly issues: readonly ValidationIssue[];
   readonly version: number;
   readonly revision: bigint;
+  /** True: it will be tried again by itself, since an updater may have met a passing failure. */
+  readonly retrying: boolean;
   /** What was thrown. */
   readonly error: unknown;
 }
@@ -85,6 +87,19 @@ export interface ConfigManager<T> extends AsyncDisposable {
    * @throws {CoordError} when etcd cannot be asked
    */
   reload(): Promise<void>;
+  /**
+   * Waits until this version of the key, or a newer one, is in use: after a `set`, say.
+   * Not from within a validator or updater: the update that they are part of ends after them.
+   * @returns the configuration then; for a version that deletes the key, what holds without it
+   * @throws {ValidationError} when it is refused, and will not be tried again by itself
+   * @throws {ClosedError} when not started, or stopped meanwhile
+   * @throws {TimeoutError} after `timeoutMs` (without one it waits for ever)
+   * @throws {AbortedError} when `signal` fires
+   * @example
+   * const { version } = await config.set('prod/orders/http', { timeoutMs: 500 });
+   * await manager.waitFor(version, { timeoutMs: 5_000 });
+   */
+  waitFor(version: number, options?: WaitOptions): Promise<Readonly<T>>;
   /**
    * The configuration: deeply frozen, replaced as a whole. Hold it in a variable to see one state
    * throughout a request.

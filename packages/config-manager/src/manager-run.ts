@@ -1,9 +1,10 @@
 import { TimeoutError } from '@coord/client';
-import { Wait } from '@coord/client/internal';
+import { raceAbort, Wait } from '@coord/client/internal';
 import type { Candidate } from './candidate.js';
 import { Deferred } from './deferred.js';
 import type { Follower } from './follower.js';
 import { LatestQueue } from './latest-queue.js';
+import { Pulse } from './pulse.js';
 
 /** What lives from one `start` to the next `stop`. */
 export class ManagerRun {
@@ -13,10 +14,11 @@ export class ManagerRun {
   latest: Candidate | undefined;
   /** Resolves when what the centre said first has been worked off. */
   readonly first = new Deferred();
-  /** Whether that has happened. */
-  synced = false;
+  /** Of what the centre said, what has been worked off last: it is in use now, or was refused. */
+  #done: Candidate | undefined;
+  readonly #worked = new Pulse();
+  readonly #told = new Pulse();
   readonly #stop = new AbortController();
-  #changed = new Deferred();
   #retryTimer: NodeJS.Timeout | undefined;
   #retries = 0;
 
@@ -32,24 +34,52 @@ export class ManagerRun {
     return this.#stop.signal.aborted;
   }
 
+  /** Whether something that the centre said has been worked off. */
+  get synced(): boolean {
+    return this.#done !== undefined;
+  }
+
+  get done(): Candidate | undefined {
+    return this.#done;
+  }
+
   offerRemote(candidate: Candidate): void {
     clearTimeout(this.#retryTimer);
     this.#retries = 0;
     this.latest = candidate;
     this.queue.offer(candidate);
-    this.#changed.resolve();
-    this.#changed = new Deferred();
+    this.#told.fire();
   }
 
-  /** Offers a failed candidate again after a while, unless a newer one comes first. */
-  retryLater(candidate: Candidate, delaysMs: readonly number[]): void {
-    const delayMs = delaysMs[this.#retries];
-    if (delayMs === undefined || this.stopped) return;
-    this.#retries++;
+  workedOff(candidate: Candidate): void {
+    this.#done = candidate;
+    this.first.resolve();
+    this.#worked.fire();
+  }
+
+  /** Resolves when the next candidate has been worked off. @throws the reason of `stopSignal` */
+  nextWorkedOff(): Promise<void> {
+    return raceAbort(this.#worked.next(), this.stopSignal);
+  }
+
+  /**
+   * Offers a failed candidate again after a while, unless a newer one comes first.
+   * @returns whether it will: there is an end to it
+   */
+  retryLater(candidate: Candidate, delaysMs: readonly number[]): boolean {
     clearTimeout(this.#retryTimer);
+    const delayMs = delaysMs[this.#retries];
+    if (delayMs === undefined || this.stopped || this.latest !== candidate) return false;
+    this.#retries++;
     this.#retryTimer = setTimeout(() => {
       if (this.latest === candidate) this.queue.offer(candidate);
     }, delayMs);
+    return true;
+  }
+
+  /** What was to be tried again has succeeded otherwise. */
+  dropRetry(): void {
+    clearTimeout(this.#retryTimer);
   }
 
   /**
@@ -68,7 +98,7 @@ export class ManagerRun {
         timeoutMs: ms,
       });
     });
-    while (behind()) await wait.race(this.#changed.promise);
+    while (behind()) await wait.race(this.#told.next());
   }
 
   /** Nothing new begins; resolves when what runs has ended. */

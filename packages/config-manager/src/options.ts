@@ -41,7 +41,7 @@ export type ConfigUpdater<T> = UpdateFunction<T> | TwoPhaseUpdater<T>;
 
 export interface ConfigManagerOptions<T> {
   readonly config: ConfigCenter;
-  /** The key in the centre is `<env>/<service>/<component>`. */
+  /** The key in the centre is `<env>/<service>/<component>`; parts without "/". */
   readonly env: string;
   readonly service: string;
   readonly component: string;
@@ -62,6 +62,11 @@ export interface ConfigManagerOptions<T> {
   readonly retryDelaysMs?: readonly number[] | undefined;
   /** True: `start` rejects when neither etcd nor the snapshot has a valid configuration. @default false */
   readonly required?: boolean | undefined;
+  /**
+   * True: the key is `config/<env>/<service>/<component>`. The manager of the Go original adds its prefix
+   * twice, so that its values are at `/config/config/…` in etcd. @default false
+   */
+  readonly goManagerCompat?: boolean | undefined;
   /** A file that keeps the last good value, for starts without etcd. Mode 0600; its folder must exist. */
   readonly snapshotFile?: string | undefined;
 }
@@ -88,7 +93,7 @@ export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedCon
   }
   const resolved = {
     config: options.config,
-    key: `${options.env}/${options.service}/${options.component}`,
+    key: `${options.goManagerCompat ? 'config/' : ''}${options.env}/${options.service}/${options.component}`,
     defaults: options.defaults,
     schema: options.schema,
     validators: asArray<ConfigValidator<T>>(options.validate),
@@ -98,7 +103,7 @@ export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedCon
     onDelete: options.onDelete ?? 'keep',
     startTimeoutMs: options.startTimeoutMs ?? 5_000,
     updateTimeoutMs: options.updateTimeoutMs ?? 30_000,
-    retryDelaysMs: [...(options.retryDelaysMs ?? [1_000, 5_000, 30_000])],
+    retryDelaysMs: options.retryDelaysMs ?? [1_000, 5_000, 30_000],
     required: options.required ?? false,
     snapshotFile: options.snapshotFile,
   };
@@ -113,23 +118,49 @@ export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedCon
     if (typeof validator !== 'function')
       issues.push({ path: `validate[${index}]`, message: 'must be a function' });
   }
-  for (const [index, updater] of resolved.updaters.entries()) {
-    if (typeof updater === 'object' && updater !== null) continue;
-    issues.push({
-      path: `onUpdate[${index}]`,
-      message: 'must be a function or { prepare, commit, rollback }',
-    });
-  }
+  for (const [index, updater] of resolved.updaters.entries())
+    checkUpdater(issues, `onUpdate[${index}]`, updater);
   if (resolved.onDelete !== 'keep' && resolved.onDelete !== 'default') {
     issues.push({ path: 'onDelete', message: `must be 'keep' or 'default', got ${show(resolved.onDelete)}` });
   }
+  for (const name of ['required', 'goManagerCompat'] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== 'boolean')
+      issues.push({ path: name, message: `must be true or false, got ${show(value)}` });
+  }
   checkPositiveMs(issues, 'startTimeoutMs', resolved.startTimeoutMs);
   checkPositiveMs(issues, 'updateTimeoutMs', resolved.updateTimeoutMs);
-  for (const [index, ms] of resolved.retryDelaysMs.entries())
-    checkPositiveMs(issues, `retryDelaysMs[${index}]`, ms);
-  if (resolved.snapshotFile === '') issues.push({ path: 'snapshotFile', message: 'must not be empty' });
+  if (!Array.isArray(resolved.retryDelaysMs)) {
+    const message = `must be a list of milliseconds, got ${show(resolved.retryDelaysMs)}`;
+    issues.push({ path: 'retryDelaysMs', message });
+  } else {
+    for (const [index, ms] of resolved.retryDelaysMs.entries())
+      checkPositiveMs(issues, `retryDelaysMs[${index}]`, ms);
+  }
+  const { snapshotFile } = resolved;
+  if (
+    snapshotFile !== undefined &&
+    (typeof snapshotFile !== 'string' || snapshotFile === '' || snapshotFile.includes('\0'))
+  ) {
+    issues.push({ path: 'snapshotFile', message: `must be the path of a file, got ${show(snapshotFile)}` });
+  }
   assertValid(issues);
-  return Object.freeze(resolved);
+  return Object.freeze({ ...resolved, retryDelaysMs: [...resolved.retryDelaysMs] });
+}
+
+/** A misspelt phase would silently never be called. */
+function checkUpdater(issues: IssueList, path: string, updater: unknown): void {
+  if (typeof updater !== 'object' || updater === null) {
+    issues.push({ path, message: 'must be a function or { prepare, commit, rollback }' });
+    return;
+  }
+  const phases = ['prepare', 'commit', 'rollback'].map((name) => [name, Reflect.get(updater, name)] as const);
+  for (const [name, phase] of phases) {
+    if (phase !== undefined && typeof phase !== 'function')
+      issues.push({ path: `${path}.${name}`, message: `must be a function, got ${show(phase)}` });
+  }
+  if (phases.every(([, phase]) => phase === undefined))
+    issues.push({ path, message: 'has neither prepare nor commit nor rollback' });
 }
 
 function asArray<E>(oneOrMany: E | readonly E[] | undefined): readonly E[] {

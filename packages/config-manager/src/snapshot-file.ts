@@ -69,7 +69,7 @@ export class SnapshotFile {
   }
 
   #parseHeader(line: string): { contentType: ContentType | undefined; version: number; revision: bigint } {
-    const header: unknown = JSON.parse(line === '' ? 'null' : line);
+    const header = parseJson(line);
     if (typeof header === 'object' && header !== null && 'format' in header && header.format === FORMAT) {
       const { key, contentType, version, revision } = header as Record<string, unknown>;
       if (key !== this.#key) throw new Error(`${this.#path} is the snapshot of another key`);
@@ -78,5 +78,14 @@ export class SnapshotFile {
       }
     }
     throw new Error(`${this.#path} is not a snapshot of this version of Coord`);
+  }
+}
+
+/** Undefined for what is no JSON: the parser's own error would quote it. */
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }

@@ -4,7 +4,7 @@ export type Listener<T> = (current: Readonly<T>, previous: Readonly<T>) => void 
 
 /** Whoever wants to hear of changes. A failing one harms nobody else. */
 export class Subscribers<T> {
-  readonly #listeners = new Set<Listener<T>>();
+  readonly #subscriptions = new Set<Subscription<T>>();
   readonly #onError: (error: unknown) => void;
 
   constructor(onError: (error: unknown) => void) {
@@ -12,9 +12,13 @@ export class Subscribers<T> {
   }
 
   add(listener: Listener<T>): () => void {
-    const entry: Listener<T> = (current, previous) => listener(current, previous); // the same function may come twice
-    this.#listeners.add(entry);
-    return () => void this.#listeners.delete(entry);
+    const subscription = new Subscription(listener, this.#onError);
+    this.#subscriptions.add(subscription);
+    return () => {
+      this.#subscriptions.delete(subscription);
+      subscription.drop();
+      subscription.ended = true;
+    };
   }
 
   addSelected<S>(
@@ -28,10 +32,58 @@ export class Subscribers<T> {
   }
 
   notify(current: Readonly<T>, previous: Readonly<T>): void {
-    for (const listener of [...this.#listeners]) {
-      if (!this.#listeners.has(listener)) continue; // another one has just ended it
+    for (const subscription of [...this.#subscriptions]) subscription.tell(current, previous);
+  }
+
+  /** Drops what has not been told yet. */
+  drop(): void {
+    for (const subscription of this.#subscriptions) subscription.drop();
+  }
+}
+
+/**
+ * Tells one listener one change at a time. While it is busy with one (its promise is pending), the next
+ * wait, and become a single one: from what it was told last to what is current.
+ */
+class Subscription<T> {
+  readonly #listener: Listener<T>;
+  readonly #onError: (error: unknown) => void;
+  #busy = false;
+  #next: { current: Readonly<T>; readonly previous: Readonly<T> } | undefined;
+  ended = false;
+
+  constructor(listener: Listener<T>, onError: (error: unknown) => void) {
+    this.#listener = listener;
+    this.#onError = onError;
+  }
+
+  tell(current: Readonly<T>, previous: Readonly<T>): void {
+    if (this.ended) return; // another listener has just ended it
+    if (this.#next !== undefined) this.#next.current = current;
+    else this.#next = { current, previous };
+    if (!this.#busy) this.#work();
+  }
+
+  drop(): void {
+    this.#next = undefined;
+  }
+
+  #work(): void {
+    while (this.#next !== undefined) {
+      const { current, previous } = this.#next;
+      this.#next = undefined;
+      if (isDeepStrictEqual(current, previous)) continue; // there and back while it was busy
       try {
-        Promise.resolve(listener(current, previous)).catch(this.#onError);
+        const result = this.#listener(current, previous);
+        if (result === undefined) continue;
+        this.#busy = true;
+        Promise.resolve(result)
+          .catch(this.#onError)
+          .finally(() => {
+            this.#busy = false;
+            this.#work();
+          });
+        return;
       } catch (error) {
         this.#onError(error);
       }

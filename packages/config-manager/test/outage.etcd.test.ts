@@ -1,6 +1,8 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { eventually } from '@coord/testkit';
+import { connect } from '@coord/client';
+import { createConfigCenter } from '@coord/config';
+import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { useEtcd } from './setup.js';
@@ -78,6 +80,29 @@ describe('etcd away at the start', () => {
     await expect(other.start()).rejects.toMatchObject({ issues: [{ path: 'value.port' }] });
   });
 
+  it('a refused value is none, and stays refused where a snapshot stands in for it', async () => {
+    const place = t.place();
+    const snapshotFile = await t.file();
+    const schema = z.object({ port: z.number(), host: z.string() });
+    await t.config.set(place.key, { port: 1 });
+    const first = t.manager({ ...place, defaults: DEFAULTS, schema, snapshotFile });
+    await first.start();
+    await first.stop();
+    await t.config.set(place.key, { port: 'x' });
+    const manager = t.manager({ ...place, defaults: DEFAULTS, schema, snapshotFile, required: true });
+    await manager.start();
+    expect(manager.current.port).toBe(1);
+    expect(manager.status).toMatchObject({
+      state: 'degraded',
+      source: 'snapshot',
+      version: 1,
+      rejected: { version: 2, phase: 'schema', retrying: false },
+    });
+    await t.config.set(place.key, { port: 3 });
+    await manager.waitFor(3);
+    expect(manager.status).toMatchObject({ state: 'ready', source: 'remote', rejected: undefined });
+  });
+
   it('stop during the start ends it', async () => {
     const { config, disconnect } = await t.behindProxy();
     await disconnect();
@@ -129,6 +154,41 @@ describe('an outage later', () => {
     await eventually(() => manager.status.stale, LATER).finally(() => t.etcd.restart());
     await eventually(() => t.config.set(place.key, { port: 2 }).then(() => true), LATER);
     await eventually(() => expect(manager.current.port).toBe(2), LATER);
+  });
+});
+
+describe('a backup that was put back', () => {
+  it('takes the manager back with it: the only time that it goes back', async () => {
+    await using server = await startEtcd();
+    await using client = await connect(server.connectOptions);
+    await using config = createConfigCenter(client);
+    const place = t.place();
+    await config.set(place.key, { port: 1 });
+    const dataDir = await dataDirOf(server);
+    await server.kill();
+    await cp(dataDir, `${dataDir}.backup`, { recursive: true });
+    await server.restart();
+
+    const manager = t.manager({ ...place, config, defaults: DEFAULTS });
+    await manager.start();
+    await eventually(() => config.set(place.key, { port: 2 }).then(() => true), LATER);
+    for (let i = 0; i < 20; i++) await config.set('elsewhere', i);
+    await manager.waitFor(2, LATER);
+    const { revision } = manager.status;
+
+    await server.kill();
+    await rm(dataDir, { recursive: true });
+    await cp(`${dataDir}.backup`, dataDir, { recursive: true });
+    await server.restart();
+    await eventually(() => expect(manager.current.port).toBe(1), LATER);
+    expect(manager.status).toMatchObject({ state: 'ready', version: 1, rejected: undefined });
+    expect(manager.status.revision).toBeLessThan(revision);
+    await manager.reload();
+    const again = await config.set(place.key, { port: 3 });
+    await eventually(() => expect(manager.current.port).toBe(3), LATER);
+    expect(manager.status).toMatchObject({ version: again.version, revision: again.revision });
+    await manager.stop();
+    await rm(`${dataDir}.backup`, { recursive: true });
   });
 });
 
@@ -201,3 +261,11 @@ describe('the snapshot file', () => {
     expect(manager.status).toMatchObject({ state: 'ready', lastError: { code: 'ENOENT' } });
   });
 });
+
+/** The folder of a running etcd, from its command line. */
+async function dataDirOf({ pid }: EtcdServer): Promise<string> {
+  const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
+  const dir = args.find((arg) => arg.startsWith('--data-dir='));
+  if (dir === undefined) throw new Error('etcd has no data folder');
+  return dir.slice('--data-dir='.length);
+}

@@ -6,7 +6,12 @@ import { type ClientOptions, type CoordClient, createClient } from '@coord/clien
 import { type ConfigCenter, createConfigCenter } from '@coord/config';
 import { type EtcdServer, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll } from 'vitest';
-import { type ConfigManager, type ConfigManagerOptions, createConfigManager } from '../src/index.js';
+import {
+  type ConfigManager,
+  type ConfigManagerEvent,
+  type ConfigManagerOptions,
+  createConfigManager,
+} from '../src/index.js';
 
 /** An etcd for one test file, and what the tests open on it. */
 export interface Setup {
@@ -95,4 +100,29 @@ export function useEtcd(): Setup {
       return join(folder, 'snapshot');
     },
   };
+}
+
+/** Collects events while a test runs. */
+export function collect<T>(events: AsyncIterable<ConfigManagerEvent<T>>) {
+  const seen: ConfigManagerEvent<T>[] = [];
+  const done = (async () => {
+    for await (const event of events) seen.push(event);
+  })();
+  const types = () => seen.filter(({ type }) => type !== 'state').map(({ type }) => type);
+  return { seen, types, done };
+}
+
+/** A step that waits until the test lets it go. */
+export class Held {
+  waiting = 0;
+  #letGo: (() => void)[] = [];
+
+  wait(): Promise<void> {
+    this.waiting++;
+    return new Promise((resolve) => this.#letGo.push(resolve));
+  }
+
+  letGo(): void {
+    for (const resolve of this.#letGo.splice(0)) resolve();
+  }
 }

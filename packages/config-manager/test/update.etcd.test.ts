@@ -1,9 +1,9 @@
-import { ClosedError } from '@coord/client';
+import { ValidationError } from '@coord/client';
 import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type ConfigManager, type ConfigManagerEvent, createConfigManager } from '../src/index.js';
-import { useEtcd } from './setup.js';
+import { createConfigManager } from '../src/index.js';
+import { collect, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { host: 'localhost', port: 8080, pool: { min: 1, max: 10 }, tags: ['a', 'b'] };
@@ -13,16 +13,6 @@ const schema = z.object({
   pool: z.object({ min: z.number(), max: z.number() }),
   tags: z.array(z.string()),
 });
-
-/** Collects events while a test runs. */
-function collect<T>(events: AsyncIterable<ConfigManagerEvent<T>>) {
-  const seen: ConfigManagerEvent<T>[] = [];
-  const done = (async () => {
-    for await (const event of events) seen.push(event);
-  })();
-  const types = () => seen.filter(({ type }) => type !== 'state').map(({ type }) => type);
-  return { seen, types, done };
-}
 
 describe('start', () => {
   it('is ready with the defaults where the centre has nothing', async () => {
@@ -68,6 +58,17 @@ describe('start', () => {
     expect(manager.current.pool.max).toBe(10);
   });
 
+  it('with goManagerCompat follows the key that the Go original really reads', async () => {
+    const { key, ...place } = t.place();
+    await t.client.kv.put(`/config/config/${key}`, '{"port":1}');
+    await t.client.kv.put(`/config/${key}`, '{"port":2}');
+    const manager = t.manager({ ...place, defaults: DEFAULTS, goManagerCompat: true });
+    await manager.start();
+    expect(manager.current.port).toBe(1);
+    await t.client.kv.put(`/config/config/${key}`, '{"port":3,"host":"go"}');
+    await eventually(() => expect(manager.current).toEqual({ ...DEFAULTS, port: 3, host: 'go' }));
+  });
+
   it('refuses bad options and invalid defaults', async () => {
     const bad = {
       config: {},
@@ -75,11 +76,39 @@ describe('start', () => {
       service: '',
       component: '@',
       defaults: undefined,
+      validate: [1],
+      onUpdate: [1, {}, { commit: 1 }, { prepared: () => undefined }],
+      onDelete: 'x',
+      required: 1,
+      goManagerCompat: 'yes',
       startTimeoutMs: 0,
+      updateTimeoutMs: Number.NaN,
+      retryDelaysMs: [1, -1],
+      snapshotFile: 'a\0b',
     };
-    expect(() => createConfigManager(bad as never)).toThrow(
-      /config.*env.*service.*component.*defaults.*startTimeoutMs/,
-    );
+    expect(issuePaths(() => createConfigManager(bad as never))).toEqual([
+      'config',
+      'env',
+      'service',
+      'component',
+      'defaults',
+      'validate[0]',
+      'onUpdate[0]',
+      'onUpdate[1]',
+      'onUpdate[2].commit',
+      'onUpdate[3]',
+      'onDelete',
+      'required',
+      'goManagerCompat',
+      'startTimeoutMs',
+      'updateTimeoutMs',
+      'retryDelaysMs[1]',
+      'snapshotFile',
+    ]);
+    const good = { config: t.config, ...t.place(), defaults: DEFAULTS };
+    expect(issuePaths(() => createConfigManager({ ...good, retryDelaysMs: 5 as never }))).toEqual([
+      'retryDelaysMs',
+    ]);
     expect(() => t.manager({ ...t.place(), defaults: { ...DEFAULTS, port: -1 }, schema })).toThrow(
       /defaults\.port/,
     );
@@ -364,121 +393,12 @@ describe('a deleted key', () => {
   });
 });
 
-describe('reload and stop', () => {
-  it('reload resolves when what etcd has is in use', async () => {
-    const place = t.place();
-    const manager = t.manager({ ...place, defaults: DEFAULTS });
-    await expect(manager.reload()).rejects.toMatchObject({ name: 'ClosedError' });
-    await manager.start();
-    for (let port = 1; port <= 10; port++) {
-      await t.config.set(place.key, { port });
-      await manager.reload();
-      expect(manager.current.port).toBe(port);
-    }
-    await t.config.delete(place.key);
-    await manager.reload();
-    expect(manager.status.absent).toBe(true);
-  });
-
-  it('stop waits for the running update and takes it back; nothing is called afterwards', async () => {
-    const place = t.place();
-    const log: string[] = [];
-    let finish = () => {};
-    const manager = t.manager({
-      ...place,
-      defaults: DEFAULTS,
-      onUpdate: {
-        prepare: (_next, _previous, { signal }) =>
-          new Promise<void>((resolve) => {
-            log.push('prepare');
-            signal.addEventListener('abort', () => log.push('told'));
-            finish = resolve;
-          }),
-        rollback: () => void log.push('rollback'),
-        commit: () => void log.push('commit'),
-      },
-    });
-    await manager.start();
-    manager.subscribe(() => void log.push('subscriber'));
-    const events = collect(manager.events());
-    await t.config.set(place.key, { port: 1 });
-    await eventually(() => expect(log).toEqual(['prepare']));
-    let stopped = false;
-    const stopping = manager.stop().then(() => {
-      stopped = true;
-    });
-    await eventually(() => expect(log).toEqual(['prepare', 'told']));
-    expect([stopped, manager.status.state]).toEqual([false, 'stopping']);
-    finish();
-    await stopping;
-    await manager.stop();
-    await events.done;
-    await t.config.set(place.key, { port: 2 });
-    expect(log).toEqual(['prepare', 'told', 'rollback']);
-    expect(manager.current.port).toBe(8080);
-    expect(events.seen.at(-1)).toEqual({ type: 'state', state: 'stopped' });
-  });
-
-  it('stop waits for the check of the defaults, which never replaces what a later start has applied', async () => {
-    const place = t.place();
-    await t.config.set(place.key, { port: 2 });
-    let calls = 0;
-    let letGo = () => {};
-    const held = new Promise<void>((resolve) => {
-      letGo = resolve;
-    });
-    const manager = t.manager({
-      ...place,
-      defaults: { port: 1 },
-      validate: [() => (++calls === 1 ? held : undefined), () => void calls++],
-    });
-    const starting = manager.start();
-    starting.catch(() => undefined);
-    await eventually(() => calls === 1);
-    const stopping = manager.stop();
-    setTimeout(letGo, 50);
-    await stopping;
-    const callsAtStop = calls;
-    await expect(starting).rejects.toThrow(ClosedError);
-    expect(calls).toBe(callsAtStop);
-    await manager.start();
-    expect(manager.current).toEqual({ port: 2 });
-  });
-
-  it('stop ends events() also of a manager that does not run', async () => {
-    const manager = t.manager({ ...t.place(), defaults: DEFAULTS });
-    const { done } = collect(manager.events());
-    await manager.stop();
-    await done;
-  });
-
-  it('start works again after stop, from where it was', async () => {
-    const place = t.place();
-    const manager = t.manager({ ...place, defaults: DEFAULTS });
-    await manager.start();
-    await t.config.set(place.key, { port: 1 });
-    await eventually(() => manager.current.port === 1);
-    await manager.stop();
-    expect(manager.status).toMatchObject({ state: 'stopped', stale: true });
-    await t.config.set(place.key, { port: 2 });
-    await manager.start();
-    expect(manager.current.port).toBe(2);
-    const restarted = Promise.all([manager.stop(), manager.start()]);
-    await restarted;
-    await t.config.set(place.key, { port: 3 });
-    await eventually(() => manager.current.port === 3);
-  });
-
-  it('stop may be called from within an update', async () => {
-    const place = t.place();
-    const manager: ConfigManager<typeof DEFAULTS> = t.manager({
-      ...place,
-      defaults: DEFAULTS,
-      onUpdate: () => manager.stop(),
-    });
-    await manager.start();
-    await t.config.set(place.key, { port: 1 });
-    await eventually(() => manager.status.state === 'stopped');
-    expect(manager.current.port).toBe(8080);
-  });
-});
+function issuePaths(create: () => unknown): string[] {
+  try {
+    create();
+  } catch (error) {
+    if (error instanceof ValidationError) return error.issues.map(({ path }) => path);
+    throw error;
+  }
+  return [];
+}
