@@ -72,7 +72,8 @@ describe('a line that goes dead without a reset, with a single endpoint', () => 
       await startProxy({ target: etcd.endpoint }),
     ];
     closing.push(one, two);
-    const client = await connect({ endpoints: [one.endpoint, two.endpoint] });
+    const endpoints = [one.endpoint, two.endpoint];
+    const client = await connect({ endpoints, keepAliveTimeMs: 120_000 }); // so that no ping finds it out
     closing.push(client);
     const inUse = client.health.endpoint;
     (inUse === one.endpoint ? one : two).blackhole();
