@@ -109,8 +109,10 @@ export class KvClient implements KV {
       return this.#codec.putRequest(key, value, options);
     });
     const call = putCall(request, kindOf(options), this.#coalescer.rules);
-    const answer = this.#call(call, options);
-    const response = await (options.session ? this.#sessionBound(answer, options.session) : answer);
+    const { session } = options;
+    const response = await (session
+      ? this.#sessionBound(call, options, [session])
+      : this.#call(call, options));
     const revision = response.header.revision;
     this.#onWrite({ key: request.key }, revision);
     return this.#codec.putResult(response, revision);
@@ -129,12 +131,15 @@ export class KvClient implements KV {
   }
 
   async txn(request: TxnRequest, options: WriteOptions = {}): Promise<TxnResult> {
+    const sessions = new Set<Session>();
     const wire = readInput('txn', () => {
       assertValid(checkCallOptions([], options));
-      return this.#codec.txnRequest(request);
+      return this.#codec.txnRequest(request, sessions);
     });
-    const kind = isReadOnly(wire) ? 'read' : kindOf(options);
-    const response = await this.#call(txnCall(wire, kind), options);
+    const call = txnCall(wire, isReadOnly(wire) ? 'read' : kindOf(options));
+    const response = await (sessions.size > 0
+      ? this.#sessionBound(call, options, [...sessions])
+      : this.#call(call, options));
     const result = this.#codec.txnResult(response, response.header.revision);
     this.#reportWrites(wire, result);
     return result;
@@ -150,14 +155,22 @@ export class KvClient implements KV {
     return this.#coalescer.call({ ...call, footprint: withReads(call.footprint, spans) }, options);
   }
 
-  /** A put refused for its lease is a lost session. */
-  async #sessionBound<T>(answer: Promise<T>, session: Session): Promise<T> {
+  /** A put refused for its lease is a lost session, where there is no other lease in the call. */
+  async #sessionBound<Response>(
+    call: KvCall<Response>,
+    options: WriteOptions,
+    sessions: readonly Session[],
+  ): Promise<Response> {
     try {
-      return await answer;
+      return await this.#call(call, options);
     } catch (cause) {
       if (!(cause instanceof NotFoundError)) throw cause;
-      session.keepAlive().catch(() => undefined); // it hears of it now, not with its next keepalive
-      const { leaseId } = session;
+      // They hear of it now, not with their next keepalive.
+      for (const session of sessions) session.keepAlive().catch(() => undefined);
+      const leases = call.leases();
+      const lost = sessions.find(({ leaseId }) => leases.every((each) => each === leaseId));
+      if (lost === undefined) throw cause;
+      const { leaseId } = lost;
       const { outcome } = cause; // an earlier attempt may have arrived while there was the lease
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause, outcome });

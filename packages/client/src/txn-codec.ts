@@ -132,7 +132,8 @@ export class TxnCodec {
     };
   }
 
-  txnRequest(request: TxnRequest, path = 'txn', depth = 0): TxnRequestMessage {
+  /** @param sessions takes up those that the puts are bound to */
+  txnRequest(request: TxnRequest, sessions: Set<Session>, path = 'txn', depth = 0): TxnRequestMessage {
     assertObject(request, path);
     if (depth > MAX_NESTED_TXNS) {
       throw new ValidationError([{ path, message: `is nested more than ${MAX_NESTED_TXNS} times` }]);
@@ -142,8 +143,8 @@ export class TxnCodec {
       compare: list(compare, `${path}.compare`).map((each, i) =>
         this.#compare(each, `${path}.compare[${i}]`),
       ),
-      success: this.#ops(success, `${path}.success`, depth),
-      failure: this.#ops(failure, `${path}.failure`, depth),
+      success: this.#ops(success, sessions, `${path}.success`, depth),
+      failure: this.#ops(failure, sessions, `${path}.failure`, depth),
     };
   }
 
@@ -170,11 +171,11 @@ export class TxnCodec {
     }
   }
 
-  #ops(ops: readonly Op[] | undefined, path: string, depth: number): RequestOp[] {
-    return list(ops, path).map((each, i) => this.#op(each, `${path}[${i}]`, depth));
+  #ops(ops: readonly Op[] | undefined, sessions: Set<Session>, path: string, depth: number): RequestOp[] {
+    return list(ops, path).map((each, i) => this.#op(each, sessions, `${path}[${i}]`, depth));
   }
 
-  #op(op: Op, path: string, depth: number): RequestOp {
+  #op(op: Op, sessions: Set<Session>, path: string, depth: number): RequestOp {
     assertObject(op, path);
     if (OPS.reduce((n, name) => (name in op ? n + 1 : n), 0) !== 1) {
       throw new ValidationError([{ path, message: `must be one of ${OPS.join(', ')}` }]);
@@ -184,12 +185,14 @@ export class TxnCodec {
     }
     if ('put' in op) {
       assertObject(op.put, `${path}.put`);
-      return { request_put: this.putRequest(op.put.key, op.put.value, op.put, `${path}.put`) };
+      const { key, value, session } = op.put;
+      if (session !== undefined) sessions.add(session);
+      return { request_put: this.putRequest(key, value, op.put, `${path}.put`) };
     }
     if ('delete' in op) {
       return { request_delete_range: deleteRequest(this.range(op.delete, `${path}.delete`), op.previous) };
     }
-    return { request_txn: this.txnRequest(op.txn, `${path}.txn`, depth + 1) };
+    return { request_txn: this.txnRequest(op.txn, sessions, `${path}.txn`, depth + 1) };
   }
 
   keyValue(wire: WireKeyValue): KeyValue {

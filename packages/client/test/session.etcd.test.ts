@@ -5,6 +5,7 @@ import {
   ClosedError,
   type CoordClient,
   connect,
+  NotFoundError,
   type Session,
   SessionLostError,
   ValidationError,
@@ -152,6 +153,31 @@ describe('a session', () => {
     expect(await failure(client.kv.put('/s/refused', '', { session }))).toBeInstanceOf(SessionLostError);
     await session.close();
     expect([fired, session.signal.reason instanceof SessionLostError]).toEqual([1, true]);
+  });
+
+  it('is lost at once when a transaction is refused for its lease, whatever the nesting', async () => {
+    const session = await client.session({ ttlMs: 60_000 });
+    await client.etcd3.leaseClient.leaseRevoke({ ID: session.leaseId.toString() });
+    const put = { put: { key: '/s/refused', value: '', session } };
+    const nested = { success: [{ txn: { success: [put] } }] };
+    expect(await failure(client.kv.txn(nested))).toMatchObject({
+      name: 'SessionLostError',
+      leaseId: session.leaseId,
+      outcome: 'not-applied',
+    });
+    await eventually(() => session.state === 'lost');
+    expect(await failure(client.kv.txn(nested))).toBeInstanceOf(SessionLostError);
+    expect(await client.kv.get('/s/refused')).toBeUndefined();
+  });
+
+  it('is told from another one that the same transaction names', async () => {
+    const [gone, alive] = [await client.session({ ttlMs: 60_000 }), await client.session({ ttlMs: 60_000 })];
+    await client.etcd3.leaseClient.leaseRevoke({ ID: gone.leaseId.toString() });
+    const puts = [gone, alive].map((session, i) => ({ put: { key: `/s/both/${i}`, value: '', session } }));
+    expect(await failure(client.kv.txn({ success: puts }))).toBeInstanceOf(NotFoundError);
+    await eventually(() => gone.state === 'lost');
+    expect(alive.state).toBe('alive');
+    await alive.close();
   });
 
   it('keepAlive resolves by an acknowledgement and moves the deadline', async () => {

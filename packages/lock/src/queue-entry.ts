@@ -275,7 +275,6 @@ export class QueueEntry implements Hold {
 
 /** Whether etcd refused a put because its lease is gone: then nothing of the transaction was applied. */
 export function isLeaseGone(error: unknown): boolean {
-  return (
-    error instanceof SessionLostError || (error instanceof NotFoundError && error.outcome === 'not-applied')
-  );
+  const refused = error instanceof SessionLostError || error instanceof NotFoundError;
+  return refused && error.outcome === 'not-applied';
 }
