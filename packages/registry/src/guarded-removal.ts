@@ -1,4 +1,5 @@
 import type { CallOptions, KeyValue, KV } from '@coord/client';
+import type { HealthStatus } from './service-info.js';
 import { patchValue } from './service-value.js';
 
 export type RemovalOutcome =
@@ -8,6 +9,14 @@ export type RemovalOutcome =
   | 'absent'
   /** The key belongs to somebody else by now, and was left alone. */
   | 'replaced';
+
+/** How to say goodbye where more is to be said than `leaving`. */
+export interface Farewell {
+  /** The health that the goodbye shows, to readers who do not know `leaving`. */
+  readonly health: HealthStatus;
+  /** What to wait for between the goodbye, once etcd has it, and the delete. */
+  readonly propagated: () => Promise<void>;
+}
 
 /**
  * Removes an instance in two steps: first it says `leaving`, keeping its lease, so that everyone who
@@ -19,15 +28,21 @@ export async function removeInstance(
   key: string,
   owns: (present: KeyValue) => boolean,
   options: CallOptions,
+  farewell?: Farewell,
 ): Promise<RemovalOutcome> {
   const call = { ...options, idempotent: true };
   let removing = false;
+  let propagated = farewell === undefined;
   let present = await kv.get(key, call);
   for (;;) {
     if (present === undefined) return removing ? 'removed' : 'absent';
     if (!owns(present)) return 'replaced';
     removing = true;
-    const saysLeaving = leavingValue(present);
+    const saysLeaving = leavingValue(present, farewell?.health);
+    if (saysLeaving === undefined && !propagated) {
+      await farewell?.propagated();
+      propagated = true;
+    }
     const result = await kv.txn(
       {
         compare: [{ key, target: 'mod', is: '=', to: present.modRevision }],
@@ -46,13 +61,13 @@ export async function removeInstance(
 }
 
 /** The value that says `leaving`; undefined when it says so already, or cannot say anything. */
-function leavingValue(present: KeyValue): string | undefined {
+function leavingValue(present: KeyValue, health: HealthStatus | undefined): string | undefined {
   try {
     const value: unknown = present.json();
     if (typeof value === 'object' && value !== null && 'leaving' in value && value.leaving === true) {
       return undefined;
     }
-    return patchValue(present, { leaving: true });
+    return patchValue(present, { leaving: true, ...(health && { health }) });
   } catch {
     return undefined; // no instance anyone could have discovered
   }

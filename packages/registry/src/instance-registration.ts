@@ -1,37 +1,35 @@
-import { setMaxListeners } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AbortedError,
-  AuthError,
   ClosedError,
   ConflictError,
   type CoordClient,
   NotFoundError,
-  PermissionError,
-  ResourceExhaustedError,
   type Session,
   TimeoutError,
-  ValidationError,
   type WaitOptions,
-  type Watch,
 } from '@coord/client';
 import {
   assertValid,
-  type Backoff,
   backoffDelayMs,
   type CoordLogger,
   checkWaitOptions,
   delay,
   internalsOf,
   monotonicNow,
-  type SessionRef,
   Wait,
 } from '@coord/client/internal';
-import { removeInstance } from './guarded-removal.js';
-import { KeyClaim, LeavingError, type PresentKey, readKey } from './key-claim.js';
+import { checkDrainOptions, DEFAULT_DRAIN_WAIT_MS, type DrainOptions } from './drain-options.js';
+import type { Farewell } from './guarded-removal.js';
+import { KeyClaim, LeavingError, type PresentKey } from './key-claim.js';
+import { isLeaseAlive } from './lease-proof.js';
+import { OwnKeyWatch } from './own-key-watch.js';
 import type { Registration, RegistrationState } from './registration.js';
+import { RegistrationLease } from './registration-lease.js';
+import { removeUntilGone, withdrawLateWrites } from './registration-removal.js';
+import { isRefusal, RETRY } from './retry.js';
 import type { HealthStatus, ServiceInfo } from './service-info.js';
 import { checkHealth } from './service-registration.js';
+import type { StoredInstance } from './service-value.js';
 
 export interface RegistrationContext {
   readonly client: CoordClient;
@@ -41,31 +39,24 @@ export interface RegistrationContext {
   readonly onEnd: () => void;
 }
 
-/** Between attempts to get back into etcd: for ever, and not all clients at once. */
-const RETRY: Backoff = { initialDelayMs: 100, maxDelayMs: 5_000, multiplier: 2 };
 /** A lost lease usually means that many were lost: the first attempts are spread over this time. */
 const RECOVERY_SPREAD_MS = 200;
-/** Between two proofs that the lease lives: longer than one etcd member trails another. */
-const LEASE_PROOF_INTERVAL_MS = 500;
-/** How long a recovery waits for the news about its key from before the outage. */
-const CATCH_UP_MS = 5_000;
-const CATCH_UP_STEP_MS = 10;
-const KIND = 'registry';
 
+/** What a registration is, and what it becomes by what happens to it: see {@link RegistrationState}. */
 export class InstanceRegistration implements Registration {
   readonly #context: RegistrationContext;
   readonly #claim: KeyClaim;
+  readonly #lease: RegistrationLease;
+  readonly #ownKey: OwnKeyWatch;
   readonly #logger: CoordLogger;
   readonly #requestTimeoutMs: number;
   /** Aborts everything that keeps the instance registered, as soon as it shall not be any more. */
   readonly #ended = new AbortController();
+  /** Aborts the wait of a drain. */
+  readonly #hurry = new AbortController();
   readonly #listeners = new Set<(state: RegistrationState) => void>();
   #service: ServiceInfo;
   #state: RegistrationState = 'recovering';
-  #ref: SessionRef | undefined;
-  /** What the watch of the own key has shown last. */
-  #seen = { revision: 0n, present: true };
-  #ownKeyWatch: Watch | undefined;
   #seenLeaving = false;
   /** The writes to the key, one after the other. */
   #writing: Promise<unknown> = Promise.resolve();
@@ -73,12 +64,22 @@ export class InstanceRegistration implements Registration {
   #removal: Promise<void> | undefined;
 
   constructor(context: RegistrationContext, service: ServiceInfo) {
-    const internals = internalsOf(context.client);
+    const { client, key, ttlMs } = context;
+    const { logger, options } = internalsOf(client);
     this.#context = context;
     this.#service = service;
-    this.#claim = new KeyClaim(context.client.kv, context.key);
-    this.#logger = internals.logger;
-    this.#requestTimeoutMs = internals.options.requestTimeoutMs;
+    this.#claim = new KeyClaim(client.kv, key);
+    this.#lease = new RegistrationLease(client, ttlMs, () => this.#onSessionEnd());
+    this.#logger = logger;
+    this.#requestTimeoutMs = options.requestTimeoutMs;
+    this.#ownKey = new OwnKeyWatch({
+      client,
+      key,
+      logger,
+      signal: this.#ended.signal,
+      onPut: (present) => this.#onOwnKeyPut(present),
+      onDelete: (revision) => this.#onOwnKeyDelete(revision),
+    });
   }
 
   get service(): ServiceInfo {
@@ -113,7 +114,7 @@ export class InstanceRegistration implements Registration {
       if (deregisteredMeanwhile) this.#assertGoesOn();
       throw wait.errorFor(error);
     }
-    this.#observeOwnKey();
+    this.#ownKey.start(this.#claim.modRevision);
   }
 
   async updateHealth(status: HealthStatus, options: WaitOptions = {}): Promise<void> {
@@ -121,13 +122,13 @@ export class InstanceRegistration implements Registration {
     assertValid(checkWaitOptions(issues, options));
     using wait = this.#wait(options, 'update the health of');
     this.#assertGoesOn();
-    this.#service = Object.freeze({ ...this.#service, health: status, lastHeartbeat: new Date() });
+    this.#set({ health: status });
     const signal = AbortSignal.any([wait.signal, this.#ended.signal]);
     for (let attempt = 1; ; attempt++) {
       try {
         await wait.race(this.#recovery); // a recovery writes the new health, too
         this.#assertGoesOn();
-        await wait.race(this.#publish(this.#session(), signal, { replace: false, create: false }));
+        await wait.race(this.#publish(signal, { replace: false, create: false }));
         return;
       } catch (error) {
         this.#assertGoesOn();
@@ -140,10 +141,24 @@ export class InstanceRegistration implements Registration {
     }
   }
 
+  async drain(options: DrainOptions = {}): Promise<void> {
+    assertValid(checkDrainOptions([], options));
+    const { waitMs = DEFAULT_DRAIN_WAIT_MS, timeoutMs = waitMs + this.#requestTimeoutMs, signal } = options;
+    using wait = this.#wait({ timeoutMs, signal }, 'drain');
+    if (!this.#isGone) this.#removal ??= this.#drain(waitMs);
+    if (this.#removal !== undefined) await wait.race(this.#removal);
+  }
+
   async deregister(options: WaitOptions = {}): Promise<void> {
     assertValid(checkWaitOptions([], options));
+    if (options.signal?.aborted !== true) this.#hurry.abort();
+    await this.leave(options);
+  }
+
+  /** Like `deregister`, but a drain under way is given its time. */
+  async leave(options: WaitOptions): Promise<void> {
     using wait = this.#wait(options, 'deregister');
-    if (this.#state !== 'superseded' && this.#state !== 'deregistered') this.#removal ??= this.#remove();
+    if (!this.#isGone) this.#removal ??= this.#remove();
     if (this.#removal !== undefined) await wait.race(this.#removal);
   }
 
@@ -156,16 +171,18 @@ export class InstanceRegistration implements Registration {
     }
   }
 
-  #wait(options: WaitOptions, verb: string): Wait {
-    return new Wait(
-      { timeoutMs: this.#requestTimeoutMs, ...defined(options) },
-      `${verb} ${this.#context.key}`,
-      (timeoutMs) =>
-        new TimeoutError(`${verb} ${this.#context.key}: etcd did not confirm it within ${timeoutMs} ms`, {
-          timeoutMs,
-          outcome: 'unknown',
-        }),
-    );
+  get #isGone(): boolean {
+    return this.#state === 'superseded' || this.#state === 'deregistered';
+  }
+
+  #wait({ signal, timeoutMs = this.#requestTimeoutMs }: WaitOptions, verb: string): Wait {
+    const what = `${verb} ${this.#context.key}`;
+    const tooLate = (ms: number) =>
+      new TimeoutError(`${what}: etcd did not confirm it within ${ms} ms`, {
+        timeoutMs: ms,
+        outcome: 'unknown',
+      });
+    return new Wait({ timeoutMs, ...(signal && { signal }) }, what, tooLate);
   }
 
   #assertGoesOn(): void {
@@ -179,87 +196,63 @@ export class InstanceRegistration implements Registration {
   /** Gets the instance into etcd on a live lease: retries until the signal ends it. */
   async #establish(signal: AbortSignal, { replace }: { replace: boolean }): Promise<void> {
     const startedAt = monotonicNow();
+    const { key } = this.#context;
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#borrowSession(signal);
-        if (!replace) await this.#catchUp(signal);
-        await this.#publish(this.#session(), signal, { replace, create: true });
+        await this.#lease.borrow(signal);
+        if (!replace) await this.#ownKey.caughtUp(signal);
+        await this.#publish(signal, { replace, create: true });
         if (this.#isOver) throw new AbortedError('ended meanwhile');
         this.#setState('registered');
-        this.#logger.info('instance registered', {
-          key: this.#context.key,
-          attempt,
-          durationMs: Math.round(monotonicNow() - startedAt),
-        });
+        const durationMs = Math.round(monotonicNow() - startedAt);
+        this.#logger.info('instance registered', { key, attempt, durationMs });
         // Lost while it was being written: the loss was not announced to us then.
-        if (this.#session().signal.aborted) this.#onSessionEnd();
+        if (this.#lease.session.signal.aborted) this.#onSessionEnd();
         return;
       } catch (error) {
-        if (signal.aborted || error instanceof ClosedError || isOwnershipChange(error)) throw error;
+        // The key belongs to somebody else by now, or somebody is taking us out: a conflict.
+        if (signal.aborted || error instanceof ClosedError || error instanceof ConflictError) throw error;
         if (replace && isRefusal(error)) throw error;
-        this.#logger.warn('instance not registered yet', { key: this.#context.key, attempt, error });
-        // etcd does not know the lease: let the session find out, too, so that the next one is a fresh one.
-        if (error instanceof NotFoundError)
-          await this.#ref?.session.keepAlive({ signal }).catch(() => undefined);
+        this.#logger.warn('instance not registered yet', { key, attempt, error });
+        if (error instanceof NotFoundError) await this.#lease.doubt(signal);
         await delay(backoffDelayMs(attempt, RETRY), signal);
       }
     }
   }
 
-  async #borrowSession(signal: AbortSignal): Promise<void> {
-    if (this.#ref?.session.state === 'alive') return;
-    this.#releaseSession();
-    const ref = await internalsOf(this.#context.client).borrowSession(KIND, this.#context.ttlMs, { signal });
-    if (this.#isOver) {
-      ref.release();
-      throw new AbortedError('ended meanwhile');
-    }
-    this.#ref = ref;
-    setMaxListeners(0, ref.session.signal); // shared by any number of registrations
-    ref.session.signal.addEventListener('abort', this.#onSessionEnd, { once: true });
-  }
-
-  #releaseSession(): void {
-    this.#ref?.session.signal.removeEventListener('abort', this.#onSessionEnd);
-    this.#ref?.release();
-    this.#ref = undefined;
-  }
-
-  #session(): Session {
-    if (this.#ref === undefined) throw new ClosedError(`${this.#context.key} has no session any more`);
-    return this.#ref.session;
-  }
-
-  #publish(
-    session: Session,
-    signal: AbortSignal,
-    options: { replace: boolean; create: boolean },
-  ): Promise<void> {
+  #publish(signal: AbortSignal, options: { replace: boolean; create: boolean }): Promise<void> {
+    const { session } = this.#lease;
     const write = this.#writing.then(() =>
-      this.#claim.publish(() => this.#service, session, { signal, ...options }),
+      this.#claim.publish(() => this.#set({}), session, { signal, ...options }),
     );
     this.#writing = write.catch(() => undefined);
     return write;
   }
 
-  readonly #onSessionEnd = (): void => {
+  /** What is written is also when it was. */
+  #set(change: { health?: HealthStatus }): ServiceInfo {
+    this.#service = Object.freeze({ ...this.#service, ...change, lastHeartbeat: new Date() });
+    return this.#service;
+  }
+
+  #onSessionEnd(): void {
     if (this.#isOver || this.#state !== 'registered') return;
-    const session = this.#session();
-    if (session.signal.reason instanceof ClosedError) {
+    const { signal, leaseId } = this.#lease.session;
+    if (signal.reason instanceof ClosedError) {
       this.#end('deregistered'); // the client closes
       return;
     }
-    this.#logger.warn('registration lost its lease', { key: this.#context.key, leaseId: session.leaseId });
+    this.#logger.warn('registration lost its lease', { key: this.#context.key, leaseId });
     this.#setState('recovering');
     this.#recovery = this.#recover();
-  };
+  }
 
   async #recover(): Promise<void> {
     const { signal } = this.#ended;
     try {
       await delay(Math.random() * RECOVERY_SPREAD_MS, signal);
       await this.#establish(signal, { replace: false });
-      await this.#followNewRevisions();
+      await this.#ownKey.followFrom(this.#claim.modRevision);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof LeavingError) this.#finishRemoval();
@@ -267,79 +260,14 @@ export class InstanceRegistration implements Registration {
     }
   }
 
-  /**
-   * Before registering again: has anybody deregistered or replaced us while we were away? The watch tells,
-   * as soon as it has shown the state that the key is in now.
-   */
-  async #catchUp(signal: AbortSignal): Promise<void> {
-    const { key, client } = this.#context;
-    const { kvs, revision } = await client.kv.range(key, { signal });
-    const [kv] = kvs;
-    if (revision < this.#seen.revision) return; // another etcd, or one from a backup: there is no such news
-    const givesUpAt = monotonicNow() + CATCH_UP_MS;
-    while (kv ? this.#seen.revision < kv.modRevision : this.#seen.present) {
-      if (monotonicNow() > givesUpAt) {
-        this.#logger.warn('registering again without the news of the outage', { key });
-        return;
-      }
-      await delay(CATCH_UP_STEP_MS, signal);
-    }
-    if (this.#isOver) throw new AbortedError('ended meanwhile');
-  }
-
-  /** Watches the own key from the first write on: nothing that happens to it goes unseen. */
-  #observeOwnKey(): void {
-    this.#seen = { revision: this.#claim.modRevision, present: true };
-    const observe = async () => {
-      for (let attempt = 1; !this.#isOver; attempt++) {
-        try {
-          await this.#followOwnKey();
-        } catch (error) {
-          if (this.#isOver || error instanceof ClosedError) return;
-          this.#logger.warn('own key not watched', { key: this.#context.key, error });
-        }
-        await delay(backoffDelayMs(attempt, RETRY), this.#ended.signal);
-      }
-    };
-    observe().catch(() => undefined); // only the end of the registration ends it
-  }
-
-  async #followOwnKey(): Promise<void> {
-    const startRevision = this.#seen.revision + 1n;
-    const { signal } = this.#ended;
-    await using watch = this.#context.client.watch(this.#context.key, {
-      startRevision,
-      resync: 'snapshot',
-      signal,
-    });
-    this.#ownKeyWatch = watch;
-    for await (const { events, resync, revision } of watch) {
-      if (resync && events.length === 0) this.#onOwnKeyDelete(revision);
-      for (const { type, kv } of events) {
-        if (type === 'put') this.#onOwnKeyPut(readKey(kv));
-        else this.#onOwnKeyDelete(kv.modRevision);
-      }
-    }
-  }
-
-  /** After a recovery in another etcd, or one from a backup, its revisions are the ones that count. */
-  async #followNewRevisions(): Promise<void> {
-    if (this.#claim.modRevision >= this.#seen.revision) return;
-    this.#seen = { revision: this.#claim.modRevision, present: true };
-    await this.#ownKeyWatch?.close();
-  }
-
   #onOwnKeyPut(present: PresentKey): void {
-    if (this.#isOver) return;
     const { kv, instance } = present;
-    this.#seen = { revision: kv.modRevision, present: true };
     if (this.#claim.observe(present)) {
       if (instance?.leaving) {
         this.#seenLeaving = true;
         this.#finishRemoval();
-      } else if (instance?.author?.generation === 0 && kv.modRevision >= this.#claim.modRevision) {
-        // An operator has set our health: it is to survive a recovery.
-        this.#service = Object.freeze({ ...this.#service, health: instance.info.health });
+      } else if (kv.modRevision >= this.#claim.modRevision) {
+        this.#adopt(instance);
       }
     } else if (kv.modRevision > this.#claim.modRevision) {
       this.#end('superseded');
@@ -349,32 +277,26 @@ export class InstanceRegistration implements Registration {
     }
   }
 
+  /** An operator has set our health: it is to survive a recovery. */
+  #adopt(instance: StoredInstance | undefined): void {
+    if (instance?.author?.generation !== 0) return;
+    this.#service = Object.freeze({ ...this.#service, health: instance.info.health });
+  }
+
   #onOwnKeyDelete(revision: bigint): void {
-    if (this.#isOver) return;
-    this.#seen = { revision, present: false };
     if (revision < this.#claim.modRevision) return; // that was before we came back
     if (this.#seenLeaving) this.#end('deregistered');
-    else if (this.#state === 'registered') this.#judgeDelete(this.#session(), this.#claim.modRevision);
+    else if (this.#state === 'registered') this.#judgeDelete(this.#lease.session, this.#claim.modRevision);
   }
 
   /** The key is gone without a word: deregistered by somebody if the lease lives, else expired. */
   #judgeDelete(session: Session, deletedAfter: bigint): void {
     const judge = async () => {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          await session.keepAlive({ signal: this.#ended.signal, timeoutMs: this.#requestTimeoutMs });
-          // Twice: an etcd member may tell of the delete before another one knows of the lease's end.
-          await delay(LEASE_PROOF_INTERVAL_MS, this.#ended.signal);
-          await session.keepAlive({ signal: this.#ended.signal, timeoutMs: this.#requestTimeoutMs });
-          if (this.#state === 'registered' && this.#claim.modRevision === deletedAfter) {
-            this.#end('deregistered');
-          }
-          return;
-        } catch {
-          if (this.#isOver || session.state !== 'alive') return; // a lost lease starts the recovery by itself
-          await delay(backoffDelayMs(attempt, RETRY), this.#ended.signal);
-        }
-      }
+      const { signal } = this.#ended;
+      const isAlive = await isLeaseAlive(session, { signal, timeoutMs: this.#requestTimeoutMs });
+      // A lost lease starts the recovery by itself.
+      if (!isAlive || this.#state !== 'registered' || this.#claim.modRevision !== deletedAfter) return;
+      this.#end('deregistered');
     };
     judge().catch(() => undefined); // only the end of the registration ends it early
   }
@@ -382,67 +304,52 @@ export class InstanceRegistration implements Registration {
   /** Somebody has marked us as leaving: the instance goes, even if he never gets to the delete. */
   #finishRemoval(): void {
     this.#removal ??= this.#remove();
-    this.#removal.catch(() => undefined);
+  }
+
+  /** Says goodbye, and lets everybody hear of it before the key goes. */
+  #drain(waitMs: number): Promise<void> {
+    let waiting: Promise<void> | undefined;
+    // Its lease is kept for as long; should the goodbye never succeed, its end is near.
+    const release = setTimeout(() => this.#lease.release(), waitMs);
+    const propagated = () => {
+      waiting ??= delay(waitMs, this.#hurry.signal).catch(() => undefined);
+      return waiting;
+    };
+    const removal = this.#remove({ health: 'maintenance', propagated });
+    const settled = () => clearTimeout(release);
+    removal.then(settled, settled);
+    return removal;
   }
 
   /** Removes the instance from etcd, however long that takes. */
-  #remove(): Promise<void> {
+  #remove(farewell?: Farewell): Promise<void> {
     this.#setState('leaving');
     this.#ended.abort();
-    this.#releaseSession(); // should the removal never succeed, the lease's end is near
-    const removal = this.#removeUntilGone();
+    if (farewell) this.#service = Object.freeze({ ...this.#service, health: farewell.health });
+    else this.#lease.release(); // should the removal never succeed, the lease's end is near
+    const removal = this.#removeUntilGone(farewell);
     removal.catch(() => undefined); // deregister() reports it; the background removal has nobody to tell
     return removal;
   }
 
-  async #removeUntilGone(): Promise<void> {
-    const { key, client } = this.#context;
-    const startedAt = monotonicNow();
+  async #removeUntilGone(farewell: Farewell | undefined): Promise<void> {
     await Promise.allSettled([this.#recovery, this.#writing]);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        if (this.#claim.hasUnresolvedWrites) await this.#claim.withdraw();
-        const outcome = await removeInstance(client.kv, key, (present) => this.#claim.owns(present), {});
-        const durationMs = Math.round(monotonicNow() - startedAt);
-        this.#logger.info('instance deregistered', { key, outcome, attempt, durationMs });
-        this.#end(outcome === 'replaced' ? 'superseded' : 'deregistered');
-        return;
-      } catch (error) {
-        if (error instanceof ClosedError) {
-          this.#end('deregistered'); // its lease goes with the client
-          return;
-        }
-        this.#logger.warn('instance not deregistered yet', { key, attempt, error });
-        await pauseRemoval(attempt);
-      }
-    }
+    const { kv } = this.#context.client;
+    this.#end(await removeUntilGone({ kv, claim: this.#claim, logger: this.#logger, farewell }));
   }
 
   #end(state: 'deregistered' | 'superseded'): void {
-    if (this.#state === 'deregistered' || this.#state === 'superseded') return;
+    if (this.#isGone) return;
     this.#ended.abort();
-    this.#releaseSession();
+    this.#lease.release();
     this.#setState(state);
     this.#logger.info(`instance ${state}`, { key: this.#context.key });
     this.#context.onEnd();
     this.#listeners.clear();
-    this.#withdrawLateWrites();
-  }
-
-  /** A lost attempt to create the key must not land after whoever follows has gone. */
-  #withdrawLateWrites(): void {
-    const withdraw = async () => {
-      await Promise.allSettled([this.#recovery, this.#writing]);
-      for (let attempt = 1; this.#claim.hasUnresolvedWrites; attempt++) {
-        try {
-          await this.#claim.withdraw();
-        } catch (error) {
-          if (error instanceof ClosedError) return;
-          await pauseRemoval(attempt);
-        }
-      }
-    };
-    withdraw().catch(() => undefined); // cannot fail: each failure is retried
+    const withdrawal = Promise.allSettled([this.#recovery, this.#writing]).then(() =>
+      withdrawLateWrites(this.#claim),
+    );
+    withdrawal.catch(() => undefined); // cannot fail: each failure is retried
   }
 
   #setState(state: RegistrationState): void {
@@ -456,33 +363,4 @@ export class InstanceRegistration implements Registration {
       }
     }
   }
-}
-
-/** Between two attempts in the background. It does not keep the process alive: the lease's end is the last resort. */
-function pauseRemoval(attempt: number): Promise<void> {
-  return sleep(backoffDelayMs(attempt, RETRY), undefined, { ref: false });
-}
-
-/** The key now belongs to somebody else, or somebody is taking us out. */
-function isOwnershipChange(error: unknown): boolean {
-  return error instanceof ConflictError;
-}
-
-/** Answers that another attempt would not change. */
-function isRefusal(error: unknown): boolean {
-  return [
-    ValidationError,
-    PermissionError,
-    AuthError,
-    ResourceExhaustedError,
-    ClosedError,
-    ConflictError,
-  ].some((refusal) => error instanceof refusal);
-}
-
-function defined(options: WaitOptions): WaitOptions {
-  return {
-    ...(options.signal !== undefined && { signal: options.signal }),
-    ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
-  };
 }

@@ -87,21 +87,24 @@ export class KeyClaim {
 
   /**
    * Writes the instance, attached to the session's lease.
-   * @param currentInfo asked again at each attempt
+   * @param currentInfo asked at each attempt; told what a foreign hand, such as an operator's, has made of our
+   * value meanwhile. Undefined = there is nothing to write any more
    * @throws {ConflictError} when the key belongs to somebody else and `replace` is false
    * @throws {LeavingError} when somebody is deregistering this very registration
    * @throws {NotFoundError} when the key is absent and `create` is false
    */
   async publish(
-    currentInfo: () => ServiceInfo,
+    currentInfo: (found?: StoredInstance) => ServiceInfo | undefined,
     session: Session,
     { signal, replace, create }: PublishOptions,
   ): Promise<void> {
     let expected = this.#modRevision;
+    let found: StoredInstance | undefined;
     for (;;) {
       if (expected === 0n && !create) throw new NotFoundError(`${this.key} is gone`, { key: this.key });
+      const info = currentInfo(found);
+      if (info === undefined) return;
       const generation = ++this.#generation;
-      const info = currentInfo();
       const result = await this.#write(info, generation, session, expected, signal);
       if (result.succeeded) {
         this.#modRevision = result.revision;
@@ -122,6 +125,7 @@ export class KeyClaim {
         if (present.instance?.leaving) {
           throw new LeavingError(`${this.key} is being deregistered`, { key: this.key });
         }
+        found = present.instance;
       } else if (!replace) {
         throw new ConflictError(`${this.key} has been registered by somebody else`, { key: this.key });
       }

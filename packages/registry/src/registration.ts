@@ -1,4 +1,5 @@
 import type { WaitOptions } from '@coord/client';
+import type { DrainOptions } from './drain-options.js';
 import type { HealthStatus, ServiceInfo } from './service-info.js';
 
 /**
@@ -23,6 +24,20 @@ export interface Registration extends AsyncDisposable {
    * @throws {ConflictError} when it is superseded
    */
   updateHealth(status: HealthStatus, options?: WaitOptions): Promise<void>;
+  /**
+   * Takes the instance out without a failed call: says that it is leaving, in `maintenance`, waits `waitMs` until
+   * everybody has heard of it, then deletes it. Serve on until this has resolved; then let the calls under way finish.
+   *
+   * Whoever watches drops the instance at the goodbye, not at the delete; the wait is for those that are slow to
+   * hear of it. Idempotent; a deregistration under way is waited for, `deregister()` cuts the wait short, and the
+   * registry's `close()` does not. Without `timeoutMs` it gives etcd `waitMs` and the client's `requestTimeoutMs`; then, or when
+   * `signal` fires, this rejects, and the drain goes on in the background.
+   * @throws {TimeoutError | AbortedError} when it was not done in time; the instance leaves all the same
+   * @example
+   * await registration.drain();
+   * server.tryShutdown(() => process.exit());
+   */
+  drain(options?: DrainOptions): Promise<void>;
   /**
    * Takes the instance out of discovery, then deletes it. Idempotent. It never comes back: when etcd does
    * not answer in time this rejects, and the removal goes on in the background.

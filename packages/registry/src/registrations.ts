@@ -1,4 +1,4 @@
-import { ConflictError, type KeyValue, NotFoundError, type WaitOptions } from '@coord/client';
+import { ConflictError, type WaitOptions } from '@coord/client';
 import {
   assertValid,
   checkKeyPart,
@@ -8,21 +8,21 @@ import {
   monotonicNow,
   show,
 } from '@coord/client/internal';
-import { removeInstance } from './guarded-removal.js';
+import { checkDrainOptions, type DrainOptions } from './drain-options.js';
+import { findKeys, patchHealth, removeForeign } from './foreign-instances.js';
 import { InstanceRegistration } from './instance-registration.js';
-import { readKey } from './key-claim.js';
+import { assertNotAborted } from './not-aborted.js';
+import { OwnRegistrations } from './own-registrations.js';
 import type { Registration } from './registration.js';
 import type { RegistryContext } from './registry-context.js';
 import type { HealthStatus, ServiceRegistration } from './service-info.js';
 import { checkHealth, resolveRegistration } from './service-registration.js';
 import type { RegisterOptions } from './service-registry.js';
-import { patchValue } from './service-value.js';
 
 /** The registering half of a registry: what it has registered itself, and what it does to the instances of others. */
 export class Registrations {
   readonly #context: RegistryContext;
-  /** By key: the present registration, and earlier ones that were replaced and not yet deregistered. */
-  readonly #registrations = new Map<string, Set<InstanceRegistration>>();
+  readonly #own = new OwnRegistrations();
 
   constructor(context: RegistryContext) {
     this.#context = context;
@@ -34,15 +34,16 @@ export class Registrations {
     checkPositiveMs(issues, 'ttlMs', ttlMs);
     const info = resolveRegistration(service, issues);
     this.#context.assertOpen();
-    const key = this.#context.keys.instance(info.name, info.id);
+    const { client, keys } = this.#context;
+    const key = keys.instance(info.name, info.id);
     const registration: InstanceRegistration = new InstanceRegistration(
-      { client: this.#context.client, key, ttlMs, onEnd: () => this.#forget(key, registration) },
+      { client, key, ttlMs, onEnd: () => this.#own.ended(key, registration) },
       info,
     );
-    const known = this.#registrations.get(key) ?? new Set();
-    this.#registrations.set(key, known.add(registration));
+    this.#own.add(key, registration);
     try {
       await registration.start({ signal, timeoutMs });
+      this.#own.established(key, registration);
     } catch (error) {
       this.#context.assertOpen(); // if close() has ended it, say so
       throw error;
@@ -64,18 +65,26 @@ export class Registrations {
   async unregister(instanceId: string, options?: WaitOptions): Promise<void> {
     assertValid(checkWaitOptions(checkKeyPart([], 'instanceId', instanceId), options));
     this.#context.assertOpen();
-    const own = [...this.#registrations.keys()].filter(
-      (key) => this.#context.keys.parse(key)?.instanceId === instanceId,
-    );
-    const keys = own.length > 0 ? own : await this.#keysOf(instanceId, options);
-    if (own.length === 0 && keys.length > 1) {
-      const services = keys.map((key) => this.#context.keys.parse(key)?.serviceName).join(', ');
+    const { keys } = this.#context;
+    const own = this.#own.keys().filter((key) => keys.parse(key)?.instanceId === instanceId);
+    const found = own.length > 0 ? own : await findKeys(this.#context, instanceId, options);
+    if (own.length === 0 && found.length > 1) {
+      const services = found.map((key) => keys.parse(key)?.serviceName).join(', ');
       throw new ConflictError(
         `instance ${show(instanceId)} exists in several services (${services}); use deregister(serviceName, instanceId)`,
-        { key: keys.join(', ') },
+        { key: found.join(', ') },
       );
     }
-    await Promise.all(keys.map((key) => this.#deregister(key, options)));
+    await Promise.all(found.map((key) => this.#deregister(key, options)));
+  }
+
+  async drain(options: DrainOptions = {}): Promise<void> {
+    assertValid(checkDrainOptions([], options));
+    this.#context.assertOpen();
+    assertNotAborted('drain', options);
+    const outcomes = await Promise.allSettled(this.#own.all().map((own) => own.drain(options)));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   async updateHealth(
@@ -88,99 +97,31 @@ export class Registrations {
     assertValid(checkWaitOptions(issues, options));
     this.#context.assertOpen();
     const key = this.#context.keys.instance(serviceName, instanceId);
-    const own = [...(this.#registrations.get(key) ?? [])].findLast(
-      ({ state }) => state === 'registered' || state === 'recovering',
-    );
+    const own = this.#own.of(key).findLast(({ state }) => state === 'registered' || state === 'recovering');
     const startedAt = monotonicNow();
     if (own) await own.updateHealth(status, options);
-    else await this.#patchHealth(key, status, options);
+    else if (this.#own.isTakenOver(key)) throw takenOver(key);
+    else await patchHealth(this.#context, key, status, options);
     const durationMs = Math.round(monotonicNow() - startedAt);
     this.#context.logger.info('instance health updated', { key, status, durationMs });
   }
 
-  #forget(key: string, registration: InstanceRegistration): void {
-    // A replaced one is remembered: deregistering it must not take out its successor.
-    const known = this.#registrations.get(key);
-    const replaced = registration.state === 'superseded' && known?.size === 1;
-    if (!replaced) known?.delete(registration);
-    if (known?.size === 0) this.#registrations.delete(key);
+  /** Deregisters what this registry has registered. */
+  async close(options: WaitOptions): Promise<void> {
+    await Promise.allSettled(this.#own.all().map((registration) => registration.leave(options)));
   }
 
   async #deregister(key: string, options: WaitOptions | undefined): Promise<void> {
-    const own = this.#registrations.get(key);
-    if (own !== undefined) {
-      const present = [...own];
-      await Promise.all(present.map((registration) => registration.deregister(options)));
-      for (const registration of present) own.delete(registration);
-      if (own.size === 0) this.#registrations.delete(key);
-      return;
-    }
-    const startedAt = monotonicNow();
-    using wait = this.#context.wait(options, `deregister ${key}`);
-    let owner: { nonce: string | undefined; createRevision: bigint } | undefined;
-    const isTheOneSeenFirst = (kv: KeyValue) => {
-      const nonce = readKey(kv).instance?.author?.nonce;
-      owner ??= { nonce, createRevision: kv.createRevision };
-      return owner.createRevision === kv.createRevision && owner.nonce === nonce;
-    };
-    try {
-      const outcome = await removeInstance(this.#context.client.kv, key, isTheOneSeenFirst, {
-        signal: wait.signal,
-      });
-      const durationMs = Math.round(monotonicNow() - startedAt);
-      this.#context.logger.info('instance deregistered', { key, outcome, durationMs });
-    } catch (error) {
-      throw wait.errorFor(error);
-    }
-  }
-
-  async #keysOf(instanceId: string, options: WaitOptions | undefined): Promise<string[]> {
-    const keys: string[] = [];
-    for await (const { key } of this.#context.client.kv.list(
-      { prefix: this.#context.keys.prefix },
-      { ...options, keysOnly: true },
-    )) {
-      if (this.#context.keys.parse(key)?.instanceId === instanceId) keys.push(key);
-    }
-    return keys;
-  }
-
-  async #patchHealth(key: string, status: HealthStatus, options: WaitOptions | undefined): Promise<void> {
-    using wait = this.#context.wait(options, `update the health of ${key}`);
-    const call = { signal: wait.signal, idempotent: true };
-    try {
-      let kv = await this.#context.client.kv.get(key, call);
-      for (;;) {
-        const { instance } = kv ? readKey(kv) : { instance: undefined };
-        if (kv === undefined || instance === undefined || instance.leaving) {
-          throw new NotFoundError(`there is no instance at ${key}`, { key });
-        }
-        if (instance.info.health === status) return;
-        const value = patchValue(kv, { health: status, ...(instance.author && { generation: 0 }) });
-        const result = await this.#context.client.kv.txn(
-          {
-            compare: [{ key, target: 'mod', is: '=', to: kv.modRevision }],
-            success: [{ put: { key, value, ignoreLease: true } }],
-            failure: [{ get: key }],
-          },
-          call,
-        );
-        if (result.succeeded) return;
-        const read = result.responses[0];
-        kv = read?.type === 'get' ? read.kvs[0] : undefined;
-      }
-    } catch (error) {
-      throw wait.errorFor(error);
-    }
-  }
-
-  /** Deregisters what this registry has registered. */
-  async close(options: WaitOptions): Promise<void> {
-    const registrations = [...this.#registrations.values()].flatMap((known) => [...known]);
-    await Promise.allSettled(registrations.map((registration) => registration.deregister(options)));
+    const own = this.#own.of(key);
+    if (own.length > 0) await Promise.all(own.map((registration) => registration.deregister(options)));
+    else if (!this.#own.isTakenOver(key)) await removeForeign(this.#context, key, options);
   }
 }
 
 function checkInstance(serviceName: string, instanceId: string): IssueList {
   return checkKeyPart(checkKeyPart([], 'serviceName', serviceName), 'instanceId', instanceId);
+}
+
+function takenOver(key: string): ConflictError {
+  return new ConflictError(`${key} has been registered by somebody else since`, { key });
 }

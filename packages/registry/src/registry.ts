@@ -1,6 +1,7 @@
 import type { CoordClient, WaitOptions } from '@coord/client';
 import { assertValid, checkWaitOptions } from '@coord/client/internal';
 import { Discovery } from './discovery.js';
+import type { DrainOptions } from './drain-options.js';
 import type { InstanceSelection } from './instance-selection.js';
 import { assertNotAborted } from './not-aborted.js';
 import { type ResolvedRegistryConfig, resolveRegistryConfig, type ServiceRegistryConfig } from './options.js';
@@ -64,6 +65,10 @@ class EtcdRegistry implements ServiceRegistry {
   ): Promise<void> {
     this.#context.assertWritable();
     return await this.#registrations.updateHealth(serviceName, instanceId, status, options);
+  }
+
+  drain(options?: DrainOptions): Promise<void> {
+    return this.#registrations.drain(options);
   }
 
   discover(serviceName: string, options?: DiscoverOptions): Promise<ServiceInfo[]> {

@@ -1,4 +1,5 @@
 import type { WaitOptions } from '@coord/client';
+import type { DrainOptions } from './drain-options.js';
 import type { InstanceSelection } from './instance-selection.js';
 import type { Registration } from './registration.js';
 import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
@@ -29,8 +30,9 @@ export interface ServiceRegistry extends AsyncDisposable {
    */
   register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration>;
   /**
-   * Takes an instance out. One that this registry registered is left alone when somebody else has replaced
-   * it since; any other is removed, whoever registered it. Nothing there = nothing to do.
+   * Takes an instance out, whoever registered it. Nothing there = nothing to do. An id that this registry has
+   * registered means that registration: a successor which has taken the id over elsewhere is left alone, however
+   * often this is called, until the id is registered here again.
    */
   deregister(serviceName: string, instanceId: string, options?: WaitOptions): Promise<void>;
   /**
@@ -38,6 +40,12 @@ export interface ServiceRegistry extends AsyncDisposable {
    * @throws {ConflictError} when several services have an instance of this id
    */
   unregister(instanceId: string, options?: WaitOptions): Promise<void>;
+  /**
+   * Drains all that this registry has registered, at once: see {@link Registration.drain}. For the end of a process;
+   * `close()` afterwards has nothing left to wait for. See `drainOnSignal` for doing so on SIGTERM.
+   * @throws {TimeoutError | AbortedError} when it was not done in time; the instances leave all the same
+   */
+  drain(options?: DrainOptions): Promise<void>;
   /** The instances of a service: the healthy ones, unless told otherwise. Shows this client's own writes. */
   discover(serviceName: string, options?: DiscoverOptions): Promise<ServiceInfo[]>;
   /**
@@ -61,6 +69,7 @@ export interface ServiceRegistry extends AsyncDisposable {
   /**
    * Sets the health of an instance, whoever registered it; it keeps its lease, so it still goes with its owner.
    * @throws {NotFoundError} when there is no such instance
+   * @throws {ConflictError} when this registry has registered it, and somebody else has taken it over since
    */
   updateHealth(
     serviceName: string,

@@ -290,7 +290,11 @@ describe('an id registered again', () => {
       await eventually(() => expect(first.state).toBe('superseded'));
       await expect(first.updateHealth('unhealthy')).rejects.toBeInstanceOf(ConflictError);
       await first.deregister();
-      await firstRegistry.deregister(name, 'a');
+      for (let time = 0; time < 3; time++) await firstRegistry.deregister(name, 'a');
+      await firstRegistry.unregister('a');
+      await expect(firstRegistry.updateHealth(name, 'a', 'maintenance')).rejects.toBeInstanceOf(
+        ConflictError,
+      );
       await firstRegistry.close();
       expect(second.state).toBe('registered');
       expect(await registryOf().discover(name, { consistency: 'linearizable' })).toMatchObject([
@@ -298,6 +302,23 @@ describe('an id registered again', () => {
       ]);
     },
   );
+
+  it("is its registry's again after it was taken over elsewhere", async () => {
+    const name = unique();
+    const registry = registryOf();
+    const first = await registry.register(instance(name, 'a', 1));
+    const second = await registryOf(other).register(instance(name, 'a', 2));
+    await eventually(() => expect(first.state).toBe('superseded'));
+    const third = await registry.register(instance(name, 'a', 3));
+    await eventually(() => expect(second.state).toBe('superseded'));
+    await registry.updateHealth(name, 'a', 'maintenance');
+    expect(third.service.health).toBe('maintenance');
+    await registry.deregister(name, 'a');
+    expect(await registry.discover(name, { consistency: 'linearizable', health: 'any' })).toEqual([]);
+    await registryOf(other).register(instance(name, 'a', 4));
+    await registry.deregister(name, 'a'); // ours is gone in good order: now the id is anybody's
+    expect(await registry.discover(name, { consistency: 'linearizable' })).toEqual([]);
+  });
 
   it('in one registry belongs to the new registration', async () => {
     const name = unique();
