@@ -1,3 +1,8 @@
+/** One who is to be told. */
+interface Listener {
+  readonly onAbort: () => void;
+}
+
 /**
  * A cancellation that costs next to nothing until somebody asks for its `AbortSignal`: making,
  * listening to and collecting one takes longer than a call that shares its request with others.
@@ -5,7 +10,9 @@
 export class Cancellation {
   #isAborted = false;
   #reason: unknown;
-  #callbacks: Set<() => void> | undefined;
+  /** Usually there is one at a time, and it needs no set. */
+  #listener: Listener | undefined;
+  #others: Set<Listener> | undefined;
   #controller: AbortController | undefined;
 
   get aborted(): boolean {
@@ -30,9 +37,11 @@ export class Cancellation {
     this.#isAborted = true;
     this.#reason = reason;
     this.#controller?.abort(reason);
-    const callbacks = this.#callbacks;
-    this.#callbacks = undefined;
-    if (callbacks !== undefined) for (const callback of callbacks) callback();
+    const [first, others] = [this.#listener, this.#others];
+    this.#listener = undefined;
+    this.#others = undefined;
+    first?.onAbort();
+    if (others !== undefined) for (const { onAbort } of others) onAbort();
   }
 
   /** Calls back once, at once if it is aborted already; returns the function that stops it. It must not throw. */
@@ -41,10 +50,9 @@ export class Cancellation {
       callback();
       return () => undefined;
     }
-    const own = () => callback();
-    this.#callbacks ??= new Set();
-    this.#callbacks.add(own);
-    return () => this.#callbacks?.delete(own);
+    const listener = { onAbort: callback };
+    this.#add(listener);
+    return () => this.#remove(listener);
   }
 
   throwIfAborted(): void {
@@ -54,17 +62,33 @@ export class Cancellation {
   /** The promise's result, or the reason, whichever comes first. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const stop = this.onAbort(() => reject(this.#reason));
+      const listener = { onAbort: () => reject(this.#reason) };
+      if (this.#isAborted) listener.onAbort();
+      else this.#add(listener);
       promise.then(
         (value) => {
-          stop();
+          this.#remove(listener);
           resolve(value);
         },
         (error: unknown) => {
-          stop();
+          this.#remove(listener);
           reject(error);
         },
       );
     });
+  }
+
+  #add(listener: Listener): void {
+    if (this.#listener === undefined && this.#others === undefined) {
+      this.#listener = listener;
+      return;
+    }
+    this.#others ??= new Set();
+    this.#others.add(listener);
+  }
+
+  #remove(listener: Listener): void {
+    if (this.#listener === listener) this.#listener = undefined;
+    else this.#others?.delete(listener);
   }
 }

@@ -90,6 +90,8 @@ export class EtcdClient implements CoordClient {
       options,
       logger: this.#logger,
       borrowSession: (kind, ttlMs, wait) => this.#borrowSession(kind, ttlMs, wait),
+      borrowOpenSession: (kind, ttlMs, renewIntervalMs) =>
+        this.#closing ? undefined : this.#pool.borrowOpen(kind, ttlMs, renewIntervalMs),
     };
   }
 

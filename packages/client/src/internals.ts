@@ -29,6 +29,8 @@ export interface ClientInternals {
    * @param options their signal is only looked at when there is something to wait for
    */
   borrowSession(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef>;
+  /** The same at once, where that session is open already: undefined otherwise, also when the client is closed. */
+  borrowOpenSession(kind: string, ttlMs: number, renewIntervalMs?: number): SessionRef | undefined;
 }
 
 export const INTERNALS: unique symbol = Symbol.for('@coord/client.internals');

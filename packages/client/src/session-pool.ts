@@ -25,18 +25,24 @@ export class SessionPool {
     this.#open = open;
   }
 
-  async borrow(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef> {
+  /** Borrows one that is open. @returns undefined when there is none */
+  borrowOpen(kind: string, ttlMs: number, renewIntervalMs?: number): SessionRef | undefined {
     assertValid(checkTtlMs([], 'ttlMs', ttlMs));
-    const seconds = wholeSeconds(ttlMs);
-    const key = `${kind}:${seconds}:${options?.renewIntervalMs ?? ''}`;
-    const wanted = { ttlMs: seconds * 1_000, renewIntervalMs: options?.renewIntervalMs };
+    const key = keyOf(kind, wholeSeconds(ttlMs), renewIntervalMs);
     const present = this.#shared.get(key);
-    if (present?.session?.state === 'alive') {
-      // Usually it is there, and nobody has to wait.
-      present.references++;
-      clearTimeout(present.idle);
-      return this.#reference(key, present, present.session);
-    }
+    if (present?.session?.state !== 'alive') return undefined;
+    present.references++;
+    clearTimeout(present.idle);
+    return this.#reference(key, present, present.session);
+  }
+
+  async borrow(kind: string, ttlMs: number, options?: BorrowOptions): Promise<SessionRef> {
+    const { renewIntervalMs } = options ?? {};
+    const present = this.borrowOpen(kind, ttlMs, renewIntervalMs);
+    if (present !== undefined) return present;
+    const seconds = wholeSeconds(ttlMs);
+    const key = keyOf(kind, seconds, renewIntervalMs);
+    const wanted = { ttlMs: seconds * 1_000, renewIntervalMs };
     using wait = new Wait(options, `session for ${kind}`);
     for (;;) {
       const shared = this.#sharedFor(key, wanted);
@@ -108,4 +114,8 @@ export class SessionPool {
     clearTimeout(shared.idle);
     if (this.#shared.get(key) === shared) this.#shared.delete(key);
   }
+}
+
+function keyOf(kind: string, seconds: number, renewIntervalMs: number | undefined): string {
+  return `${kind}:${seconds}:${renewIntervalMs ?? ''}`;
 }

@@ -14,7 +14,6 @@ export class Wait implements Disposable {
   /** Ends the wait before its time, with whatever reason. */
   readonly cancellation = new Cancellation();
   readonly #caller: AbortSignal | undefined;
-  readonly #onAbort = () => this.#abort(this.#abortedError());
   readonly #what: string;
   readonly #expiresAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
@@ -30,7 +29,7 @@ export class Wait implements Disposable {
     this.#caller = options?.signal;
     if (this.#caller?.aborted) throw this.#abortedError();
     manyMayListen(this.#caller);
-    this.#caller?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#caller?.addEventListener('abort', this, { once: true });
     const timeoutMs = options?.timeoutMs;
     this.#expiresAt = timeoutMs === undefined ? Number.POSITIVE_INFINITY : monotonicNow() + timeoutMs;
     if (timeoutMs !== undefined) {
@@ -73,7 +72,12 @@ export class Wait implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#caller?.removeEventListener('abort', this.#onAbort);
+    this.#caller?.removeEventListener('abort', this);
+  }
+
+  /** The caller aborts. */
+  handleEvent(): void {
+    this.#abort(this.#abortedError());
   }
 
   #abort(error: CoordError): void {

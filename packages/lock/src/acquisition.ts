@@ -10,7 +10,7 @@ import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
 import {
   type Attempt,
-  ensureFresh,
+  isStale,
   lostItsPlace,
   type Prepared,
   type Strategy,
@@ -94,9 +94,7 @@ export function acquireInTurn<C extends Contender>(
       } finally {
         following?.stop();
       }
-      await ensureFresh(session, () =>
-        persistently(() => session.keepAlive({ signal: ended.signal }), ended),
-      );
+      if (isStale(session)) await persistently(() => session.keepAlive({ signal: ended.signal }), ended);
     },
   };
   return untilSessionHolds(support, request, strategy, prepared);
@@ -115,7 +113,7 @@ export function acquireIfFree<C extends Contender>(
       if (!result.entered) {
         throw new LockConflictError(request.name, result.holder && holderOf(result.holder));
       }
-      await ensureFresh(session, () => session.keepAlive({ signal: ended.signal }));
+      if (isStale(session)) await session.keepAlive({ signal: ended.signal });
     },
   });
 }

@@ -6,6 +6,8 @@ import type { LockSupport } from './lock-support.js';
 
 /** How to come by a lock of some kind. */
 export interface Acquire<G extends Grant, L extends HeldLock> {
+  /** The caller's wait. @throws {ValidationError} for bad input, before anything else happens */
+  wait(): Wait;
   /** @param stop ends the attempt with its reason */
   win(stop: Cancellation): Promise<G>;
   /** @param held where the lock is for as long as it is held */
@@ -23,12 +25,9 @@ export class Acquisitions {
     this.#support = support;
   }
 
-  /**
-   * One acquisition, which `close` ends and waits for.
-   * @param wait the caller's; disposed at the end
-   */
-  run<G extends Grant, L extends HeldLock>(name: string, wait: Wait, acquire: Acquire<G, L>): Promise<L> {
-    return this.#support.background.own(this.#run(name, wait, acquire));
+  /** One acquisition, which `close` ends and waits for. */
+  run<G extends Grant, L extends HeldLock>(name: string, acquire: Acquire<G, L>): Promise<L> {
+    return this.#support.background.own(this.#run(name, acquire));
   }
 
   async close(options?: WaitOptions): Promise<void> {
@@ -54,18 +53,14 @@ export class Acquisitions {
     this.#support.queueWatches.close();
   }
 
-  async #run<G extends Grant, L extends HeldLock>(
-    name: string,
-    wait: Wait,
-    { win, make }: Acquire<G, L>,
-  ): Promise<L> {
+  async #run<G extends Grant, L extends HeldLock>(name: string, acquire: Acquire<G, L>): Promise<L> {
+    const wait = acquire.wait();
     const startedAt = monotonicNow();
     const { cancellation: stop } = wait;
     this.#acquiring.add(stop);
     try {
       if (this.#closing !== undefined) throw closedError();
-      const grant = await win(stop);
-      const lock = make(grant, this.#held);
+      const lock = acquire.make(await acquire.win(stop), this.#held);
       if (stop.aborted) {
         // Won in the very moment in which it was given up.
         void lock[Symbol.asyncDispose]();
@@ -83,6 +78,7 @@ export class Acquisitions {
   }
 
   #log(key: string, startedAt: number, outcome: string, token?: bigint): void {
+    if (!this.#support.logsDebug) return;
     this.#support.logger.debug('lock acquire', {
       key,
       outcome,

@@ -1,6 +1,6 @@
 import { ClosedError } from '@coord/client';
 import { type Backoff, type CoordLogger, monotonicNow } from '@coord/client/internal';
-import { persist } from './persist.js';
+import { persistAfter } from './persist.js';
 
 /** Something to be removed from etcd. */
 export interface Leaving {
@@ -21,7 +21,14 @@ export type Left = 'removed' | 'gone' | 'left-to-lease';
 export class Background {
   readonly #logger: CoordLogger;
   readonly #backoff: Backoff;
-  readonly #running = new Set<Promise<unknown>>();
+  #running = 0;
+  /** Those who wait until nothing is left to do. */
+  #onSettled: (() => void)[] = [];
+  readonly #onEnd = () => {
+    this.#running--;
+    if (this.#running > 0) return;
+    for (const settled of this.#onSettled.splice(0)) settled();
+  };
 
   constructor(logger: CoordLogger, backoff: Backoff) {
     this.#logger = logger;
@@ -30,41 +37,40 @@ export class Background {
 
   /** Removes a key for good. Never rejects. */
   remove(leaving: Leaving): Promise<Left> {
-    return this.own(this.#remove(leaving));
+    // Deleting the key now would only shorten the time that a holder who has just lost it has to stop.
+    if (leaving.isMoot()) return Promise.resolve('left-to-lease');
+    const startedAt = monotonicNow();
+    return this.own(
+      leaving.leave().then(howItLeft, (error: unknown) => this.#removeAfter(error, leaving, startedAt)),
+    );
   }
 
   /** Lets `settled` wait for an operation; its outcome is for the caller. */
   own<T>(operation: Promise<T>): Promise<T> {
-    const settled = operation
-      .catch(() => undefined)
-      .then(() => {
-        this.#running.delete(settled);
-      });
-    this.#running.add(settled);
+    this.#running++;
+    operation.then(this.#onEnd, this.#onEnd);
     return operation;
   }
 
   /** Resolves when nothing is left to do. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#onSettled.push(resolve));
   }
 
-  async #remove(leaving: Leaving): Promise<Left> {
-    // Deleting the key now would only shorten the time that a holder who has just lost it has to stop.
-    if (leaving.isMoot()) return 'left-to-lease';
-    const startedAt = monotonicNow();
+  async #removeAfter(failure: unknown, leaving: Leaving, startedAt: number): Promise<Left> {
     let failures = 0;
+    const isWorthRepeating = (error: unknown) => !leaving.isMoot() && !(error instanceof ClosedError);
     try {
-      const removed = await persist(() => leaving.leave(), {
+      const removed = await persistAfter(failure, () => leaving.leave(), {
         backoff: this.#backoff,
-        isWorthRepeating: (error) => !leaving.isMoot() && !(error instanceof ClosedError),
+        isWorthRepeating,
         onFailure: (error) => {
           failures += 1;
           if (failures === 1)
             this.#logger.warn('lock key not removed yet, trying on', { key: leaving.name, error });
         },
       });
-      return removed ? 'removed' : 'gone';
+      return howItLeft(removed);
     } catch (error) {
       this.#logger.warn('lock key left to its lease', {
         key: leaving.name,
@@ -74,4 +80,8 @@ export class Background {
       return 'left-to-lease';
     }
   }
+}
+
+function howItLeft(removed: boolean): Left {
+  return removed ? 'removed' : 'gone';
 }

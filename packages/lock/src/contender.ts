@@ -61,7 +61,7 @@ export class Contender extends QueueEntry {
   /** Joins the queue at its end. */
   async join(): Promise<Standing> {
     const joined = await this.enqueue({ reads: this.#readsToJoin() });
-    if (joined.entered) return this.#standingOf(joined);
+    if (joined.entered) return this.#standingOf(joined) ?? (await this.verify());
     const [key] = this.#place.etcdKeys;
     throw new NotFoundError(`key ${key} can not join its queue any more`, { key, outcome: 'unknown' });
   }
@@ -73,7 +73,7 @@ export class Contender extends QueueEntry {
    */
   async handOver(next: Contender): Promise<{ left: boolean; standing: Standing | undefined }> {
     const { left, joined } = await this.leaveTo(next, next.#readsToJoin());
-    return { left, standing: joined && (await next.#standingOf(joined)) };
+    return { left, standing: joined && (next.#standingOf(joined) ?? (await next.verify())) };
   }
 
   /** Takes the lock if nobody is before it, and otherwise leaves no trace. */
@@ -111,11 +111,11 @@ export class Contender extends QueueEntry {
     };
   }
 
-  /** Where it stands by the answers to `#readsToJoin`; it looks again if there are none. */
-  async #standingOf({ answers }: Enqueued): Promise<Standing> {
+  /** Where it stands by the answers to `#readsToJoin`; undefined if there are none. */
+  #standingOf({ answers }: Enqueued): Standing | undefined {
     const { lanes, holderLane } = this.#place;
     const queues = answers?.slice(0, lanes.length) ?? [];
-    if (queues.length < lanes.length) return this.verify();
+    if (queues.length < lanes.length) return undefined;
     const ahead = queues.flatMap(({ kvs }) => kvs.filter((kv) => kv.createRevision < this.token));
     const isComplete = queues.every(({ more }) => !more);
     const count = queues.reduce((sum, queue, i) => sum + queue.count - this.#ownUnder(lanes[i] ?? ''), 0);

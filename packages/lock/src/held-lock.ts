@@ -34,8 +34,7 @@ export class HeldLock implements Lock {
   readonly #hold: Hold;
   readonly #lease: LockLease;
   #guard: KeyGuard;
-  readonly #onLeft: Grant['onLeft'];
-  readonly #handOver: Grant['handOver'];
+  readonly #grant: Grant;
   readonly #held: Set<HeldLock>;
   readonly #heldSince = monotonicNow();
   #state: State = { type: 'held' };
@@ -48,11 +47,11 @@ export class HeldLock implements Lock {
   #isConverting = false;
 
   /** @param held the lock is in this set for as long as it is held */
-  constructor(support: LockSupport, { hold, refs, handOver, onLeft }: Grant, held: Set<HeldLock>) {
+  constructor(support: LockSupport, grant: Grant, held: Set<HeldLock>) {
+    const { hold, refs } = grant;
     this.#support = support;
     this.#hold = hold;
-    this.#onLeft = onLeft;
-    this.#handOver = handOver;
+    this.#grant = grant;
     this.#held = held;
     held.add(this);
     this.key = hold.name;
@@ -206,7 +205,7 @@ export class HeldLock implements Lock {
   #passOn(why: string): Grant {
     this.#state = { type: 'released', left: Promise.resolve('removed'), why };
     this.#end();
-    return { hold: this.#hold, refs: this.#lease.take(), onLeft: this.#onLeft };
+    return { hold: this.#hold, refs: this.#lease.take(), onLeft: () => this.#grant.onLeft?.() };
   }
 
   #newGuard(): KeyGuard {
@@ -222,10 +221,12 @@ export class HeldLock implements Lock {
   #startRelease(): Promise<Left> {
     if (this.#state.type === 'released') return this.#state.left;
     if (!this.#checkClock()) return Promise.reject(this.#notHeldError());
-    const left = this.#handOver?.(() => this.#lease.isGone) ?? this.#leave();
-    void left.then(() => this.#left());
+    const left = this.#grant.handOver?.(() => this.#lease.isGone) ?? this.#leave();
     this.#state = { type: 'released', left, why: 'it was released' };
-    void left.then((how) => this.#log('debug', 'lock released', { outcome: how }));
+    void left.then((how) => {
+      this.#left();
+      this.#log('debug', 'lock released', { outcome: how });
+    });
     this.#end();
     return left;
   }
@@ -250,7 +251,7 @@ export class HeldLock implements Lock {
   }
 
   #left(): void {
-    this.#onLeft?.();
+    this.#grant.onLeft?.();
     this.#lease.drop();
   }
 
@@ -292,6 +293,7 @@ export class HeldLock implements Lock {
   }
 
   #log(level: 'debug' | 'warn', message: string, fields: Record<string, unknown>): void {
+    if (level === 'debug' && !this.#support.logsDebug) return;
     this.#support.logger[level](message, {
       key: this.key,
       fencingToken: this.fencingToken.toString(),

@@ -36,7 +36,7 @@ export interface Grant<H extends Hold = Hold> {
    * @param isMoot whether no lease is alive any more that could keep it
    * @returns undefined when there is nothing, and nothing was done
    */
-  readonly handOver?: ((isMoot: () => boolean) => Promise<Left> | undefined) | undefined;
+  handOver?(isMoot: () => boolean): Promise<Left> | undefined;
   /** Called once the hold has been left, or has gone with its lease. */
-  readonly onLeft?: (() => void) | undefined;
+  onLeft?(): void;
 }

@@ -22,10 +22,11 @@ interface Waiting<P> {
   onTurn(): void;
 }
 
+/** Those of one name: the one whose turn it is, and behind it, in the order in which they came, the others. */
 interface LocalLine<P extends Prepared> {
-  turn: Turn<P>;
-  /** In the order in which they came. */
-  readonly waiting: Set<Waiting<P>>;
+  turn: LocalTurn<P>;
+  /** Absent while there was none: so it is for nearly every lock. */
+  waiting: Set<Waiting<P>> | undefined;
 }
 
 /**
@@ -40,7 +41,7 @@ export class LocalQueue<P extends Prepared> {
     const line = this.#lines.get(name);
     return line === undefined
       ? { ahead: 0, holder: undefined }
-      : { ahead: line.waiting.size + 1, holder: line.turn.holder() };
+      : { ahead: (line.waiting?.size ?? 0) + 1, holder: line.turn.holder() };
   }
 
   /** Takes the turn if nobody has it. */
@@ -53,61 +54,79 @@ export class LocalQueue<P extends Prepared> {
     const line = this.#lines.get(name);
     if (line === undefined) return this.#open(name);
     return new Promise((resolve, reject) => {
-      const waiting: Waiting<P> = {
+      if (stop.aborted) return reject(stop.reason);
+      line.waiting ??= new Set();
+      const { waiting } = line;
+      const own: Waiting<P> = {
         prepared,
         onTurn: () => {
           stopListening();
-          line.turn = this.#newTurn(name, line);
+          line.turn = new LocalTurn(this, name);
           resolve(line.turn);
         },
       };
       const onAbort = () => {
-        const wasNext = first(line.waiting) === waiting;
-        line.waiting.delete(waiting);
-        if (wasNext) first(line.waiting)?.prepared.prepare();
+        const wasNext = first(waiting) === own;
+        waiting.delete(own);
+        if (wasNext) first(waiting)?.prepared.prepare();
         reject(stop.reason);
       };
-      if (stop.aborted) return reject(stop.reason);
-      line.waiting.add(waiting);
+      waiting.add(own);
       const stopListening = stop.onAbort(onAbort);
-      if (line.waiting.size === 1) prepared.prepare();
+      if (waiting.size === 1) prepared.prepare();
     });
   }
 
   #open(name: string): Turn<P> {
-    const waiting = new Set<Waiting<P>>();
-    const turn = this.#newTurn(name, { waiting });
-    this.#lines.set(name, { turn, waiting });
+    const turn = new LocalTurn<P>(this, name);
+    this.#lines.set(name, { turn, waiting: undefined });
     return turn;
   }
 
-  #newTurn(name: string, { waiting }: Pick<LocalLine<P>, 'waiting'>): Turn<P> {
-    let left = false;
-    return {
-      holder: () => undefined,
-      get next() {
-        return left ? undefined : first(waiting)?.prepared;
-      },
-      leave: () => {
-        if (left) return;
-        left = true;
-        this.#passOn(name, waiting);
-      },
-    };
+  /** What the next one in line has got ready, for the one whose turn it is. */
+  nextAfter(turn: LocalTurn<P>, name: string): P | undefined {
+    const line = this.#lines.get(name);
+    return line?.turn === turn ? first(line.waiting)?.prepared : undefined;
   }
 
-  #passOn(name: string, waiting: Set<Waiting<P>>): void {
-    const next = first(waiting);
+  /** Ends a turn; nothing happens if it has ended before. */
+  leave(turn: LocalTurn<P>, name: string): void {
+    const line = this.#lines.get(name);
+    if (line?.turn !== turn) return;
+    const next = first(line.waiting);
     if (next === undefined) {
       this.#lines.delete(name);
       return;
     }
-    waiting.delete(next);
+    line.waiting?.delete(next);
     next.onTurn();
-    first(waiting)?.prepared.prepare();
+    first(line.waiting)?.prepared.prepare();
   }
 }
 
-function first<T>(set: ReadonlySet<T>): T | undefined {
-  return set.values().next().value;
+class LocalTurn<P extends Prepared> implements Turn<P> {
+  holder: () => LockHolder | undefined = nobody;
+  readonly #queue: LocalQueue<P>;
+  readonly #name: string;
+
+  constructor(queue: LocalQueue<P>, name: string) {
+    this.#queue = queue;
+    this.#name = name;
+  }
+
+  get next(): P | undefined {
+    return this.#queue.nextAfter(this, this.#name);
+  }
+
+  leave(): void {
+    this.#queue.leave(this, this.#name);
+  }
+}
+
+function nobody(): undefined {
+  return undefined;
+}
+
+function first<T>(set: ReadonlySet<T> | undefined): T | undefined {
+  return set?.values().next().value;
 }

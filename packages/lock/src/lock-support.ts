@@ -12,7 +12,11 @@ export interface LockSupport {
   readonly requestTimeoutMs: number;
   readonly background: Background;
   readonly queueWatches: QueueWatches;
+  /** Whether lines of level `debug` are read by anybody. */
+  readonly logsDebug: boolean;
   borrowSession(ttlMs: number, options?: Pick<WaitOptions, 'signal'>): Promise<SessionRef>;
+  /** The same at once, where the session is open: so it is for nearly every lock. */
+  borrowOpenSession(ttlMs: number): SessionRef | undefined;
 }
 
 export function createLockSupport(
@@ -20,12 +24,13 @@ export function createLockSupport(
   { renewIntervalMs }: Pick<ResolvedLockConfig, 'renewIntervalMs'>,
 ): LockSupport {
   const internals = internalsOf(client);
-  const { retry: backoff, requestTimeoutMs } = internals.options;
+  const { retry: backoff, requestTimeoutMs, logger, logLevel } = internals.options;
   return {
     client,
     logger: internals.logger,
     backoff,
     requestTimeoutMs,
+    logsDebug: logger !== undefined && logLevel === 'debug',
     background: new Background(internals.logger, backoff),
     queueWatches: new QueueWatches(client),
     borrowSession: (ttlMs, options) =>
@@ -36,5 +41,6 @@ export function createLockSupport(
           return options?.signal;
         },
       }),
+    borrowOpenSession: (ttlMs) => internals.borrowOpenSession('lock', ttlMs, renewIntervalMs),
   };
 }

@@ -44,18 +44,21 @@ export class MultiLocks {
     }
     const progress: Progress = {};
     const title = titleOf(names);
-    const wait = waitInQueue(title, options, () => progress);
-    const win = (stop: Cancellation) =>
-      acquireInTurn(this.#support, this.#request(names, options, stop), progress);
-    return this.#acquisitions.run(title, wait, { win, make: this.#maker(names) });
+    return this.#acquisitions.run(title, {
+      wait: () => waitInQueue(title, options, () => progress),
+      win: (stop) => acquireInTurn(this.#support, this.#request(names, options, stop), progress),
+      make: this.#maker(names),
+    });
   }
 
   async tryAcquire(keys: readonly string[], options?: AcquireOptions): Promise<HeldMultiLock> {
     const names = this.#names(keys, options);
     const title = titleOf(names);
-    const wait = waitForAnswer(title, options, this.#support.requestTimeoutMs);
-    const win = (stop: Cancellation) => acquireIfFree(this.#support, this.#request(names, options, stop));
-    return this.#acquisitions.run(title, wait, { win, make: this.#maker(names) });
+    return this.#acquisitions.run(title, {
+      wait: () => waitForAnswer(title, options, this.#support.requestTimeoutMs),
+      win: (stop) => acquireIfFree(this.#support, this.#request(names, options, stop)),
+      make: this.#maker(names),
+    });
   }
 
   #maker(names: Names): (grant: Grant, held: Set<HeldLock>) => HeldMultiLock {

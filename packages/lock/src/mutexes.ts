@@ -1,4 +1,4 @@
-import type { Cancellation, Wait } from '@coord/client/internal';
+import type { Cancellation } from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import {
   type AcquisitionRequest,
@@ -10,16 +10,21 @@ import {
 import type { Acquisitions } from './acquisitions.js';
 import { Contender } from './contender.js';
 import { LockConflictError } from './errors.js';
-import { handOver } from './hand-over.js';
 import { Heir } from './heir.js';
 import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf, holderOf, type LockHolder } from './holder.js';
-import { LocalQueue, type Turn } from './local-queue.js';
+import { LocalQueue } from './local-queue.js';
 import { mutexPlace, queuePrefix } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
+import { MutexGrant } from './mutex-grant.js';
 import { type AcquireOptions, checkAcquire, type ResolvedLockConfig } from './options.js';
 import { assertNotOwnHold } from './self-deadlock.js';
+
+interface MutexRequest extends AcquisitionRequest<Contender> {
+  /** The value of our key. */
+  readonly description: string;
+}
 
 /** The mutexes of one `createLocks`: its callers wait in a line of their own before the queue in etcd. */
 export class Mutexes {
@@ -35,22 +40,16 @@ export class Mutexes {
   }
 
   /** @see DistributedLock.acquire */
-  async acquire(key: string, options?: AcquireOptions, progress: Progress = {}): Promise<HeldLock> {
-    checkAcquire(key, options, this.#config);
-    if (options?.allowNested !== true)
-      assertNotOwnHold(this.#support.client, queuePrefix(this.#config, key), key);
-    const wait = waitInQueue(key, options, () => this.view(key, progress));
-    return this.#run(key, wait, async (stop) => {
-      progress.ahead = this.#queue.view(key).ahead || undefined;
-      const description = describeSelf(options?.purpose);
-      const request = this.#request(key, options, stop, description);
-      const heir = new Heir(() => prepareContender(this.#support, request));
-      const turn = await this.#queue.enter(key, stop, heir).catch((error: unknown) => {
-        heir.discard();
-        throw error;
-      });
-      turn.holder = () => progress.holder;
-      return this.#win(turn, description, acquireInTurn(this.#support, request, progress, heir.take()));
+  acquire(key: string, options?: AcquireOptions, progress: Progress = {}): Promise<HeldLock> {
+    return this.#acquisitions.run(key, {
+      wait: () => {
+        checkAcquire(key, options, this.#config);
+        if (options?.allowNested !== true)
+          assertNotOwnHold(this.#support.client, queuePrefix(this.#config, key), key);
+        return waitInQueue(key, options, () => this.view(key, progress));
+      },
+      win: (stop) => this.#winInTurn(this.#request(key, options, stop), progress),
+      make: this.#make,
     });
   }
 
@@ -60,34 +59,26 @@ export class Mutexes {
   }
 
   /** @see DistributedLock.tryAcquire */
-  async tryAcquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
-    checkAcquire(key, options, this.#config);
-    const wait = waitForAnswer(key, options, this.#support.requestTimeoutMs);
-    return this.#run(key, wait, async (stop) => {
-      const turn = this.#queue.tryEnter(key);
-      // Others of this client hold it or wait for it, so it is not free.
-      if (turn === undefined) throw new LockConflictError(key, await this.#readHolder(key, stop.signal));
-      const description = describeSelf(options?.purpose);
-      const request = this.#request(key, options, stop, description);
-      return this.#win(turn, description, acquireIfFree(this.#support, request));
+  tryAcquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
+    return this.#acquisitions.run(key, {
+      wait: () => {
+        checkAcquire(key, options, this.#config);
+        return waitForAnswer(key, options, this.#support.requestTimeoutMs);
+      },
+      win: (stop) => this.#winIfFree(this.#request(key, options, stop)),
+      make: this.#make,
     });
   }
 
-  #run(key: string, wait: Wait, win: (stop: Cancellation) => Promise<Grant>): Promise<HeldLock> {
-    const make = (grant: Grant, held: Set<HeldLock>) => new HeldLock(this.#support, grant, held);
-    return this.#acquisitions.run(key, wait, { win, make });
-  }
+  readonly #make = (grant: Grant, held: Set<HeldLock>) => new HeldLock(this.#support, grant, held);
 
-  #request(
-    name: string,
-    options: AcquireOptions | undefined,
-    stop: Cancellation,
-    description: string,
-  ): AcquisitionRequest<Contender> {
+  #request(name: string, options: AcquireOptions | undefined, stop: Cancellation): MutexRequest {
+    const description = describeSelf(options?.purpose);
     return {
       name,
       ttlMs: options?.ttlMs ?? this.#config.defaultTtlMs,
       stop,
+      description,
       contender: (session) => {
         const place = mutexPlace(this.#config, name, session.leaseId);
         return new Contender(this.#support, place, session, description);
@@ -95,21 +86,36 @@ export class Mutexes {
     };
   }
 
-  /** Passes the turn on when the acquisition fails, or else when the lock has been left. */
-  async #win(turn: Turn<Heir>, description: string, acquisition: Promise<Grant<Contender>>): Promise<Grant> {
+  async #winInTurn(request: MutexRequest, progress: Progress): Promise<Grant> {
+    const { name, stop } = request;
+    let heir: Heir | undefined;
+    let turn = this.#queue.tryEnter(name);
+    if (turn === undefined) {
+      progress.ahead = this.#queue.view(name).ahead;
+      heir = new Heir(() => prepareContender(this.#support, request));
+      turn = await this.#queue.enter(name, stop, heir).catch((error: unknown) => {
+        heir?.discard();
+        throw error;
+      });
+    }
+    turn.holder = () => progress.holder;
     try {
-      const grant = await acquisition;
-      const own = { key: grant.hold.etcdKeys[0], createRevision: grant.hold.token };
-      turn.holder = () => holderOf({ ...own, value: Buffer.from(description) });
-      return {
-        ...grant,
-        onLeft: () => turn.leave(),
-        handOver: (isMoot) => {
-          const left = handOver(this.#support, grant.hold, turn.next, isMoot);
-          if (left !== undefined) turn.leave();
-          return left;
-        },
-      };
+      const grant = await acquireInTurn(this.#support, request, progress, heir?.take());
+      return new MutexGrant(this.#support, grant, turn, request.description);
+    } catch (error) {
+      turn.leave();
+      throw error;
+    }
+  }
+
+  async #winIfFree(request: MutexRequest): Promise<Grant> {
+    const { name, stop } = request;
+    const turn = this.#queue.tryEnter(name);
+    // Others of this client hold it or wait for it, so it is not free.
+    if (turn === undefined) throw new LockConflictError(name, await this.#readHolder(name, stop.signal));
+    try {
+      const grant = await acquireIfFree(this.#support, request);
+      return new MutexGrant(this.#support, grant, turn, request.description);
     } catch (error) {
       turn.leave();
       throw error;

@@ -9,7 +9,7 @@ import type { PermitEntry } from './permit-entry.js';
 import { persist } from './persist.js';
 import type { SemaphoreState } from './semaphore-state.js';
 import type { Follower } from './semaphore-watch.js';
-import { type Attempt, ensureFresh, lostItsPlace, untilSessionHolds } from './session-attempts.js';
+import { type Attempt, isStale, lostItsPlace, untilSessionHolds } from './session-attempts.js';
 
 export interface PermitAttempt extends Attempt {
   entry(session: Session): PermitEntry;
@@ -55,9 +55,7 @@ export function acquirePermits(
         });
         await ended.race(granted).finally(() => stop());
       }
-      await ensureFresh(session, () =>
-        persistently(() => session.keepAlive({ signal: ended.signal }), ended),
-      );
+      if (isStale(session)) await persistently(() => session.keepAlive({ signal: ended.signal }), ended);
     },
   });
 }
@@ -72,7 +70,7 @@ export function takePermits(support: LockSupport, attempt: PermitAttempt): Promi
       if (inTheWay !== undefined) {
         throw new LockConflictError(attempt.name, inTheWay.oldest && holderOf(inTheWay.oldest));
       }
-      await ensureFresh(session, () => session.keepAlive({ signal: ended.signal }));
+      if (isStale(session)) await session.keepAlive({ signal: ended.signal });
     },
   });
 }

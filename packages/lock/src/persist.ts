@@ -17,18 +17,31 @@ export interface PersistOptions {
 }
 
 /** Repeats an operation with backoff for as long as etcd is out of reach and the signal allows. */
-export async function persist<T>(operation: () => Promise<T>, options: PersistOptions): Promise<T> {
-  const { signal, backoff, onFailure, isWorthRepeating = isUnreachable } = options;
+export function persist<T>(operation: () => Promise<T>, options: PersistOptions): Promise<T> {
+  const { signal } = options;
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  // Nearly always the first attempt succeeds, and should cost no more than the operation.
+  return operation().catch((error: unknown) => persistAfter(error, operation, options));
+}
+
+/** The same, when the first attempt has failed already. */
+export async function persistAfter<T>(
+  failure: unknown,
+  operation: () => Promise<T>,
+  { signal, backoff, onFailure, isWorthRepeating = isUnreachable }: PersistOptions,
+): Promise<T> {
+  let error = failure;
   for (let failures = 1; ; failures++) {
+    if (signal?.aborted) throw signal.reason;
+    if (!isWorthRepeating(error)) throw error;
+    onFailure?.(error);
+    const ended = signal instanceof Cancellation ? signal.signal : signal;
+    await delay(backoffDelayMs(failures, backoff), ended).catch(() => undefined);
     if (signal?.aborted) throw signal.reason;
     try {
       return await operation();
-    } catch (error) {
-      if (signal?.aborted) throw signal.reason;
-      if (!isWorthRepeating(error)) throw error;
-      onFailure?.(error);
+    } catch (again) {
+      error = again;
     }
-    const ended = signal instanceof Cancellation ? signal.signal : signal;
-    await delay(backoffDelayMs(failures, backoff), ended).catch(() => undefined);
   }
 }

@@ -96,8 +96,10 @@ export class QueueEntry implements Hold {
   }
 
   /** Writes its keys, all or none. */
-  async enqueue(request: Enqueue): Promise<Enqueued> {
-    if (this.#isLeaving) throw new AbortedError(`${this.keys.etcdKeys[0]} has been given up`);
+  enqueue(request: Enqueue): Promise<Enqueued> {
+    if (this.#isLeaving) {
+      return Promise.reject(new AbortedError(`${this.keys.etcdKeys[0]} has been given up`));
+    }
     const enqueueing = this.#enqueue(request);
     this.#enqueueing = enqueueing;
     return enqueueing;
@@ -123,7 +125,7 @@ export class QueueEntry implements Hold {
   async leave(): Promise<boolean> {
     this.#isLeaving = true;
     // Only its outcome can say what there is to remove.
-    await this.#enqueueing?.catch(() => undefined);
+    if (this.#own === undefined) await this.#enqueueing?.catch(() => undefined);
     const withAbortMark = this.#enqueues.outcomeLost;
     try {
       return await this.#remove({ withAbortMark });

@@ -1,4 +1,4 @@
-import type { Cancellation, Wait } from '@coord/client/internal';
+import type { Cancellation } from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
 import type { Acquisitions } from './acquisitions.js';
@@ -42,30 +42,37 @@ export class ReadWriteLocks {
   readonly #makeRead: Make<HeldReadLock> = (grant, held) => new HeldReadLock(this.#support, grant, held);
   readonly #makeWrite: Make<HeldWriteLock> = (grant, held) => new HeldWriteLock(this.#support, grant, held);
 
-  async #acquire<L extends HeldLock>(
+  #acquire<L extends HeldLock>(
     key: string,
     options: AcquireOptions | undefined,
     mode: 'read' | 'write',
     make: Make<L>,
   ): Promise<L> {
-    checkAcquire(key, options);
     const progress: Progress = {};
-    const wait: Wait = waitInQueue(key, options, () => progress);
-    const win = (stop: Cancellation) =>
-      acquireInTurn(this.#support, this.#request(key, options, mode, stop), progress);
-    return this.#acquisitions.run(key, wait, { win, make });
+    return this.#acquisitions.run(key, {
+      wait: () => {
+        checkAcquire(key, options);
+        return waitInQueue(key, options, () => progress);
+      },
+      win: (stop) => acquireInTurn(this.#support, this.#request(key, options, mode, stop), progress),
+      make,
+    });
   }
 
-  async #tryAcquire<L extends HeldLock>(
+  #tryAcquire<L extends HeldLock>(
     key: string,
     options: AcquireOptions | undefined,
     mode: 'read' | 'write',
     make: Make<L>,
   ): Promise<L> {
-    checkAcquire(key, options);
-    const wait = waitForAnswer(key, options, this.#support.requestTimeoutMs);
-    const win = (stop: Cancellation) => acquireIfFree(this.#support, this.#request(key, options, mode, stop));
-    return this.#acquisitions.run(key, wait, { win, make });
+    return this.#acquisitions.run(key, {
+      wait: () => {
+        checkAcquire(key, options);
+        return waitForAnswer(key, options, this.#support.requestTimeoutMs);
+      },
+      win: (stop) => acquireIfFree(this.#support, this.#request(key, options, mode, stop)),
+      make,
+    });
   }
 
   #request(

@@ -8,14 +8,14 @@ import { persist } from './persist.js';
 /** Changes of one hold take turns. */
 export class Turns {
   readonly #support: LockSupport;
-  #last: Promise<unknown> = Promise.resolve();
+  #last: Promise<unknown> | undefined;
 
   constructor(support: LockSupport) {
     this.#support = support;
   }
 
   take<T>(change: () => Promise<T>): Promise<T> {
-    const changed = this.#last.then(change);
+    const changed = (this.#last ?? Promise.resolve()).then(change);
     this.#last = this.#support.background.own(changed).catch(() => undefined);
     return changed;
   }

@@ -86,21 +86,29 @@ class EtcdSemaphore implements Semaphore {
     return this.#permits;
   }
 
-  async acquire(weight = 1, options?: AcquireOptions): Promise<Permit> {
-    this.#check(weight, options);
+  acquire(weight = 1, options?: AcquireOptions): Promise<Permit> {
     const progress: Progress = {};
-    const wait = waitInQueue(this.name, options, () => progress);
-    const { support } = this.#semaphores;
-    return this.#run(wait, weight, (stop) =>
-      acquirePermits(support, this.#attempt(weight, options, stop), progress),
-    );
+    const { support, acquisitions } = this.#semaphores;
+    return acquisitions.run(this.name, {
+      wait: () => {
+        this.#check(weight, options);
+        return waitInQueue(this.name, options, () => progress);
+      },
+      win: (stop) => acquirePermits(support, this.#attempt(weight, options, stop), progress),
+      make: this.#maker(weight),
+    });
   }
 
-  async tryAcquire(weight = 1, options?: AcquireOptions): Promise<Permit> {
-    this.#check(weight, options);
-    const { support } = this.#semaphores;
-    const wait = waitForAnswer(this.name, options, support.requestTimeoutMs);
-    return this.#run(wait, weight, (stop) => takePermits(support, this.#attempt(weight, options, stop)));
+  tryAcquire(weight = 1, options?: AcquireOptions): Promise<Permit> {
+    const { support, acquisitions } = this.#semaphores;
+    return acquisitions.run(this.name, {
+      wait: () => {
+        this.#check(weight, options);
+        return waitForAnswer(this.name, options, support.requestTimeoutMs);
+      },
+      win: (stop) => takePermits(support, this.#attempt(weight, options, stop)),
+      make: this.#maker(weight),
+    });
   }
 
   async setPermits(permits: number, options?: WaitOptions): Promise<void> {
@@ -119,10 +127,8 @@ class EtcdSemaphore implements Semaphore {
     support.logger.info('semaphore permits set', { key: this.name, permits });
   }
 
-  #run(wait: Wait, weight: number, win: (stop: Cancellation) => Promise<Grant>): Promise<HeldPermit> {
-    const { support, acquisitions } = this.#semaphores;
-    const make = (grant: Grant, held: Set<HeldLock>) => new HeldPermit(support, grant, held, weight);
-    return acquisitions.run(this.name, wait, { win, make });
+  #maker(weight: number): (grant: Grant, held: Set<HeldLock>) => HeldPermit {
+    return (grant, held) => new HeldPermit(this.#semaphores.support, grant, held, weight);
   }
 
   #attempt(weight: number, options: AcquireOptions | undefined, stop: Cancellation): PermitAttempt {

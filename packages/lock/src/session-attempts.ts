@@ -15,6 +15,7 @@ export interface Attempt {
 }
 
 export interface Strategy<E extends QueueEntry> {
+  /** Borrows a session that is to be opened first. */
   borrow(): Promise<SessionRef>;
   /** A new entry, which has not written anything yet. */
   enter(session: Session): E;
@@ -40,11 +41,23 @@ export async function untilSessionHolds<E extends QueueEntry>(
 ): Promise<Grant<E>> {
   for (let attempt = 1; ; attempt++) {
     const next = attempt === 1 ? prepared : undefined;
-    const grant = await tryWith(next ?? (await prepare(request, strategy)), support, request, strategy);
+    const entry = next ?? atHand(support, request, strategy) ?? (await prepare(request, strategy));
+    const grant = await tryWith(entry, support, request, strategy);
     if (grant !== undefined) return grant;
     await delay(backoffDelayMs(attempt, support.backoff), request.stop.signal).catch(() => undefined);
     request.stop.throwIfAborted();
   }
+}
+
+/** Nearly always the session is open already. */
+function atHand<E extends QueueEntry>(
+  support: LockSupport,
+  request: Attempt,
+  strategy: Strategy<E>,
+): Prepared<E> | undefined {
+  if (request.stop.aborted) return undefined;
+  const ref = support.borrowOpenSession(request.ttlMs);
+  return ref && { ref, entry: strategy.enter(ref.session) };
 }
 
 async function prepare<E extends QueueEntry>(request: Attempt, strategy: Strategy<E>): Promise<Prepared<E>> {
@@ -101,7 +114,7 @@ function abandon(entry: QueueEntry, ref: SessionRef, support: LockSupport): void
   void left.then(() => ref.release());
 }
 
-/** A lock is not handed out on a lease that is about to end. */
-export async function ensureFresh(session: Session, keepAlive: () => Promise<void>): Promise<void> {
-  if (session.remainingMs < session.ttlMs / 3) await keepAlive();
+/** Whether its lease is about to end: a lock is handed out on it only after a keepalive. */
+export function isStale(session: Session): boolean {
+  return session.remainingMs < session.ttlMs / 3;
 }

@@ -3,7 +3,8 @@ import type { Session } from '@coord/client';
 const listenersOf = new WeakMap<Session, Set<() => void>>();
 
 /**
- * Calls back once when the session is lost or closed; returns the function that stops it.
+ * Calls back once when the session is lost or closed; returns the function that stops it. Each callback is a
+ * function of its own.
  *
  * Thousands of locks share a session, and adding to or removing from an `AbortSignal` walks all its
  * listeners: so there is one listener a session, and a set.
@@ -14,9 +15,8 @@ export function onSessionEnd(session: Session, callback: () => void): () => void
     return () => undefined;
   }
   const listeners = listenersOf.get(session) ?? listen(session);
-  const listener = () => callback();
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  listeners.add(callback);
+  return () => listeners.delete(callback);
 }
 
 function listen(session: Session): Set<() => void> {

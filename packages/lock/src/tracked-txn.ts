@@ -24,22 +24,23 @@ const FIRST_ATTEMPT_MS = 1_000;
  * @param sendings what the transaction does: each is marked when an outcome is lost
  * @param exclusive queues that it joins: nothing else of this client may happen there at its revision
  */
-export async function trackedTxn(
+export function trackedTxn(
   kv: KV,
   request: TxnRequest,
   sendings: readonly Sending[],
   requestTimeoutMs: number,
   exclusive?: readonly Range[],
 ): Promise<TxnResult> {
-  if (!sendings.some(({ outcomeLost }) => outcomeLost)) {
-    try {
-      return await kv.txn(request, { timeoutMs: Math.min(FIRST_ATTEMPT_MS, requestTimeoutMs), exclusive });
-    } catch (error) {
-      const outcomeLost = !CoordError.is(error) || error.outcome === 'unknown';
-      if (!outcomeLost && !(error instanceof TimeoutError)) throw error;
-    }
-  }
-  // From here on the client itself repeats it.
-  for (const sending of sendings) sending.outcomeLost = true;
-  return kv.txn(request, { idempotent: true, exclusive });
+  const sendAgain = () => {
+    // From here on the client itself repeats it.
+    for (const sending of sendings) sending.outcomeLost = true;
+    return kv.txn(request, { idempotent: true, exclusive });
+  };
+  if (sendings.some(({ outcomeLost }) => outcomeLost)) return sendAgain();
+  const timeoutMs = Math.min(FIRST_ATTEMPT_MS, requestTimeoutMs);
+  return kv.txn(request, { timeoutMs, exclusive }).catch((error: unknown) => {
+    const outcomeLost = !CoordError.is(error) || error.outcome === 'unknown';
+    if (!outcomeLost && !(error instanceof TimeoutError)) throw error;
+    return sendAgain();
+  });
 }
