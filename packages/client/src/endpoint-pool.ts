@@ -180,7 +180,7 @@ export class EndpointPool implements Health {
 
   #open(member: Member): Endpoint {
     const { tls } = this.#options;
-    if (tls) this.#tls ??= new TlsCredentials(tls, this.#logger);
+    if (member.url.startsWith('https:')) this.#tls ??= new TlsCredentials(tls ?? {}, this.#logger);
     member.endpoint ??= new Endpoint(member.url, this.#options, this.#tls);
     return member.endpoint;
   }

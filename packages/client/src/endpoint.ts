@@ -32,7 +32,7 @@ export class Endpoint {
   /** The number of connections at the time of the last {@link identify}. */
   #identifiedAt = -1;
 
-  /** @param tls undefined = plain text, or TLS with the CAs of Node.js where the URL says https */
+  /** @param tls undefined = plain text */
   constructor(url: string, options: ResolvedClientOptions, tls: TlsCredentials | undefined) {
     this.url = url;
     this.#options = options;

@@ -6,6 +6,7 @@ import { CoordError } from './errors.js';
 import type { ResolvedClientOptions } from './options.js';
 import { hasMethod, type ServiceClient, type StreamRpcs, type UnaryRpcs } from './rpc.js';
 import type { TlsCredentials } from './tls.js';
+import { hostOf, TlsChannelCredentials } from './tls-channel-credentials.js';
 
 export type ServiceName = keyof typeof Services;
 
@@ -60,13 +61,14 @@ export class EtcdChannel extends Etcd3 {
     tls: TlsCredentials | undefined,
   ) {
     const shared: { channel?: grpc.ChannelInterface } = {};
+    const serverName = options.tls?.serverName ?? hostOf(url);
     super(
       etcd3Options(url, options, {
         // All services share one channel, and it shares its connection with no other channel.
         'grpc.use_local_subchannel_pool': 1,
         channelFactoryOverride: (address, own, args) => {
-          const credentials = sockets.track(() => tls?.current ?? own);
-          shared.channel ??= new grpc.Channel(address, credentials, args);
+          const credentials = () => (tls ? new TlsChannelCredentials(tls.current, serverName) : own);
+          shared.channel ??= new grpc.Channel(address, sockets.track(credentials), args);
           return shared.channel;
         },
       }),

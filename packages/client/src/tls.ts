@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
-import * as grpc from '@grpc/grpc-js';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import type { IOptions } from 'etcd3';
 import { ValidationError } from './errors.js';
 import type { CoordLogger } from './logger.js';
@@ -34,25 +33,25 @@ export class TlsCredentials {
   /** What the files looked like when they were read. */
   #read: string;
   #refused: string | undefined;
-  #credentials: grpc.ChannelCredentials;
+  #context: SecureContext;
 
   /** @throws {ValidationError} naming what cannot be read or used */
   constructor(tls: TlsOptions, logger: CoordLogger) {
     this.#tls = tls;
     this.#logger = logger;
     this.#read = fingerprint(tls);
-    this.#credentials = credentialsOf(tls);
+    this.#context = contextOf(tls);
   }
 
-  get current(): grpc.ChannelCredentials {
+  get current(): SecureContext {
     const now = fingerprint(this.#tls);
     if (now !== this.#read) this.#reread(now);
-    return this.#credentials;
+    return this.#context;
   }
 
   #reread(now: string): void {
     try {
-      this.#credentials = credentialsOf(this.#tls);
+      this.#context = contextOf(this.#tls);
       this.#read = now;
       this.#refused = undefined;
       this.#logger.info('TLS files have changed; new connections use them');
@@ -66,10 +65,10 @@ export class TlsCredentials {
 }
 
 /** @throws {ValidationError} naming what cannot be read or used */
-function credentialsOf(tls: TlsOptions): grpc.ChannelCredentials {
+function contextOf(tls: TlsOptions): SecureContext {
   const { ca, cert, key } = readMaterial(tls);
   try {
-    return grpc.credentials.createSsl(ca ?? null, key ?? null, cert ?? null);
+    return createSecureContext({ ca, cert, key });
   } catch (cause) {
     throw unusable('tls', cause);
   }

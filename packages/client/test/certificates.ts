@@ -8,7 +8,7 @@ export interface Certified {
 
 const DAY_MS = 86_400_000;
 
-/** Makes a certificate for 127.0.0.1, or one of a CA where no issuer is given. */
+/** Makes a certificate for 127.0.0.1 and for its name, or one of a CA where no issuer is given. */
 export function certify(
   name: string,
   { issuer, expired = false }: { issuer?: Certified; expired?: boolean } = {},
@@ -28,7 +28,15 @@ export function certify(
   cert.setIssuer(issuer ? forge.pki.certificateFromPem(issuer.cert).subject.attributes : subject);
   cert.setExtensions(
     issuer
-      ? [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }]
+      ? [
+          {
+            name: 'subjectAltName',
+            altNames: [
+              { type: 7, ip: '127.0.0.1' },
+              { type: 2, value: name },
+            ],
+          },
+        ]
       : [{ name: 'basicConstraints', critical: true, cA: true }],
   );
   cert.sign(forge.pki.privateKeyFromPem(issuer?.key ?? pair.privateKey), forge.md.sha256.create());
