@@ -3,16 +3,15 @@ import { assertValid, checkKeyPart, type IssueList, show, Wait } from '@coord/cl
 import type { ServiceRegistry } from '@coord/registry';
 import { registryInternalsOf } from '@coord/registry/internal';
 import * as defaultGrpc from '@grpc/grpc-js';
-import type { GrpcModule } from './grpc-adapter.js';
-import { checkGrpc } from './register-resolver.js';
+import { type ChannelServiceConfig, channelConfig } from './channel-service-config.js';
+import { checkGrpc } from './check-grpc.js';
+import { checkServiceConfig } from './check-service-config.js';
+import type { GrpcModule, ServiceConfigJson } from './grpc-adapter.js';
+import { withDefaults } from './merge-service-config.js';
 import { Scheme, sourceOf, sourceOptions } from './scheme.js';
-import {
-  checkPolicies,
-  type LoadBalanceStrategy,
-  mergeServiceConfig,
-  policyOf,
-  STRATEGIES,
-} from './service-config.js';
+import type { ServiceConfig } from './service-config.js';
+import type { ServiceConfigStatus } from './service-config-status.js';
+import { type LoadBalanceStrategy, policyOf, STRATEGIES } from './strategy.js';
 import { targetOf } from './target.js';
 
 export interface ConnectionOptions {
@@ -27,11 +26,17 @@ export interface ConnectionOptions {
   /** Further options of the channel; `grpc.service_config` goes into `serviceConfig` instead. */
   readonly channelOptions?: defaultGrpc.ChannelOptions | undefined;
   /**
-   * A service config (timeouts, retries…), as JSON; `strategy` and `retry` are merged into it. With a
-   * `healthCheckConfig` each server is asked for its health by grpc.health.v1.
+   * A service config (timeouts, retries…), as JSON; `strategy` and `retry` are merged into it. What it says goes
+   * before what is stored beside the service. With a `healthCheckConfig` each server is asked for its health by
+   * grpc.health.v1, under that name ('' = the server as a whole).
    */
-  readonly serviceConfig?: Readonly<Record<string, unknown>> | undefined;
-  /** Repeat calls that fail with UNAVAILABLE, up to 4 attempts. It may repeat calls that were processed. @default false */
+  readonly serviceConfig?:
+    | (ServiceConfig & { readonly healthCheckConfig?: { readonly serviceName: string } | undefined })
+    | undefined;
+  /**
+   * Repeat calls that fail with UNAVAILABLE, up to 4 attempts, where no service config says how to repeat them. It
+   * may repeat calls that were processed. @default false
+   */
   readonly retry?: boolean | undefined;
   /** The copy of `@grpc/grpc-js` to use, if it is not the one this package finds. */
   readonly grpc?: GrpcModule | undefined;
@@ -50,6 +55,8 @@ export type ServiceClientClass<T> = new (
 export interface ServiceConnection extends AsyncDisposable {
   readonly channel: defaultGrpc.Channel;
   readonly target: string;
+  /** The service config that calls go by now, and a stored one that was found wrong. */
+  readonly serviceConfig: ServiceConfigStatus;
   /** A client on this connection; any number may share it. Closing such a client closes the connection. */
   client<T>(ctor: ServiceClientClass<T>): T;
   /**
@@ -79,53 +86,70 @@ export async function getConnection(
   options: ConnectionOptions = {},
 ): Promise<ServiceConnection> {
   check(registry, serviceName, options);
-  const { serviceConfig = {}, retry = false, patienceMs = DEFAULT_PATIENCE_MS } = options;
-  const { grpc = defaultGrpc, channelOptions = {} } = options;
+  const { patienceMs = DEFAULT_PATIENCE_MS, grpc = defaultGrpc, channelOptions = {} } = options;
   const target = targetOf(SCHEME, serviceName);
   const credentials = options.credentials ?? grpc.credentials.createInsecure();
+  const { own, complete } = wishesOf(options);
+  const source = sourceOf(registry, patienceMs);
+  const config = channelConfig(grpc, source.registry, serviceName, own, complete);
   const channel = open(
     () =>
       new grpc.Channel(target, credentials, {
         ...channelOptions,
-        ...sourceOptions(sourceOf(registry, patienceMs)),
-        'grpc.service_config': JSON.stringify(mergeServiceConfig(serviceConfig, policyOf(options), retry)),
+        ...sourceOptions({ ...source, config }),
+        'grpc.service_config': JSON.stringify(config.current),
       }),
   );
-  return new GrpcConnection(grpc, channel, target, credentials);
+  return new GrpcConnection({ grpc, channel, target, credentials, config });
+}
+
+/** What the options say about calls, and what goes where neither they nor the stored config say anything. */
+function wishesOf(options: ConnectionOptions) {
+  const { strategy, serviceConfig = {}, retry = false } = options;
+  const chosen = strategy === undefined ? {} : { loadBalancingConfig: [policyOf(options)] };
+  return {
+    own: { ...chosen, ...serviceConfig },
+    complete: (config: ServiceConfigJson) => withDefaults(config, { round_robin: {} }, retry),
+  };
+}
+
+interface ConnectionParts {
+  readonly grpc: GrpcModule;
+  readonly channel: defaultGrpc.Channel;
+  readonly target: string;
+  readonly credentials: defaultGrpc.ChannelCredentials;
+  readonly config: ChannelServiceConfig;
 }
 
 class GrpcConnection implements ServiceConnection {
   readonly channel: defaultGrpc.Channel;
   readonly target: string;
-  readonly #grpc: GrpcModule;
-  readonly #credentials: defaultGrpc.ChannelCredentials;
+  readonly #parts: ConnectionParts;
   #closed = false;
 
-  constructor(
-    grpc: GrpcModule,
-    channel: defaultGrpc.Channel,
-    target: string,
-    credentials: defaultGrpc.ChannelCredentials,
-  ) {
-    this.#grpc = grpc;
-    this.channel = channel;
-    this.target = target;
-    this.#credentials = credentials;
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    this.channel = parts.channel;
+    this.target = parts.target;
+  }
+
+  get serviceConfig(): ServiceConfigStatus {
+    return this.#parts.config.status;
   }
 
   client<T>(ctor: ServiceClientClass<T>): T {
-    return new ctor(this.target, this.#credentials, { channelOverride: this.channel });
+    return new ctor(this.target, this.#parts.credentials, { channelOverride: this.channel });
   }
 
   async waitForReady(options: WaitOptions = {}): Promise<void> {
     using wait = new Wait(options, `connection to ${this.target}`);
     for (;;) {
       // Asked without connecting first: that would revive a channel which one of its clients has closed.
-      if (this.channel.getConnectivityState(false) === this.#grpc.connectivityState.SHUTDOWN) {
+      if (this.channel.getConnectivityState(false) === this.#parts.grpc.connectivityState.SHUTDOWN) {
         throw new ClosedError(`the connection to ${this.target} has been closed`);
       }
       const state = this.channel.getConnectivityState(true);
-      if (state === this.#grpc.connectivityState.READY) return;
+      if (state === this.#parts.grpc.connectivityState.READY) return;
       await wait.race(this.#nextState(state));
     }
   }
@@ -203,8 +227,9 @@ function check(registry: ServiceRegistry, serviceName: string, options: Connecti
   }
   assertValid(issues);
   policyOf(options);
-  Scheme.of(grpc, SCHEME);
-  checkPolicies(issues, grpc, serviceConfig ?? {});
+  Scheme.of(grpc, SCHEME); // which knows our policies
+  const { healthCheckConfig: _read, ...rest } = serviceConfig ?? {};
+  checkServiceConfig(issues, grpc, 'serviceConfig', rest);
   assertValid(issues);
 }
 

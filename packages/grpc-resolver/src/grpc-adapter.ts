@@ -27,10 +27,10 @@ export type ServiceConfigJson = Readonly<Record<string, unknown>>;
 
 /** Where a resolver's results go: one channel. */
 export interface ResultSink {
-  /** The addresses; a config replaces the channel's own. */
-  addresses(addresses: readonly Address[], note: string, config?: ServiceConfigJson): void;
+  /** The addresses; the config replaces the channel's own. */
+  addresses(addresses: readonly Address[], note: string, config: ServiceConfigJson): void;
   /** Calls fail with UNAVAILABLE and this text. A channel that has addresses keeps them. */
-  unavailable(details: string, config?: ServiceConfigJson): void;
+  unavailable(details: string, config: ServiceConfigJson): void;
 }
 
 /** A name resolver, free of grpc-js's types. */
@@ -84,8 +84,7 @@ function fromUri({ scheme = '', authority = '', path }: Grpc.experimental.GrpcUr
 
 function sinkOf(grpc: GrpcModule, listener: Grpc.experimental.ResolverListener): ResultSink {
   const { statusOrFromValue, statusOrFromError } = grpc.experimental;
-  const orNull = (config: ServiceConfigJson | undefined) =>
-    config === undefined ? null : statusOrFromValue(toServiceConfig(grpc, config));
+  const wrap = (config: ServiceConfigJson) => statusOrFromValue(toServiceConfig(grpc, config));
   return {
     addresses(addresses, note, config) {
       // What is beside the address reaches the policies, but not the keys that connections are shared by.
@@ -94,11 +93,11 @@ function sinkOf(grpc: GrpcModule, listener: Grpc.experimental.ResolverListener):
         weight,
         zone,
       }));
-      listener(statusOrFromValue(endpoints), {}, orNull(config), note);
+      listener(statusOrFromValue(endpoints), {}, wrap(config), note);
     },
     unavailable(details, config) {
       const status = { code: grpc.status.UNAVAILABLE, details, metadata: new grpc.Metadata() };
-      listener(statusOrFromError(status), {}, orNull(config), details);
+      listener(statusOrFromError(status), {}, wrap(config), details);
     },
   };
 }
@@ -110,8 +109,9 @@ type ServiceConfig = Parameters<Grpc.experimental.ResolverListener>[2] extends i
   : never;
 
 /**
- * A resolver's service config is used as it is, not validated or converted like a channel's. The JSON has
- * passed the channel's own validation already; only its durations are still text.
+ * A resolver's service config is used as it is, not validated or converted like a channel's. The JSON has been
+ * validated already; only its timeouts are still text. (Of a channel's own config grpc-js 1.14.7 takes the digits
+ * behind the point for nanoseconds, so that "0.3s" ends calls at once: one more reason to give it ours.)
  */
 function toServiceConfig(grpc: GrpcModule, json: ServiceConfigJson): ServiceConfig {
   const methods = Array.isArray(json.methodConfig) ? json.methodConfig : [];

@@ -6,4 +6,13 @@ export {
 } from './connection.js';
 export type { GrpcModule } from './grpc-adapter.js';
 export { type ResolverHandle, type ResolverOptions, registerResolver } from './register-resolver.js';
-export type { LoadBalanceStrategy } from './service-config.js';
+export type * from './service-config.js';
+export type { RefusedServiceConfig, ServiceConfigStatus } from './service-config-status.js';
+export {
+  deleteServiceConfig,
+  getServiceConfig,
+  type ServiceConfigEntry,
+  type StoreOptions,
+  setServiceConfig,
+} from './stored-service-config.js';
+export type { LoadBalanceStrategy } from './strategy.js';

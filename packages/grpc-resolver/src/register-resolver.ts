@@ -3,7 +3,8 @@ import { assertValid, checkKeyPart, type IssueList, internalsOf, show } from '@c
 import { createRegistry, type ServiceRegistry } from '@coord/registry';
 import { registryInternalsOf } from '@coord/registry/internal';
 import * as defaultGrpc from '@grpc/grpc-js';
-import { type GrpcModule, isSupportedGrpc } from './grpc-adapter.js';
+import { checkGrpc } from './check-grpc.js';
+import type { GrpcModule } from './grpc-adapter.js';
 import { warnOfOtherCopies } from './other-copies.js';
 import { Scheme, sourceOf, sourceOptions } from './scheme.js';
 
@@ -139,10 +140,4 @@ function checkClient(issues: IssueList, client: CoordClient): void {
   } catch {
     issues.push({ path: 'client', message: 'must be made by connect() or createClient()' });
   }
-}
-
-export function checkGrpc(issues: IssueList, grpc: unknown): void {
-  if (isSupportedGrpc(grpc)) return;
-  const message = 'is no @grpc/grpc-js ~1.14.5: its experimental resolver interface is not the one needed';
-  issues.push({ path: 'grpc', message });
 }

@@ -3,9 +3,10 @@ import { assertValid, type IssueList } from '@coord/client/internal';
 import type { ServiceRegistry } from '@coord/registry';
 import { type RegistryInternals, registryInternalsOf } from '@coord/registry/internal';
 import type { ChannelOptions } from '@grpc/grpc-js';
+import { channelConfig, type LiveServiceConfig } from './channel-service-config.js';
+import { checkPolicies } from './check-policies.js';
 import { type GrpcModule, registerScheme, type ServiceConfigJson, type Target } from './grpc-adapter.js';
 import { registerPolicies } from './register-policies.js';
-import { checkPolicies } from './service-config.js';
 import { ServiceResolver } from './service-resolver.js';
 import { authorityOf, serviceNameOf } from './target.js';
 
@@ -13,6 +14,8 @@ import { authorityOf, serviceNameOf } from './target.js';
 export interface ResolverSource {
   readonly registry: RegistryInternals;
   readonly patienceMs: number;
+  /** For one channel only: what its calls go by. @default what the channel's own options say, over what is stored */
+  readonly config?: LiveServiceConfig | undefined;
 }
 
 /**
@@ -46,12 +49,9 @@ export class Scheme {
     registerPolicies(grpc);
     registerScheme(grpc, name, {
       create: (target, sink, options) => {
-        const { registry, patienceMs } = this.#source(target, options);
+        const { registry, patienceMs, ...source } = this.#source(target, options);
         const serviceName = serviceNameOf(target);
-        const config = configOf(options);
-        const issues: IssueList = [];
-        checkPolicies(issues, grpc, config);
-        assertValid(issues);
+        const config = source.config ?? channelConfig(grpc, registry, serviceName, configOf(grpc, options));
         return new ServiceResolver({
           serviceName,
           open: () => registry.view(serviceName),
@@ -94,10 +94,27 @@ function optionSource(options: ChannelOptions): ResolverSource | undefined {
   return Reflect.get(options, SOURCE);
 }
 
-/** The channel's service config; grpc-js has its say about a broken one when it makes the channel. */
-function configOf(options: ChannelOptions): ServiceConfigJson {
+/** The channel's service config; for the rest, grpc-js has its say about a broken one when it makes the channel. */
+function configOf(grpc: GrpcModule, options: ChannelOptions): ServiceConfigJson {
+  const config = parsed(options['grpc.service_config'] ?? '{}');
+  const issues: IssueList = [];
+  const path = 'serviceConfig';
+  if (config.loadBalancingPolicy !== undefined) {
+    const message = 'is ignored by grpc-js; give loadBalancingConfig instead';
+    issues.push({ path: `${path}.loadBalancingPolicy`, message });
+  }
+  const { loadBalancingConfig: policies } = config;
+  // An empty list is as good as none.
+  if (Array.isArray(policies) && policies.length > 0) {
+    checkPolicies(issues, grpc, `${path}.loadBalancingConfig`, policies);
+  }
+  assertValid(issues);
+  return config;
+}
+
+function parsed(text: string): ServiceConfigJson {
   try {
-    const config: unknown = JSON.parse(options['grpc.service_config'] ?? '{}');
+    const config: unknown = JSON.parse(text);
     return typeof config === 'object' && config !== null ? { ...config } : {};
   } catch {
     return {};

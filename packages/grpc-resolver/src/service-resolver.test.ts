@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { cleanUp, follow, HandMadeList, server } from '../test/hand-made-list.js';
+import { cleanUp, follow, HandMadeConfig, HandMadeList, server } from '../test/hand-made-list.js';
 import { tally, who } from '../test/who-service.js';
 import { registerPolicies } from './register-policies.js';
 import { ServiceResolver } from './service-resolver.js';
@@ -96,6 +96,30 @@ describe.each(policies)('a channel with %s', (policy) => {
   });
 });
 
+describe.each(policies)('a channel that changes its policy to %s', (policy) => {
+  it.each(policies.filter((each) => each !== policy))(
+    'from %s keeps the connections, and calls nobody who goes at the same time',
+    async (before) => {
+      const [a, b] = [await server('a'), await server('b')];
+      const list = new HandMadeList();
+      list.set(a, b);
+      const { client, config } = follow(list, { policy: before });
+      const toEach = before === 'pick_first' ? 1 : 2;
+      await vi.waitFor(async () =>
+        expect(Object.keys((await tally(client, 6)).answers)).toHaveLength(toEach),
+      );
+      config.set({ loadBalancingConfig: [{ [policy]: {} }] });
+      list.set(b);
+      await new Promise(setImmediate);
+      const { calls } = a;
+      expect(await tally(client, 10)).toEqual({ answers: { b: 10 }, errors: {} });
+      expect(a.calls).toBe(calls);
+      // grpc-js's own pick_first shares no connection with policies that have many.
+      expect(b.connections).toBe(policy === 'pick_first' ? 2 : 1);
+    },
+  );
+});
+
 it('spreads calls evenly over three instances', async () => {
   const servers = [await server('a'), await server('b'), await server('c')];
   const list = new HandMadeList();
@@ -116,13 +140,13 @@ it('keeps the addresses when the list fails', async () => {
 });
 
 describe('a resolver', () => {
-  const make = (list: HandMadeList, patienceMs = 60_000) => {
+  const make = (list: HandMadeList, { patienceMs = 60_000, config = new HandMadeConfig() } = {}) => {
     const results: string[] = [];
     const resolver = new ServiceResolver({
       serviceName: 'who',
       open: () => list,
       patienceMs,
-      config: {},
+      config,
       sink: { addresses: () => results.push('addresses'), unavailable: () => results.push('unavailable') },
     });
     return { resolver, results };
@@ -178,6 +202,26 @@ describe('a resolver', () => {
       await vi.waitFor(() => expect(results.length).toBeGreaterThan(before));
     }
     resolver.stop();
+  });
+
+  it('holds the addresses back until it is known by which service config to call them', async () => {
+    const list = new HandMadeList();
+    list.set({ port: 1 });
+    const config = new HandMadeConfig();
+    config.settled = false;
+    const { resolver, results } = make(list, { config });
+    resolver.resolve();
+    list.set({ port: 2 });
+    await new Promise(setImmediate);
+    expect(results).toEqual([]);
+    config.settle();
+    await vi.waitFor(() => expect(results).toEqual(['addresses']));
+    config.set({ methodConfig: [{ name: [{}], timeout: '1s' }] });
+    await vi.waitFor(() => expect(results).toEqual(['addresses', 'addresses']));
+    resolver.stop();
+    config.set({});
+    await new Promise(setImmediate);
+    expect(results).toHaveLength(2);
   });
 
   it('keeps no process alive', async () => {

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ServiceInfo } from '@coord/registry';
 import { formatHostPort, type LiveService } from '@coord/registry/internal';
+import type { LiveServiceConfig } from './channel-service-config.js';
 import type { Address, NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
 import { isPolicyName } from './policy-settings.js';
 
@@ -16,15 +18,13 @@ export interface ServiceResolverOptions {
   readonly sink: ResultSink;
   /** How long a service may remain unknown before calls fail instead of waiting. */
   readonly patienceMs: number;
-  /** The channel's own service config. */
-  readonly config: ServiceConfigJson;
+  /** Goes to the channel with every result. */
+  readonly config: LiveServiceConfig;
 }
 
 /** Follows one service for one channel. */
 export class ServiceResolver implements NameResolver {
   readonly #options: ServiceResolverOptions;
-  /** What it takes to make the channel's balancing policy let go of a removed address. */
-  readonly #clearing: ServiceConfigJson | undefined;
   #service: LiveService | undefined;
   #unsubscribe: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -34,10 +34,11 @@ export class ServiceResolver implements NameResolver {
   #lastEmitMs = Number.NEGATIVE_INFINITY;
   /** The addresses of the last result, by `host:port`. */
   #emitted: ReadonlyMap<string, Address> = new Map();
+  /** The config of the last result. */
+  #emittedConfig: ServiceConfigJson | undefined;
 
   constructor(options: ServiceResolverOptions) {
     this.#options = options;
-    this.#clearing = clearingConfig(options.config);
   }
 
   resolve(): void {
@@ -56,15 +57,18 @@ export class ServiceResolver implements NameResolver {
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
     this.#service = undefined;
+    this.#options.config.stop();
     this.#cancelEmit();
     clearTimeout(this.#patienceTimer);
     this.#patienceTimer = undefined;
     this.#outOfPatience = false;
     this.#lastEmitMs = Number.NEGATIVE_INFINITY;
     this.#emitted = new Map();
+    this.#emittedConfig = undefined;
   }
 
   #follow(): void {
+    this.#options.config.start(() => this.#emitSoon());
     if (this.#service !== undefined && this.#service.failure === undefined) return;
     this.#unsubscribe?.();
     try {
@@ -105,7 +109,7 @@ export class ServiceResolver implements NameResolver {
 
   #emit(): void {
     this.#cancelEmit();
-    const { sink, serviceName } = this.#options;
+    const { sink, serviceName, config } = this.#options;
     const service = this.#service;
     const instances = service?.healthy;
     if (service === undefined || instances === undefined) {
@@ -114,23 +118,32 @@ export class ServiceResolver implements NameResolver {
       if (!hopeless && !this.#outOfPatience) return;
       this.#lastEmitMs = performance.now();
       const reason = service === undefined || service.closed ? 'its registry is closed' : describe(service);
-      sink.unavailable(`service "${serviceName}": ${reason}`);
+      sink.unavailable(`service "${serviceName}": ${reason}`, config.current);
       return;
     }
+    if (!config.settled) return; // calls are to go by it from the first on
     this.#lastEmitMs = performance.now();
-    const present = addressesOf(instances);
+    this.#emitAddresses(addressesOf(instances), `service "${serviceName}": ${service.describe()}`);
+  }
+
+  #emitAddresses(present: ReadonlyMap<string, Address>, note: string): void {
+    const { sink, config } = this.#options;
+    const before = this.#emittedConfig ?? config.current;
     const removed = [...this.#emitted.keys()].some((address) => !present.has(address));
+    const letsGo = samePolicies(before, config.current) && letsGoAtOnce(config.current.loadBalancingConfig);
     this.#emitted = present;
+    this.#emittedConfig = config.current;
+    const clearing = { ...config.current, loadBalancingConfig: [{ round_robin: {} }] };
     const addresses = [...present.values()];
-    const note = `service "${serviceName}": ${service.describe()}`;
     if (addresses.length === 0) {
       // First let go of every address, then say why: an empty list alone would leave calls waiting.
-      sink.addresses([], note, this.#clearing);
-      sink.unavailable(`${note}; there is no healthy instance to call`, this.#clearing);
+      const last = letsGo ? config.current : clearing;
+      sink.addresses([], note, last);
+      sink.unavailable(`${note}; there is no healthy instance to call`, last);
       return;
     }
-    if (removed && this.#clearing) sink.addresses([], note, this.#clearing);
-    sink.addresses(addresses, note);
+    if (removed && !letsGo) sink.addresses([], note, clearing);
+    sink.addresses(addresses, note, config.current);
   }
 }
 
@@ -159,16 +172,16 @@ function sameAddresses(a: ReadonlyMap<string, Address>, b: ReadonlyMap<string, A
   return true;
 }
 
-/**
- * pick_first goes on calling a removed instance until it has connected to another one, for ever when
- * there is none. A moment under round_robin makes it let go; connections that are still wanted survive it.
- */
-function clearingConfig(config: ServiceConfigJson): ServiceConfigJson | undefined {
-  if (letsGoAtOnce(config.loadBalancingConfig)) return undefined;
-  return { ...config, loadBalancingConfig: [{ round_robin: {} }] };
+/** A policy that takes another's place lets that go on with the old addresses until it has connections of its own. */
+function samePolicies(a: ServiceConfigJson, b: ServiceConfigJson): boolean {
+  return isDeepStrictEqual(a.loadBalancingConfig, b.loadBalancingConfig);
 }
 
-/** Whether the policy gives up an address as soon as a list without it arrives. */
+/**
+ * Whether the policy gives up an address as soon as a list without it arrives. pick_first goes on calling it until
+ * it has connected to another one, for ever when there is none. A moment under round_robin makes it let go;
+ * connections that are still wanted survive that.
+ */
 function letsGoAtOnce(policies: unknown): boolean {
   const [policy] = Array.isArray(policies) ? policies : [];
   if (typeof policy !== 'object' || policy === null) return false;

@@ -25,14 +25,14 @@ describe('getConnection', () => {
       /healthCheckService/,
     ],
     [{ zone: 'a', serviceConfig: { loadBalancingConfig: [] } }, /either a zone/],
-    [{ serviceConfig: { loadBalancingConfig: [{ wat: {} }] } }, /Unrecognized.*wat/],
+    [{ serviceConfig: { loadBalancingConfig: [{ wat: {} }] } }, /no policy that grpc-js knows \(wat\)/],
     [{ serviceConfig: { loadBalancingConfig: [{ coord_weighted: { zon: 'a' } }] } }, /is no setting/],
     [{ serviceConfig: { loadBalancingPolicy: 'round_robin' } }, /is ignored by grpc-js/],
     [{ strategy: 'round_robin', serviceConfig: { loadBalancingConfig: [] } }, /either a strategy/],
     [{ channelOptions: { 'grpc.service_config': '{}' } }, /serviceConfig/],
     [{ credentials: { _isSecure: () => false } }, /two copies/],
     [{ retry: 3 }, /retry/],
-    [{ serviceConfig: { methodConfig: [{ name: 'x' }] } }, /grpc-js refuses it/],
+    [{ serviceConfig: { methodConfig: [{ name: 'x' }] } }, /methodConfig\[0\]\.name: must be an array/],
     [{ grpc: {} }, /1\.14/],
   ])('refuses %j', async (options, message) => {
     await expect(getConnection(stage.registry, 'x', Object(options))).rejects.toSatisfy(

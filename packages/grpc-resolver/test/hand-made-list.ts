@@ -1,6 +1,7 @@
 import type { LiveService } from '@coord/registry/internal';
 import * as grpc from '@grpc/grpc-js';
-import { registerScheme } from '../src/grpc-adapter.js';
+import type { LiveServiceConfig } from '../src/channel-service-config.js';
+import { registerScheme, type ServiceConfigJson } from '../src/grpc-adapter.js';
 import { ServiceResolver } from '../src/service-resolver.js';
 import { startWho, WhoClient, type WhoServer } from './who-service.js';
 
@@ -41,6 +42,39 @@ export class HandMadeList implements LiveService {
   }
 }
 
+/** A service config that the test changes by hand. */
+export class HandMadeConfig implements LiveServiceConfig {
+  settled = true;
+  #current: ServiceConfigJson;
+  #changed: (() => void) | undefined;
+
+  constructor(current: ServiceConfigJson = {}) {
+    this.#current = current;
+  }
+
+  get current(): ServiceConfigJson {
+    return this.#current;
+  }
+
+  start(changed: () => void): void {
+    this.#changed = changed;
+  }
+
+  stop(): void {
+    this.#changed = undefined;
+  }
+
+  settle(): void {
+    this.settled = true;
+    this.#changed?.();
+  }
+
+  set(config: ServiceConfigJson): void {
+    this.#current = config;
+    this.#changed?.();
+  }
+}
+
 const cleanups: (() => void)[] = [];
 let schemes = 0;
 
@@ -64,7 +98,8 @@ export function follow(
   { policy = 'round_robin', settings = {}, patienceMs = 200, options = {} as grpc.ChannelOptions } = {},
 ) {
   const scheme = `hand${++schemes}`;
-  const config = { loadBalancingConfig: [{ [policy]: settings }] };
+  const initial = { loadBalancingConfig: [{ [policy]: settings }] };
+  const config = new HandMadeConfig(initial);
   const counts = { resolves: 0, results: 0, constructed: 0 };
   registerScheme(grpc, scheme, {
     authority: () => 'who',
@@ -96,10 +131,10 @@ export function follow(
     },
   });
   const client = new WhoClient(`${scheme}:///who`, grpc.credentials.createInsecure(), {
-    'grpc.service_config': JSON.stringify(config),
+    'grpc.service_config': JSON.stringify(initial),
     'grpc.initial_reconnect_backoff_ms': 100,
     ...options,
   });
   cleanups.push(() => client.close());
-  return { client, counts };
+  return { client, counts, config };
 }

@@ -59,6 +59,8 @@ export interface WhoServer {
   readonly connections: number;
   /** Calls that wait for `release()`. */
   readonly held: number;
+  /** Every call fails as UNAVAILABLE, though the connection is fine. */
+  refuse(): void;
   /** Calls get no answer until `release()`. */
   hold(): void;
   release(): void;
@@ -74,6 +76,7 @@ export async function startWho(name: string, port = 0, server = new grpc.Server(
   const peers = new Set<string>();
   const waiting = new Set<() => void>();
   let holds = false;
+  let refuses = false;
   let calls = 0;
   let authority = '';
   server.addService(definition, {
@@ -81,6 +84,7 @@ export async function startWho(name: string, port = 0, server = new grpc.Server(
       calls += 1;
       authority = call.getHost();
       peers.add(call.getPeer());
+      if (refuses) return answer({ code: grpc.status.UNAVAILABLE, details: `${name} refuses` });
       const give = () => answer(null, Buffer.from(name));
       if (!holds) return give();
       if (call.cancelled) return;
@@ -109,6 +113,9 @@ export async function startWho(name: string, port = 0, server = new grpc.Server(
     },
     get held() {
       return waiting.size;
+    },
+    refuse: () => {
+      refuses = true;
     },
     hold: () => {
       holds = true;

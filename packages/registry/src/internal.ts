@@ -1,3 +1,4 @@
 /** For the sibling packages only; outside of semantic versioning. */
 export { formatHostPort } from './address.js';
 export { type LiveService, type RegistryInternals, registryInternalsOf } from './registry-internals.js';
+export type { ServiceConfigStore, StoredServiceConfig } from './service-config-store.js';

@@ -1,8 +1,10 @@
 import type { InstanceKey } from './service-codec.js';
 
-/** Where the instances of a service live. */
+/** Where the instances of a service live, and what is kept beside it. */
 export class ServiceKeys {
   readonly prefix: string;
+  /** Far from the instances: whoever lists those, in any language, takes all that is there for one. */
+  readonly serviceConfigPrefix: string;
   readonly #isInstance: (key: InstanceKey) => boolean;
 
   /**
@@ -11,6 +13,8 @@ export class ServiceKeys {
    */
   constructor(keyPrefix: string, isInstance: (key: InstanceKey) => boolean = () => true) {
     this.prefix = keyPrefix === '' ? '' : `${keyPrefix}/`;
+    // Every key prefix has its own: `/services` and `services` are two.
+    this.serviceConfigPrefix = `/coord/registry/service-config${keyPrefix.startsWith('/') ? '' : ':'}${keyPrefix}/`;
     this.#isInstance = isInstance;
   }
 
@@ -21,6 +25,11 @@ export class ServiceKeys {
 
   instance(serviceName: string, instanceId: string): string {
     return `${this.prefix}${serviceName}/${instanceId}`;
+  }
+
+  /** Where the service config of a service is stored. */
+  serviceConfig(serviceName: string): string {
+    return `${this.serviceConfigPrefix}${serviceName}`;
   }
 
   /** The parts of an instance's key; undefined for a key of any other shape. */

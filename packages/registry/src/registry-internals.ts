@@ -1,3 +1,4 @@
+import type { ServiceConfigStore } from './service-config-store.js';
 import type { ServiceInfo } from './service-info.js';
 import type { ServiceRegistry } from './service-registry.js';
 
@@ -19,6 +20,7 @@ export interface LiveService {
 export interface RegistryInternals {
   /** The shared live list of a service. @throws {ClosedError} when the registry is closed */
   view(serviceName: string): LiveService;
+  readonly serviceConfigs: ServiceConfigStore;
 }
 
 export const REGISTRY_INTERNALS: unique symbol = Symbol.for('@coord/registry.internals');

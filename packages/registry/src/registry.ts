@@ -9,6 +9,7 @@ import type { Registration } from './registration.js';
 import { Registrations } from './registrations.js';
 import { RegistryContext } from './registry-context.js';
 import { REGISTRY_INTERNALS, type RegistryInternals } from './registry-internals.js';
+import { ServiceConfigStore } from './service-config-store.js';
 import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
 import type { DiscoverOptions, RegisterOptions, ServiceRegistry } from './service-registry.js';
 import type { ServiceStatus } from './service-status.js';
@@ -32,6 +33,7 @@ class EtcdRegistry implements ServiceRegistry {
   readonly #context: RegistryContext;
   readonly #registrations: Registrations;
   readonly #discovery: Discovery;
+  readonly #serviceConfigs: ServiceConfigStore;
   readonly [REGISTRY_INTERNALS]: RegistryInternals;
   #closing: Promise<void> | undefined;
 
@@ -39,7 +41,11 @@ class EtcdRegistry implements ServiceRegistry {
     this.#context = new RegistryContext(client, config);
     this.#registrations = new Registrations(this.#context);
     this.#discovery = new Discovery(this.#context);
-    this[REGISTRY_INTERNALS] = { view: (serviceName) => this.#discovery.view(serviceName) };
+    this.#serviceConfigs = new ServiceConfigStore(this.#context);
+    this[REGISTRY_INTERNALS] = {
+      view: (serviceName) => this.#discovery.view(serviceName),
+      serviceConfigs: this.#serviceConfigs,
+    };
   }
 
   async register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration> {
@@ -104,6 +110,7 @@ class EtcdRegistry implements ServiceRegistry {
 
   async #close(options: WaitOptions): Promise<void> {
     this.#context.close();
+    this.#serviceConfigs.close();
     await Promise.all([this.#registrations.close(options), this.#discovery.close()]);
   }
 }
