@@ -16,6 +16,11 @@ export class LatestQueue<T> {
     this.#running ??= this.#drain();
   }
 
+  /** As `offer`, unless something waits already. */
+  offerIfNoneWaits(item: T): void {
+    if (this.#waiting === undefined) this.offer(item);
+  }
+
   get busy(): boolean {
     return this.#running !== undefined;
   }

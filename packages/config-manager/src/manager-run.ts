@@ -5,6 +5,7 @@ import { Deferred } from './deferred.js';
 import type { Follower } from './follower.js';
 import { LatestQueue } from './latest-queue.js';
 import { Pulse } from './pulse.js';
+import { Retries } from './retries.js';
 
 /** What lives from one `start` to the next `stop`. */
 export class ManagerRun {
@@ -19,8 +20,9 @@ export class ManagerRun {
   readonly #worked = new Pulse();
   readonly #told = new Pulse();
   readonly #stop = new AbortController();
-  #retryTimer: NodeJS.Timeout | undefined;
-  #retries = 0;
+  readonly #retries = new Retries();
+  #fallback: Candidate | undefined;
+  readonly #fallbackRetries = new Retries();
 
   constructor(work: (run: ManagerRun, candidate: Candidate) => Promise<void>) {
     this.queue = new LatestQueue((candidate) => work(this, candidate));
@@ -44,8 +46,7 @@ export class ManagerRun {
   }
 
   offerRemote(candidate: Candidate): void {
-    clearTimeout(this.#retryTimer);
-    this.#retries = 0;
+    this.#retries.reset();
     this.latest = candidate;
     this.queue.offer(candidate);
     this.#told.fire();
@@ -62,24 +63,34 @@ export class ManagerRun {
     return raceAbort(this.#worked.next(), this.stopSignal);
   }
 
+  /** What to use while the centre has given nothing good: it never takes the place of what the centre says. */
+  setFallback(candidate: Candidate): void {
+    this.#fallback = candidate;
+    this.offerFallback();
+  }
+
+  offerFallback(): void {
+    if (this.#fallback !== undefined) this.queue.offerIfNoneWaits(this.#fallback);
+  }
+
   /**
    * Offers a failed candidate again after a while, unless a newer one comes first.
    * @returns whether it will: there is an end to it
    */
   retryLater(candidate: Candidate, delaysMs: readonly number[]): boolean {
-    clearTimeout(this.#retryTimer);
-    const delayMs = delaysMs[this.#retries];
-    if (delayMs === undefined || this.stopped || this.latest !== candidate) return false;
-    this.#retries++;
-    this.#retryTimer = setTimeout(() => {
-      if (this.latest === candidate) this.queue.offer(candidate);
-    }, delayMs);
-    return true;
+    if (this.stopped) return false;
+    if (candidate === this.#fallback) {
+      return this.#fallbackRetries.schedule(delaysMs, () => this.offerFallback());
+    }
+    if (candidate !== this.latest) return false;
+    return this.#retries.schedule(delaysMs, () => this.queue.offer(candidate));
   }
 
-  /** What was to be tried again has succeeded otherwise. */
-  dropRetry(): void {
-    clearTimeout(this.#retryTimer);
+  /** The centre has given something good, or said that there is nothing: nothing old is wanted any more. */
+  dropFallback(): void {
+    this.#fallback = undefined;
+    this.#fallbackRetries.reset();
+    this.#retries.reset();
   }
 
   /**
@@ -104,7 +115,7 @@ export class ManagerRun {
   /** Nothing new begins; resolves when what runs has ended. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    clearTimeout(this.#retryTimer);
+    this.dropFallback();
     this.queue.close();
     await this.follower?.close();
     await this.queue.idle();

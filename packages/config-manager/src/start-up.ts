@@ -95,16 +95,14 @@ export class StartUp<T> {
   /** Takes over the last good value, unless the centre has meanwhile given a newer one, or said that there is none. */
   async #restore(): Promise<void> {
     if (this.#snapshot === undefined) return;
-    const { queue } = this.#run;
     try {
       const saved = await this.#snapshot.load();
-      await queue.idle();
-      if (saved === undefined || this.#state.absent || this.#state.origin.source !== 'default') return;
+      if (saved === undefined) return;
       const { value, version, revision } = saved;
-      queue.offer({ origin: 'snapshot', content: { kind: 'value', value }, version, revision });
+      this.#run.setFallback({ origin: 'snapshot', content: { kind: 'value', value }, version, revision });
     } catch (error) {
       this.#state.report('snapshot', error);
     }
-    await queue.idle();
+    await this.#run.queue.idle();
   }
 }

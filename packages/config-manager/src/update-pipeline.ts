@@ -37,6 +37,7 @@ export class UpdatePipeline<T> {
     const startedAt = monotonicNow();
     const { origin, version, revision } = candidate;
     let outcome = 'applied';
+    if (origin === 'remote' && candidate.content.kind !== 'absent') this.#state.present();
     try {
       await this.#take(run, candidate);
     } catch (error) {
@@ -62,7 +63,8 @@ export class UpdatePipeline<T> {
 
   async #take(run: ManagerRun, candidate: Candidate): Promise<void> {
     const { origin, content, version, revision } = candidate;
-    if (origin === 'snapshot' && this.#state.origin.source !== 'default') return;
+    const { source } = this.#state.origin;
+    if (origin === 'snapshot' && (source !== 'default' || this.#state.absent)) return;
     switch (content.kind) {
       case 'unusable':
         throw new Rejection('decode', content.error);
@@ -72,7 +74,6 @@ export class UpdatePipeline<T> {
         const next = await buildConfig(this.#options, content.value, this.#steps.until(run.stopSignal));
         await this.#install(run, next, { source: origin, version, revision });
         if (origin === 'snapshot') return;
-        this.#state.present();
         await this.#save((file) => file.save({ value: content.value, version, revision }));
       }
     }
@@ -85,6 +86,7 @@ export class UpdatePipeline<T> {
       const next = await buildDefaults(this.#options, this.#steps.until(run.stopSignal));
       await this.#install(run, next, FROM_DEFAULTS);
     }
+    run.dropFallback();
     this.#state.gone(lost, { version, revision });
     this.#state.recover();
     await this.#save((file) => file.clear({ version, revision }));
@@ -109,7 +111,7 @@ export class UpdatePipeline<T> {
       state.tellApplied(transition.previous);
     }
     if (origin.source !== 'snapshot') {
-      run.dropRetry();
+      run.dropFallback();
       state.recover(); // a snapshot does not mend what etcd has
     }
     if (changed) state.subscribers.notify(transition.next, transition.previous);
@@ -117,14 +119,15 @@ export class UpdatePipeline<T> {
 
   #reject(run: ManagerRun, candidate: Candidate, reason: unknown): void {
     const rejection = reason instanceof Rejection ? reason : new Rejection('update', reason);
+    const retrying = rejection.retryable && run.retryLater(candidate, this.#options.retryDelaysMs);
     if (candidate.origin === 'snapshot') {
       this.#state.report('snapshot', validationError(`${this.#options.key}: snapshot`, rejection));
       return;
     }
     const { phase, issues, cause: error } = rejection;
     const { version, revision } = candidate;
-    const retrying = rejection.retryable && run.retryLater(candidate, this.#options.retryDelaysMs);
     this.#state.reject({ phase, issues, version, revision, retrying, error });
+    run.offerFallback();
   }
 
   async #save(write: (file: SnapshotFile) => Promise<void>): Promise<void> {

@@ -252,6 +252,31 @@ describe('the snapshot file', () => {
     expect(manager.status.lastError).toBeDefined();
   });
 
+  it('that an updater fails on is tried again, though what etcd has is refused', async () => {
+    const place = t.place();
+    const snapshotFile = await t.file();
+    const schema = z.object({ port: z.number(), host: z.string() });
+    await t.config.set(place.key, { port: 1 });
+    const first = t.manager({ ...place, defaults: DEFAULTS, schema, snapshotFile });
+    await first.start();
+    await first.stop();
+    await t.config.set(place.key, { port: 'x' });
+    let failures = 2;
+    const manager = t.manager({
+      ...place,
+      defaults: DEFAULTS,
+      schema,
+      snapshotFile,
+      retryDelaysMs: [1, 1],
+      onUpdate: () => {
+        if (failures-- > 0) throw new Error('port taken');
+      },
+    });
+    await manager.start();
+    await eventually(() => expect(manager.current.port).toBe(1));
+    expect(manager.status).toMatchObject({ state: 'degraded', source: 'snapshot', rejected: { version: 2 } });
+  });
+
   it('that cannot be written is reported; the configuration is used all the same', async () => {
     const place = t.place();
     await t.config.set(place.key, { port: 1 });
