@@ -1,19 +1,14 @@
 import type { WaitOptions } from '@coord/client';
 import { assertValid, checkKeyPart, checkWaitOptions, show } from '@coord/client/internal';
 import { type InstanceSelection, isUsual, readSelection, select } from './instance-selection.js';
+import { type InstancesWatch, watchInstanceList } from './instances-watch.js';
 import { assertNotAborted } from './not-aborted.js';
 import type { RegistryContext } from './registry-context.js';
 import type { ServiceInfo } from './service-info.js';
 import type { DiscoverOptions } from './service-registry.js';
 import type { ServiceStatus } from './service-status.js';
 import { ServiceView } from './service-view.js';
-import {
-  type InstancesWatch,
-  type RegistryStream,
-  type ServiceWatch,
-  watchInstanceList,
-  watchService,
-} from './service-watch.js';
+import { type RegistryStream, type ServiceWatch, watchService } from './service-watch.js';
 
 /** The discovering half of a registry: one live list for each service that was asked for. */
 export class Discovery {
@@ -72,21 +67,19 @@ export class Discovery {
     assertValid(issues);
     this.#context.assertOpen();
     const view = this.view(serviceName);
-    return this.#track((onClose) =>
-      watchInstanceList(view, (all) => Object.freeze(select(all, selection)), onClose),
-    );
+    return this.#track((onClose) => watchInstanceList(view, selection, onClose));
   }
 
   async listServices(options?: WaitOptions): Promise<string[]> {
     assertValid(checkWaitOptions([], options));
     this.#context.assertOpen();
     const names = new Set<string>();
-    for await (const { key } of this.#context.client.kv.list(
+    for await (const kv of this.#context.client.kv.list(
       { prefix: this.#context.keys.prefix },
       { ...options, keysOnly: true },
     )) {
-      const parts = this.#context.keys.parse(key);
-      if (parts) names.add(parts.serviceName);
+      const key = this.#context.keyOf(kv);
+      if (key) names.add(key.serviceName);
     }
     return [...names].sort();
   }

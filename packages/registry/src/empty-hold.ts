@@ -56,8 +56,9 @@ export class EmptyHold {
 
   /** When `expire` has something to do next. */
   get nextExpiryMs(): number | undefined {
-    const times = [...this.#held.values()].map(({ untilMs }) => untilMs);
-    return times.length === 0 ? undefined : Math.min(...times);
+    let next: number | undefined;
+    for (const { untilMs } of this.#held.values()) next = Math.min(next ?? untilMs, untilMs);
+    return next;
   }
 
   /** How many are listed though they have gone. */
@@ -69,9 +70,16 @@ export class EmptyHold {
     return [...this.#present.values(), ...[...this.#held.values()].map(({ info }) => info)];
   }
 
+  #hasHealthy(): boolean {
+    for (const info of this.#present.values()) {
+      if (isHealthy(info)) return true;
+    }
+    return false;
+  }
+
   #hold(vanished: readonly ServiceInfo[], nowMs: number): void {
     if (this.#holdMs === 0 || (vanished.length === 0 && this.#held.size === 0)) return;
-    const somebodyHealthy = [...this.#present.values()].some(isHealthy);
+    const somebodyHealthy = this.#hasHealthy();
     const leavesNobody = (info: ServiceInfo) =>
       isHealthy(info) ? !somebodyHealthy : this.#present.size === 0;
     for (const info of vanished) {

@@ -9,6 +9,7 @@ import {
 import { type ClientInternals, type CoordLogger, internalsOf, Wait } from '@coord/client/internal';
 import { ServiceKeys } from './keys.js';
 import type { ResolvedRegistryConfig } from './options.js';
+import type { InstanceKey } from './service-codec.js';
 import { decodeForeign, decodeInstance, type StoredInstance } from './service-value.js';
 
 /** What the two halves of a registry, registering and discovering, have in common. */
@@ -53,9 +54,15 @@ export class RegistryContext {
     ]);
   }
 
+  /** Whose key it is; undefined for one of any other shape, and for one that is not text: it would pass for another's. */
+  keyOf({ key, rawKey }: KeyValue): InstanceKey | undefined {
+    const isText = !key.includes('\ufffd') || Buffer.from(key).equals(rawKey);
+    return isText ? this.keys.parse(key) : undefined;
+  }
+
   /** The instance at a key; undefined for what is none. @throws when the value is not readable */
   decode(kv: KeyValue): StoredInstance | undefined {
-    const key = this.keys.parse(kv.key);
+    const key = this.keyOf(kv);
     const { codec } = this.config;
     if (key === undefined) return undefined;
     return codec ? decodeForeign(kv, key, codec) : decodeInstance(kv, key.serviceName, key.instanceId);

@@ -3,6 +3,7 @@ import { assertValid, checkWaitOptions } from '@coord/client/internal';
 import { Discovery } from './discovery.js';
 import type { DrainOptions } from './drain-options.js';
 import type { InstanceSelection } from './instance-selection.js';
+import type { InstancesWatch } from './instances-watch.js';
 import { assertNotAborted } from './not-aborted.js';
 import { type ResolvedRegistryConfig, resolveRegistryConfig, type ServiceRegistryConfig } from './options.js';
 import type { Registration } from './registration.js';
@@ -13,7 +14,7 @@ import { ServiceConfigStore } from './service-config-store.js';
 import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
 import type { DiscoverOptions, RegisterOptions, ServiceRegistry } from './service-registry.js';
 import type { ServiceStatus } from './service-status.js';
-import type { InstancesWatch, ServiceWatch } from './service-watch.js';
+import type { ServiceWatch } from './service-watch.js';
 
 /**
  * A registry over a client. No I/O until first use.

@@ -1,10 +1,11 @@
 import type { WaitOptions } from '@coord/client';
 import type { DrainOptions } from './drain-options.js';
 import type { InstanceSelection } from './instance-selection.js';
+import type { InstancesWatch } from './instances-watch.js';
 import type { Registration } from './registration.js';
 import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
 import type { ServiceStatus } from './service-status.js';
-import type { InstancesWatch, ServiceWatch } from './service-watch.js';
+import type { ServiceWatch } from './service-watch.js';
 
 export interface RegisterOptions extends WaitOptions {
   /** How long the instance outlives its process. @default the registry's `ttlMs` */

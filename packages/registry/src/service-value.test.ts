@@ -1,6 +1,8 @@
 import type { KeyValue } from '@coord/client';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ServiceInfo } from './service-info.js';
+import { isHost, isPort } from './address.js';
+import { HEALTH_STATUSES, type ServiceInfo } from './service-info.js';
 import { decodeInstance, encodeInstance, MAX_VALUE_BYTES, patchValue } from './service-value.js';
 
 function stored(value: string): KeyValue {
@@ -117,5 +119,60 @@ describe('patchValue', () => {
       patchValue(stored('{"Addr":"a:1","Health":"x","Own":{"deep":[1]}}'), { health: 'healthy' }),
     );
     expect(patched).toEqual({ Addr: 'a:1', Own: { deep: [1] }, health: 'healthy' });
+  });
+});
+
+describe('any value at all', () => {
+  const names = [
+    'Addr',
+    'address',
+    'port',
+    'metadata',
+    'health',
+    'weight',
+    'zone',
+    'version',
+    'tags',
+    'registerTime',
+  ];
+  const field = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom('a:1', 'a', 80, -1, '[::1]:9', {}, [], '2026-01-01', 1e300),
+  );
+  const object = fc.dictionary(fc.oneof(fc.constantFrom(...names, '__proto__'), fc.string()), field);
+
+  it('is an instance with nothing wrong in it, or an error', () => {
+    const decoded = (value: string): ServiceInfo | undefined => {
+      try {
+        return decode(value).info;
+      } catch (error) {
+        expect(error instanceof SyntaxError || error instanceof RangeError).toBe(true);
+        return undefined;
+      }
+    };
+    let instances = 0;
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          object.map((o) => JSON.stringify(o)),
+        ),
+        (value) => {
+          const read = decoded(value);
+          if (read === undefined) return;
+          instances++;
+          expect(read).toMatchObject({ name: 'user', id: '1' });
+          expect(isHost(read.address) && isPort(read.port)).toBe(true);
+          expect(HEALTH_STATUSES).toContain(read.health);
+          expect(Number.isFinite(read.weight) && read.weight >= 0).toBe(true);
+          expect(Object.values(read.metadata).every((text) => typeof text === 'string')).toBe(true);
+          expect(read.tags?.every((tag) => typeof tag === 'string')).not.toBe(false);
+          expect(Number.isNaN(read.registerTime.getTime())).toBe(false);
+        },
+      ),
+      { numRuns: 2_000, seed: 5 },
+    );
+    expect(instances).toBeGreaterThan(20);
   });
 });

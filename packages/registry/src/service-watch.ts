@@ -3,7 +3,6 @@ import type { RegistryContext } from './registry-context.js';
 import { openServiceCache } from './service-cache.js';
 import type { ServiceInfo } from './service-info.js';
 import type { StoredInstance } from './service-value.js';
-import type { ServiceView } from './service-view.js';
 
 /** An instance appeared or changed (`put`), or went away (`delete`). */
 export interface ServiceEvent {
@@ -16,11 +15,6 @@ export interface ServiceEvent {
 
 /** The changes of one service, the present instances first. `break` or `close()` ends it. */
 export interface ServiceWatch extends AsyncIterableIterator<ServiceEvent>, AsyncDisposable {
-  close(): Promise<void>;
-}
-
-/** The instances of one service as a whole, at each change. `break` or `close()` ends it. */
-export interface InstancesWatch extends AsyncIterableIterator<readonly ServiceInfo[]>, AsyncDisposable {
   close(): Promise<void>;
 }
 
@@ -116,36 +110,4 @@ function change(
     return { type: 'put', service: now.info, ...(previous && { previous }) };
   }
   return previous && { type: 'delete', service: previous, previous };
-}
-
-/** The selected instances at each change; a slow consumer gets only the newest list. */
-export function watchInstanceList(
-  view: ServiceView,
-  select: (all: readonly ServiceInfo[]) => readonly ServiceInfo[],
-  onClose: () => void,
-): InstancesWatch {
-  let latest: readonly ServiceInfo[] | undefined;
-  const stream = new ServiceStream<readonly ServiceInfo[]>(() => {
-    unsubscribe();
-    onClose();
-  });
-  const publish = () => {
-    if (view.closed) return stream.end();
-    if (view.failure !== undefined) return stream.fail(view.failure);
-    try {
-      const list = view.all && select(view.all);
-      if (list === undefined || sameElements(list, latest)) return;
-      latest = list;
-      stream.replace(list);
-    } catch (error) {
-      stream.fail(error); // the caller's filter threw
-    }
-  };
-  const unsubscribe = view.subscribe(publish);
-  publish();
-  return stream;
-}
-
-function sameElements(a: readonly ServiceInfo[], b: readonly ServiceInfo[] | undefined): boolean {
-  return b !== undefined && a.length === b.length && a.every((info, index) => info === b[index]);
 }
