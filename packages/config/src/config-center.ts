@@ -17,7 +17,7 @@ import { type ConfigStore, createConfigStore } from './config-store.js';
 import type { ConfigValue } from './config-value.js';
 import type { ConfigDiff } from './diff-types.js';
 import type { ConfigVersion } from './history.js';
-import { type ConfigCenterInternals, INTERNALS } from './internals.js';
+import { type ConfigCenterInternals, INTERNALS, makeInternals } from './internals.js';
 import { normalizeKey, normalizePrefix } from './key-layout.js';
 import type { ConfigKeyPage } from './list.js';
 import { isObject, Operations } from './operations.js';
@@ -64,7 +64,7 @@ class EtcdConfigCenter implements ConfigCenter {
     this.#reads = new Reads(store, this.#operations);
     this.#writes = new Writes(store, this.#operations);
     this.#releases = new Releases(store, this.#operations);
-    this[INTERNALS] = { logger: store.logger };
+    this[INTERNALS] = makeInternals(store);
   }
 
   get<T>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>> {

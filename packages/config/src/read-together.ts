@@ -1,0 +1,44 @@
+import type { KeyValue, Range } from '@coord/client';
+import type { ConfigChange } from './config-change.js';
+import { type ConfigStore, firstKey } from './config-store.js';
+import { toConfigChange } from './join-changes.js';
+import { bareState, keyState } from './key-state.js';
+
+/** Several config keys, and what else is asked for, as they were at one moment. */
+export interface ReadTogether {
+  /** Each key as a `create`, or as a `delete` where it is absent, in the order of the question. */
+  readonly changes: readonly ConfigChange[];
+  /** What is in the range that was asked for. */
+  readonly others: readonly KeyValue[];
+}
+
+/** Reads all of it in one transaction, linearizable: what one transaction wrote is seen as a whole. */
+export async function readTogether(
+  store: ConfigStore,
+  keys: readonly string[],
+  others: Range | undefined,
+  signal: AbortSignal,
+): Promise<ReadTogether> {
+  const { client, layout, options } = store;
+  const raws = keys.map((key) => ({ get: layout.raw(key) }));
+  const metas = options.enableVersioning ? keys.map((key) => ({ get: layout.meta(key) })) : [];
+  const rest = others === undefined ? [] : [{ get: others }];
+  const { responses } = await client.kv.txn(
+    { success: [...raws, ...metas, ...rest] },
+    { signal, idempotent: true },
+  );
+  const found = responses.map(firstKey);
+  const changes = keys.map((key, index) => {
+    const raw = found[index];
+    const state = options.enableVersioning
+      ? keyState(raw, found[keys.length + index])
+      : bareState(raw, false);
+    const revision = raw?.modRevision ?? state.metaRevision;
+    return toConfigChange({ key, revision, state, last: true }, undefined, undefined);
+  });
+  const last = responses.at(-1);
+  return {
+    changes: await Promise.all(changes),
+    others: others !== undefined && last?.type === 'get' ? last.kvs : [],
+  };
+}
