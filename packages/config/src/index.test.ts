@@ -10,7 +10,9 @@ it('exports what it promises, and nothing else', () => {
     'decodeContent',
     'encodeContent',
     'internalsOfCenter',
+    'isOutage',
     'isPlainObject',
+    'normalizeKey',
     'schemaError',
   ]);
 });
