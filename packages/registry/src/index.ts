@@ -1,3 +1,4 @@
+export { type DrainOnSignalOptions, drainOnSignal, type SignalDrain } from './drain-on-signal.js';
 export type { DrainOptions } from './drain-options.js';
 export { type GoKratosCodecOptions, goKratosCodec } from './go-kratos-codec.js';
 export { goZeroCodec } from './go-zero-codec.js';

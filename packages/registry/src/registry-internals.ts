@@ -1,3 +1,4 @@
+import type { CoordLogger } from '@coord/client/internal';
 import type { ServiceConfigStore } from './service-config-store.js';
 import type { ServiceInfo } from './service-info.js';
 import type { ServiceRegistry } from './service-registry.js';
@@ -18,6 +19,7 @@ export interface LiveService {
 
 /** What the sibling packages may use of a registry, beyond its public face. */
 export interface RegistryInternals {
+  readonly logger: CoordLogger;
   /** The shared live list of a service. @throws {ClosedError} when the registry is closed */
   view(serviceName: string): LiveService;
   readonly serviceConfigs: ServiceConfigStore;

@@ -44,6 +44,7 @@ class EtcdRegistry implements ServiceRegistry {
     this.#discovery = new Discovery(this.#context);
     this.#serviceConfigs = new ServiceConfigStore(this.#context);
     this[REGISTRY_INTERNALS] = {
+      logger: this.#context.logger,
       view: (serviceName) => this.#discovery.view(serviceName),
       serviceConfigs: this.#serviceConfigs,
     };
