@@ -32,9 +32,14 @@ export const EVENTS = {
     title: 'deregister, and serve on',
     strike: (_scene, victim) => victim?.order({ type: 'deregister' }),
   },
+  drain: {
+    ...ofAServer,
+    title: 'drain, and serve on',
+    strike: (_scene, victim) => victim?.order({ type: 'drain' }),
+  },
   sigterm: {
     ...ofAServer,
-    title: 'SIGTERM: deregister, finish, exit',
+    title: 'SIGTERM: drain, finish, exit',
     strike: (_scene, victim) => victim?.child.kill('SIGTERM'),
   },
   sigkill: {

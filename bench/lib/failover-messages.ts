@@ -14,7 +14,8 @@ export const WHO = {
 
 export type ServerOrder =
   | { readonly type: 'register'; readonly port: number }
-  | { readonly type: 'deregister' };
+  | { readonly type: 'deregister' }
+  | { readonly type: 'drain' };
 
 export type ServerReport =
   | { readonly type: 'listening'; readonly port: number }

@@ -70,6 +70,7 @@ export function printFailoverAims(rows: readonly FailoverRow[]): void {
     ['aim', 'wanted', 'measured (worst)'],
     [
       ['deregister: failed calls', '0', worst('deregister', undefined, failed)],
+      ['drain: failed calls', '0', worst('drain', undefined, failed)],
       ['SIGTERM: failed calls', '0', worst('sigterm', undefined, failed)],
       ['SIGKILL, with retry: failed calls', '0', worst('sigkill', true, failed)],
       ['SIGKILL, without: last failure, ms', '< 50', worst('sigkill', false, (row) => row.lastFailedMs ?? 0)],

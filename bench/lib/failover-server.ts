@@ -35,6 +35,8 @@ process.on('message', async (order: ServerOrder) => {
       { ttlMs: Number(ttlMs) },
     );
     process.send?.({ type: 'registered' });
+  } else if (order.type === 'drain') {
+    await registration?.drain();
   } else {
     await registration?.deregister();
   }
@@ -42,7 +44,7 @@ process.on('message', async (order: ServerOrder) => {
 
 // As a service ends that is told to: first nobody is sent here any more, then what is under way is finished.
 process.once('SIGTERM', async () => {
-  await registration?.deregister();
+  await registration?.drain();
   await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
   await client.close();
   process.exit(0);

@@ -4,11 +4,12 @@ import { createRegistry, type ServiceRegistry } from '@coord/registry';
 import { registryInternalsOf } from '@coord/registry/internal';
 import * as defaultGrpc from '@grpc/grpc-js';
 import { checkGrpc } from './check-grpc.js';
+import { checkFollowOptions, type FollowOptions } from './follow-options.js';
 import type { GrpcModule } from './grpc-adapter.js';
 import { warnOfOtherCopies } from './other-copies.js';
 import { Scheme, sourceOf, sourceOptions } from './scheme.js';
 
-export interface ResolverOptions {
+export interface ResolverOptions extends FollowOptions {
   /** Where the services are. Give this or `client`. */
   readonly registry?: ServiceRegistry | undefined;
   /** A registry with default options is made over it, and closed with the handle. */
@@ -19,8 +20,6 @@ export interface ResolverOptions {
   readonly name?: string | undefined;
   /** The copy of `@grpc/grpc-js` that your clients use, if it is not the one this package finds. */
   readonly grpc?: GrpcModule | undefined;
-  /** How long a call waits for the first answer of etcd before it fails as UNAVAILABLE. @default 5_000 */
-  readonly patienceMs?: number | undefined;
 }
 
 export interface ResolverHandle extends AsyncDisposable {
@@ -49,11 +48,11 @@ export interface ResolverHandle extends AsyncDisposable {
  * });
  */
 export function registerResolver(options: ResolverOptions): ResolverHandle {
-  const { scheme, name, grpc, patienceMs } = resolve(options);
+  const { scheme, name, grpc } = resolve(options);
   const owned = options.registry === undefined && options.client ? createRegistry(options.client) : undefined;
   const registry = options.registry ?? owned;
   if (registry === undefined) throw new ValidationError([{ path: 'registry', message: 'is missing' }]);
-  const source = sourceOf(registry, patienceMs);
+  const source = sourceOf(registry, options);
   const { sources } = Scheme.of(grpc, scheme);
   sources.set(name, source);
   const warn = () => warnOfOtherCopies(scheme, (copy) => Scheme.isKnownTo(copy, scheme));
@@ -83,7 +82,6 @@ const SCHEME = /^[a-z][a-z0-9+.-]*$/;
 const NAME = /^[A-Za-z0-9._-]+$/;
 /** Ours to keep out of: grpc-js has them built in. */
 const BUILT_IN = ['dns', 'ipv4', 'ipv6', 'unix', 'xds'];
-const DEFAULT_PATIENCE_MS = 5_000;
 
 function resolve(options: ResolverOptions) {
   const issues: IssueList = [];
@@ -91,14 +89,7 @@ function resolve(options: ResolverOptions) {
     issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
     assertValid(issues);
   }
-  const {
-    registry,
-    client,
-    scheme = 'etcd',
-    name,
-    grpc = defaultGrpc,
-    patienceMs = DEFAULT_PATIENCE_MS,
-  } = options;
+  const { registry, client, scheme = 'etcd', name, grpc = defaultGrpc } = options;
   if ((registry === undefined) === (client === undefined)) {
     issues.push({ path: 'registry', message: 'give either a registry or a client' });
   } else if (registry !== undefined && registryInternalsOf(registry) === undefined) {
@@ -118,12 +109,7 @@ function resolve(options: ResolverOptions) {
       message: `must consist of letters, digits, ".", "_", "-", got ${show(name)}`,
     });
   }
-  if (typeof patienceMs !== 'number' || !(patienceMs > 0) || patienceMs > 2 ** 31 - 1) {
-    issues.push({
-      path: 'patienceMs',
-      message: `must be a positive number of milliseconds, got ${show(patienceMs)}`,
-    });
-  }
+  checkFollowOptions(issues, options);
   checkGrpc(issues, grpc);
   assertValid(issues);
   if (Scheme.of(grpc, scheme).sources.has(name ?? '')) {
@@ -131,7 +117,7 @@ function resolve(options: ResolverOptions) {
     const message = `${taken} is registered already; give this one another name, or close the other`;
     throw new ValidationError([{ path: 'name', message }]);
   }
-  return { scheme, name: name ?? '', grpc, patienceMs };
+  return { scheme, name: name ?? '', grpc };
 }
 
 function checkClient(issues: IssueList, client: CoordClient): void {

@@ -5,15 +5,16 @@ import { type RegistryInternals, registryInternalsOf } from '@coord/registry/int
 import type { ChannelOptions } from '@grpc/grpc-js';
 import { channelConfig, type LiveServiceConfig } from './channel-service-config.js';
 import { checkPolicies } from './check-policies.js';
+import { type FollowOptions, type ResolvedFollowOptions, resolveFollowOptions } from './follow-options.js';
 import { type GrpcModule, registerScheme, type ServiceConfigJson, type Target } from './grpc-adapter.js';
 import { registerPolicies } from './register-policies.js';
 import { ServiceResolver } from './service-resolver.js';
 import { authorityOf, serviceNameOf } from './target.js';
 
-/** Which registry a target is resolved by, and how long calls wait for its first answer. */
+/** Which registry a target is resolved by, and how. */
 export interface ResolverSource {
   readonly registry: RegistryInternals;
-  readonly patienceMs: number;
+  readonly follow: ResolvedFollowOptions;
   /** For one channel only: what its calls go by. @default what the channel's own options say, over what is stored */
   readonly config?: LiveServiceConfig | undefined;
 }
@@ -31,12 +32,12 @@ export function sourceOptions(source: ResolverSource): ChannelOptions {
   return options;
 }
 
-export function sourceOf(registry: ServiceRegistry, patienceMs: number): ResolverSource {
+export function sourceOf(registry: ServiceRegistry, options: FollowOptions): ResolverSource {
   const internals = registryInternalsOf(registry);
   if (internals === undefined) {
     throw new ValidationError([{ path: 'registry', message: 'must be made by createRegistry()' }]);
   }
-  return { registry: internals, patienceMs };
+  return { registry: internals, follow: resolveFollowOptions(options) };
 }
 
 /** A scheme that one copy of grpc-js has been taught: the sources behind it, by authority ('' = default). */
@@ -49,14 +50,14 @@ export class Scheme {
     registerPolicies(grpc);
     registerScheme(grpc, name, {
       create: (target, sink, options) => {
-        const { registry, patienceMs, ...source } = this.#source(target, options);
+        const { registry, follow, ...source } = this.#source(target, options);
         const serviceName = serviceNameOf(target);
         const config = source.config ?? channelConfig(grpc, registry, serviceName, configOf(grpc, options));
         return new ServiceResolver({
           serviceName,
           open: () => registry.view(serviceName),
           sink,
-          patienceMs,
+          follow,
           config,
         });
       },

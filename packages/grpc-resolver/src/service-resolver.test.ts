@@ -145,7 +145,7 @@ describe('a resolver', () => {
     const resolver = new ServiceResolver({
       serviceName: 'who',
       open: () => list,
-      patienceMs,
+      follow: { patienceMs, subset: undefined },
       config,
       sink: { addresses: () => results.push('addresses'), unavailable: () => results.push('unavailable') },
     });

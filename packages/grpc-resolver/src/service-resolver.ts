@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ServiceInfo } from '@coord/registry';
+import { type ServiceInfo, subsetOf } from '@coord/registry';
 import { formatHostPort, type LiveService } from '@coord/registry/internal';
 import type { LiveServiceConfig } from './channel-service-config.js';
+import type { ResolvedFollowOptions } from './follow-options.js';
 import type { Address, NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
 import { isPolicyName } from './policy-settings.js';
 
@@ -16,8 +17,7 @@ export interface ServiceResolverOptions {
   /** The live list; asked for anew when the last one has failed. @throws when the registry is closed */
   readonly open: () => LiveService;
   readonly sink: ResultSink;
-  /** How long a service may remain unknown before calls fail instead of waiting. */
-  readonly patienceMs: number;
+  readonly follow: ResolvedFollowOptions;
   /** Goes to the channel with every result. */
   readonly config: LiveServiceConfig;
 }
@@ -81,14 +81,18 @@ export class ServiceResolver implements NameResolver {
     this.#patienceTimer = setTimeout(() => {
       this.#outOfPatience = true;
       if (this.#service?.healthy === undefined) this.#emitSoon();
-    }, this.#options.patienceMs);
+    }, this.#options.follow.patienceMs);
     this.#patienceTimer.unref();
   }
 
   /** Policies of grpc-js rebuild all they have for each list, so they are spared one that tells them nothing. */
   #changed(): void {
     const now = this.#service?.healthy;
-    if (now === undefined || this.#emitted.size === 0 || !sameAddresses(addressesOf(now), this.#emitted)) {
+    if (
+      now === undefined ||
+      this.#emitted.size === 0 ||
+      !sameAddresses(this.#addressesOf(now), this.#emitted)
+    ) {
       this.#emitSoon();
     }
   }
@@ -123,7 +127,20 @@ export class ServiceResolver implements NameResolver {
     }
     if (!config.settled) return; // calls are to go by it from the first on
     this.#lastEmitMs = performance.now();
-    this.#emitAddresses(addressesOf(instances), `service "${serviceName}": ${service.describe()}`);
+    this.#emitAddresses(this.#addressesOf(instances), `service "${serviceName}": ${service.describe()}`);
+  }
+
+  /** One for each address, however many ids it is registered under: the weightiest counts. */
+  #addressesOf(instances: readonly ServiceInfo[]): Map<string, Address> {
+    const { subset } = this.#options.follow;
+    const addresses = new Map<string, Address>();
+    const chosen = subset === undefined ? instances : subsetOf(instances, subset);
+    for (const { address: host, port, weight, zone } of chosen) {
+      const key = formatHostPort(host, port);
+      const known = addresses.get(key);
+      if (known === undefined || known.weight < weight) addresses.set(key, { host, port, weight, zone });
+    }
+    return addresses;
   }
 
   #emitAddresses(present: ReadonlyMap<string, Address>, note: string): void {
@@ -150,17 +167,6 @@ export class ServiceResolver implements NameResolver {
 function describe(service: LiveService): string {
   const { failure } = service;
   return failure instanceof Error ? `${service.describe()} (${failure.message})` : service.describe();
-}
-
-/** One for each address, however many ids it is registered under: the weightiest counts. */
-function addressesOf(instances: readonly ServiceInfo[]): Map<string, Address> {
-  const addresses = new Map<string, Address>();
-  for (const { address: host, port, weight, zone } of instances) {
-    const key = formatHostPort(host, port);
-    const known = addresses.get(key);
-    if (known === undefined || known.weight < weight) addresses.set(key, { host, port, weight, zone });
-  }
-  return addresses;
 }
 
 function sameAddresses(a: ReadonlyMap<string, Address>, b: ReadonlyMap<string, Address>): boolean {

@@ -108,7 +108,7 @@ export function follow(
       const resolver = new ServiceResolver({
         serviceName: 'who',
         open: () => list,
-        patienceMs,
+        follow: { patienceMs, subset: undefined },
         config,
         sink: {
           addresses: (...result) => {

@@ -101,6 +101,8 @@ describe('registerResolver', () => {
     { name: 'a/b' },
     { grpc: {} },
     { patienceMs: 0 },
+    { subset: { size: 0 } },
+    { subset: 3 },
   ])('refuses %j', (options) => {
     const given =
       'registry' in options || 'client' in options ? options : { registry: stage.registry, ...options };
