@@ -129,7 +129,7 @@ describe('the channel’s service config', () => {
       });
       stage.cleanLater(() => connection.close());
       const whos = connection.client(WhoClient);
-      expect(await who(whos)).toBe('a');
+      await eventually(async () => expect(await who(whos)).toBe('a')); // 300 ms may be short
       await stage.registry.register({ name: service, id: 'b', address: '127.0.0.1', port: other.port });
       await stage.registry.deregister(service, 'a');
       await eventually(async () => expect(await who(whos)).toBe('b'));
