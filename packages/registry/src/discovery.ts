@@ -2,6 +2,7 @@ import type { WaitOptions } from '@coord/client';
 import { assertValid, checkKeyPart, checkWaitOptions, show } from '@coord/client/internal';
 import { type InstanceSelection, isUsual, readSelection, select } from './instance-selection.js';
 import { type InstancesWatch, watchInstanceList } from './instances-watch.js';
+import { LinearizableReads } from './linearizable-reads.js';
 import { assertNotAborted } from './not-aborted.js';
 import type { RegistryContext } from './registry-context.js';
 import type { ServiceInfo } from './service-info.js';
@@ -13,11 +14,13 @@ import { type RegistryStream, type ServiceWatch, watchService } from './service-
 /** The discovering half of a registry: one live list for each service that was asked for. */
 export class Discovery {
   readonly #context: RegistryContext;
+  readonly #linearizable: LinearizableReads;
   readonly #views = new Map<string, ServiceView>();
   readonly #streams = new Set<RegistryStream>();
 
   constructor(context: RegistryContext) {
     this.#context = context;
+    this.#linearizable = new LinearizableReads(context);
   }
 
   async discover(serviceName: string, given?: DiscoverOptions): Promise<ServiceInfo[]> {
@@ -42,11 +45,7 @@ export class Discovery {
       return isUsual(selection) ? [...(view.healthy ?? [])] : select(view.all ?? [], selection);
     }
     using wait = this.#context.wait(options, `discover ${show(serviceName)}`);
-    try {
-      return select(await this.#read(serviceName, wait.signal), selection);
-    } catch (error) {
-      throw wait.errorFor(error);
-    }
+    return select(await wait.race(this.#linearizable.all(serviceName)), selection);
   }
 
   status(serviceName: string): ServiceStatus | undefined {
@@ -107,23 +106,6 @@ export class Discovery {
   async #firstList(view: ServiceView, options: WaitOptions): Promise<void> {
     using wait = this.#context.wait(options, `discover ${show(view.serviceName)}`);
     await view.listed(wait.signal);
-  }
-
-  async #read(serviceName: string, signal: AbortSignal): Promise<ServiceInfo[]> {
-    const { logger } = this.#context;
-    const instances: ServiceInfo[] = [];
-    for await (const kv of this.#context.client.kv.list(
-      { prefix: this.#context.keys.service(serviceName) },
-      { signal },
-    )) {
-      try {
-        const instance = this.#context.decode(kv);
-        if (instance && !instance.leaving) instances.push(instance.info);
-      } catch (error) {
-        logger.warn('value left out: it is no instance', { key: kv.key, error });
-      }
-    }
-    return instances;
   }
 
   /** Ends all that is followed and watched. */

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PushIterator } from '@coord/client/internal';
-import { type InstanceSelection, select } from './instance-selection.js';
+import { type InstanceSelection, isUsual, select } from './instance-selection.js';
 import type { ServiceInfo } from './service-info.js';
 import type { ServiceView } from './service-view.js';
 
@@ -68,7 +68,9 @@ class InstanceLists implements InstancesWatch {
         if (latest !== undefined) await nextTurn(); // changes that come together make one list
         if (view.closed || this.#changed.closed) return;
         if (view.failure !== undefined) throw view.failure;
-        const list = view.all && Object.freeze(select(view.all, selection));
+        const list = isUsual(selection)
+          ? view.healthy
+          : view.all && Object.freeze(select(view.all, selection));
         if (list === undefined || sameElements(list, latest)) continue;
         latest = list;
         yield list;

@@ -14,7 +14,9 @@ import (
 	"os"
 	"path"
 	"sort"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.etcd.io/etcd/clientv3"
@@ -55,7 +57,7 @@ type kratos struct {
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: go-peer ENDPOINT write | go-peer ENDPOINT read SERVICE")
+		fmt.Fprintln(os.Stderr, "usage: go-peer ENDPOINT write | read SERVICE | bench SERVICE CALLERS SECONDS")
 		os.Exit(2)
 	}
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{os.Args[1]}, DialTimeout: 10 * time.Second})
@@ -68,6 +70,12 @@ func main() {
 		write(ctx, client)
 	case "read":
 		read(ctx, client, os.Args[3])
+	case "bench":
+		callers, err := strconv.Atoi(os.Args[4])
+		check(err)
+		seconds, err := strconv.ParseFloat(os.Args[5], 64)
+		check(err)
+		bench(client, os.Args[3], callers, seconds)
 	}
 }
 
@@ -179,4 +187,48 @@ func check(err error) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// bench reads all instances of a service over and over, linearizably, each caller one after another, and prints
+// what `npm run bench -- registry` measures of the others.
+func bench(client *clientv3.Client, service string, callers int, seconds float64) {
+	get := func() {
+		found, err := client.Get(context.Background(), "/services/"+service+"/", clientv3.WithPrefix())
+		check(err)
+		for _, kv := range found.Kvs {
+			var info original
+			check(json.Unmarshal(kv.Value, &info))
+		}
+	}
+	loop := func(until time.Time) []float64 {
+		var all []float64
+		var lock sync.Mutex
+		var group sync.WaitGroup
+		for caller := 0; caller < callers; caller++ {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				var latencies []float64
+				for started := time.Now(); started.Before(until); started = time.Now() {
+					get()
+					latencies = append(latencies, float64(time.Since(started).Microseconds())/1000)
+				}
+				lock.Lock()
+				defer lock.Unlock()
+				all = append(all, latencies...)
+			}()
+		}
+		group.Wait()
+		return all
+	}
+	duration := time.Duration(seconds * float64(time.Second))
+	loop(time.Now().Add(duration / 5))
+	started := time.Now()
+	latencies := loop(started.Add(duration))
+	elapsed := time.Since(started).Seconds()
+	sort.Float64s(latencies)
+	count := len(latencies)
+	check(json.NewEncoder(os.Stdout).Encode(map[string]float64{
+		"perSecond": float64(count) / elapsed, "p50": latencies[count/2], "p99": latencies[count*99/100],
+	}))
 }
