@@ -9,8 +9,11 @@ import {
 } from './service-config-status.js';
 import { parseServiceConfig } from './stored-service-config.js';
 
-/** How long calls wait to hear whether a service config is stored: without etcd they go by their own. */
-const PATIENCE_MS = 1_000;
+/**
+ * How long calls wait to hear whether a service config is stored: without etcd they go by their own. A copy on the
+ * disk is there after a second.
+ */
+const PATIENCE_MS = 2_000;
 
 /** What a channel is told beside its addresses. */
 export interface LiveServiceConfig {
@@ -23,9 +26,12 @@ export interface LiveServiceConfig {
   stop(): void;
 }
 
+/** What the channel needs of a registry's store. */
+export type StoredConfigs = Pick<ServiceConfigStore, 'known' | 'get' | 'subscribe' | 'refused'>;
+
 export interface ChannelServiceConfigOptions {
   readonly serviceName: string;
-  readonly store: ServiceConfigStore;
+  readonly store: StoredConfigs;
   /** What the channel's user has said. */
   readonly own: ServiceConfigJson;
   /** Fills in what neither the user nor the stored config says. */

@@ -20,7 +20,7 @@ export type ServiceClientClass<T> = new (
 export interface ServiceConnection extends AsyncDisposable {
   readonly channel: defaultGrpc.Channel;
   readonly target: string;
-  /** The service config that calls go by now, and a stored one that was found wrong. */
+  /** What calls go by now, and a stored one that was found wrong; followed from the first call, or `waitForReady`, on. */
   readonly serviceConfig: ServiceConfigStatus;
   /** A client on this connection; any number may share it. Closing such a client closes the connection. */
   client<T>(ctor: ServiceClientClass<T>): T;
@@ -40,6 +40,7 @@ const SCHEME = 'coord';
  * A connection to a service that follows its instances. No `registerResolver` is needed. It does not wait
  * for an instance: `waitForReady` does.
  * @throws {ValidationError} naming everything that is wrong
+ * @throws {ClosedError} when the registry is closed
  * @example
  * const connection = await getConnection(registry, 'user-service', { retry: true });
  * const users = connection.client(UserServiceClient);

@@ -41,6 +41,7 @@ export interface ResolverHandle extends AsyncDisposable {
  * Makes `etcd:///user-service` a target for every grpc-js client in this process. When there is another copy of
  * grpc-js in the process that does not know the scheme, a process warning (`COORD_GRPC_COPIES`) says so.
  * @throws {ValidationError} for bad options, or when the scheme (and name) is registered already
+ * @throws {ClosedError} when the registry, or the client, is closed
  * @example
  * registerResolver({ registry });
  * const client = new UserServiceClient('etcd:///user-service', grpc.credentials.createInsecure(), {

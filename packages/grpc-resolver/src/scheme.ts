@@ -32,11 +32,13 @@ export function sourceOptions(source: ResolverSource): ChannelOptions {
   return options;
 }
 
+/** @throws {ClosedError} when the registry is closed */
 export function sourceOf(registry: ServiceRegistry, options: FollowOptions): ResolverSource {
   const internals = registryInternalsOf(registry);
   if (internals === undefined) {
     throw new ValidationError([{ path: 'registry', message: 'must be made by createRegistry()' }]);
   }
+  internals.assertOpen();
   return { registry: internals, follow: resolveFollowOptions(options) };
 }
 

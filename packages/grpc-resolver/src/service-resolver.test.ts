@@ -50,6 +50,29 @@ describe.each(policies)('a channel with %s', (policy) => {
     expect(a.calls).toBe(1);
   });
 
+  it('fails calls when nobody can be reached, without spinning, and calls no removed instance instead', async () => {
+    const a = await server('a');
+    const gone = await server('gone');
+    gone.kill();
+    const list = new HandMadeList();
+    list.set(a);
+    const { client, counts } = follow(list, { policy });
+    expect(await who(client)).toBe('a');
+    list.set(gone);
+    await new Promise(setImmediate);
+    const before = { ...counts, calls: a.calls };
+    const startedAt = performance.now();
+    for (let i = 0; i < 20; i++) {
+      await expect(who(client)).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE });
+    }
+    await vi.waitFor(() => expect(performance.now() - startedAt).toBeGreaterThan(400));
+    expect(a.calls).toBe(before.calls);
+    const rounds = (performance.now() - startedAt) / 200;
+    expect(counts.results - before.results).toBeLessThanOrEqual(2 * rounds + 4);
+    list.set(a);
+    await vi.waitFor(() => expect(who(client)).resolves.toBe('a'));
+  });
+
   it('does not reconnect to those that stay', async () => {
     const [a, b] = [await server('a'), await server('b')];
     const list = new HandMadeList();

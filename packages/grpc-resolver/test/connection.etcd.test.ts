@@ -1,10 +1,11 @@
 /** `getConnection`: what it refuses, what it serves, how it ends. */
-import { ClosedError, ValidationError } from '@coord/client';
+import { ClosedError, connect, ValidationError } from '@coord/client';
+import { createRegistry } from '@coord/registry';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { getConnection } from '../src/index.js';
 import { reachesAll, useStage } from './service-stage.js';
-import { WhoClient, who } from './who-service.js';
+import { tally, WhoClient, who } from './who-service.js';
 
 const stage = useStage();
 
@@ -91,5 +92,33 @@ describe('getConnection', () => {
     await connection.close();
     await connection.close();
     await expect(connection.waitForReady({ timeoutMs: 100 })).rejects.toThrow(/closed/);
+  });
+
+  it('outlives its registry: calls go on to the instances last known', async () => {
+    const service = stage.unique();
+    const registry = createRegistry(stage.client);
+    await stage.serve(service, 'a');
+    const { whos } = await stage.connectTo(service, {}, registry);
+    await reachesAll(whos, 'a');
+    await registry.close();
+    await stage.serve(service, 'b'); // nobody tells it
+    const again = createRegistry(stage.client);
+    const { whos: others } = await stage.connectTo(service, {}, again);
+    await reachesAll(others, 'a', 'b');
+    expect(await tally(whos, 10)).toEqual({ answers: { a: 10 }, errors: {} });
+    await expect(getConnection(registry, service)).rejects.toBeInstanceOf(ClosedError);
+  });
+
+  it('outlives its client, and says so when it has never known an instance', async () => {
+    const service = stage.unique();
+    const client = await connect(stage.etcd.connectOptions);
+    const registry = createRegistry(client);
+    await stage.serve(service, 'a');
+    const { whos } = await stage.connectTo(service, {}, registry);
+    const { whos: idle } = await stage.connectTo(stage.unique(), {}, registry);
+    await reachesAll(whos, 'a');
+    await client.close();
+    expect(await tally(whos, 10)).toEqual({ answers: { a: 10 }, errors: {} });
+    await expect(who(idle)).rejects.toThrow(/its registry is closed/);
   });
 });

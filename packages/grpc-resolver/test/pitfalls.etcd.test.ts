@@ -1,11 +1,11 @@
 /** What grpc-js does to resolvers and their users, each trap by itself; those of balancing are beside the balancer. */
 import { createRequire } from 'node:module';
-import { eventually } from '@coord/testkit';
+import { eventually, startProxy } from '@coord/testkit';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { type GrpcModule, getConnection, registerResolver } from '../src/index.js';
-import { useStage } from './service-stage.js';
-import { startWho, WhoClient, who } from './who-service.js';
+import { reachesAll, useStage } from './service-stage.js';
+import { startWho, tally, WhoClient, who } from './who-service.js';
 
 const stage = useStage();
 
@@ -146,3 +146,92 @@ describe('GRPC_TRACE', () => {
     expect(JSON.parse(JSON.stringify(options))).toEqual({ 'grpc.enable_http_proxy': 0 });
   });
 });
+
+describe.each(['round_robin', 'pick_first', 'weighted'] as const)(
+  'an instance that goes, under %s',
+  (strategy) => {
+    it('finishes the calls and streams that it has, and gets no more', async () => {
+      const { service, server, registration } = await serve('a');
+      const { whos } = await stage.connectTo(service, { strategy });
+      const stream = whos.ticks(Buffer.alloc(0));
+      const received: string[] = [];
+      stream.on('data', (bytes: Buffer) => received.push(String(bytes)));
+      stream.on('error', (error) => received.push(error.message));
+      await eventually(() => expect(received).toEqual(['a']));
+      server.hold();
+      const held = who(whos, 60_000);
+      await eventually(() => expect(server.held).toBe(1));
+      await stage.serve(service, 'b');
+      await registration.deregister();
+      await reachesAll(whos, 'b');
+      const { calls } = server;
+      expect(await tally(whos, 10)).toEqual({ answers: { b: 10 }, errors: {} });
+      expect(server.calls).toBe(calls);
+      server.tick();
+      await eventually(() => expect(received).toEqual(['a', 'a']));
+      server.release();
+      expect(await held).toBe('a');
+      stream.cancel();
+    });
+  },
+);
+
+describe.each(['round_robin', 'pick_first', 'weighted'] as const)(
+  'a peer that accepts and says nothing, under %s',
+  (strategy) => {
+    it('keeps nobody from the others, and is called once it speaks', async () => {
+      const service = stage.unique();
+      const [silent, server] = await behindALine('a');
+      silent.blackhole();
+      await stage.registry.register({ name: service, id: 'a', address: silent.address });
+      const { whos } = await stage.connectTo(service, { strategy });
+      await expect(who(whos, 500)).rejects.toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED });
+      const { registration } = await stage.serve(service, 'b');
+      await eventually(async () => expect(await who(whos, 20_000)).toBe('b'), { timeoutMs: 40_000 });
+      silent.heal();
+      await registration.deregister();
+      await eventually(async () => expect(await who(whos, 20_000)).toBe('a'), { timeoutMs: 40_000 });
+      expect(server.calls).toBeGreaterThan(0);
+    });
+  },
+);
+
+describe('a line that goes silent', () => {
+  it('is left by the keepalive, and come back to', async () => {
+    const service = stage.unique();
+    const [line] = await behindALine('a');
+    await stage.registry.register({ name: service, id: 'a', address: line.address });
+    await stage.serve(service, 'b');
+    const channelOptions = {
+      'grpc.keepalive_time_ms': 500,
+      'grpc.keepalive_timeout_ms': 500,
+      'grpc.max_reconnect_backoff_ms': 500,
+    };
+    const { whos } = await stage.connectTo(service, { channelOptions });
+    await reachesAll(whos, 'a', 'b');
+    line.blackhole();
+    await eventually(
+      async () => {
+        const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => who(whos, 1_000)));
+        expect(outcomes.map((outcome) => outcome.status === 'fulfilled' && outcome.value)).toEqual([
+          'b',
+          'b',
+          'b',
+          'b',
+        ]);
+      },
+      { timeoutMs: 30_000 },
+    );
+    line.cut();
+    line.heal();
+    await reachesAll(whos, 'a', 'b');
+  });
+});
+
+async function behindALine(name: string) {
+  const server = await startWho(name);
+  stage.cleanLater(() => server.kill());
+  const line = await startProxy({ target: `127.0.0.1:${server.port}` });
+  stage.cleanLater(() => line.close());
+  return [line, server] as const;
+}

@@ -1,5 +1,5 @@
 /** `etcd:///service` as a target of any client: schemes, names, several registries. */
-import { ValidationError } from '@coord/client';
+import { ClosedError, ValidationError } from '@coord/client';
 import { createRegistry } from '@coord/registry';
 import requiredGrpc, * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
@@ -83,6 +83,14 @@ describe('registerResolver', () => {
     expect(() => registerResolver({ registry: stage.registry, scheme: 'copy', grpc: requiredGrpc })).toThrow(
       /another name/,
     );
+    await handle.close();
+  });
+
+  it('refuses a registry that is closed', async () => {
+    const closed = createRegistry(stage.client);
+    await closed.close();
+    expect(() => registerResolver({ registry: closed, scheme: 'closed' })).toThrow(ClosedError);
+    const handle = registerResolver({ registry: stage.registry, scheme: 'closed' });
     await handle.close();
   });
 

@@ -19,6 +19,8 @@ export interface LiveService {
 
 /** What the sibling packages may use of a registry, beyond its public face. */
 export interface RegistryInternals {
+  /** @throws {ClosedError} when the registry is closed */
+  assertOpen(): void;
   readonly logger: CoordLogger;
   /** The shared live list of a service. @throws {ClosedError} when the registry is closed */
   view(serviceName: string): LiveService;

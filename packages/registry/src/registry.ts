@@ -44,6 +44,7 @@ class EtcdRegistry implements ServiceRegistry {
     this.#discovery = new Discovery(this.#context);
     this.#serviceConfigs = new ServiceConfigStore(this.#context);
     this[REGISTRY_INTERNALS] = {
+      assertOpen: () => this.#context.assertOpen(),
       logger: this.#context.logger,
       view: (serviceName) => this.#discovery.view(serviceName),
       serviceConfigs: this.#serviceConfigs,

@@ -22,9 +22,14 @@ export function openServiceCache(
 
 /** The file for the list of a service; undefined when none is wanted. */
 export function snapshotFileOf(context: RegistryContext, serviceName: string): string | undefined {
+  return snapshotFileFor(context, context.keys.service(serviceName));
+}
+
+/** The file for all that lies below a prefix; undefined when none is wanted. */
+export function snapshotFileFor(context: RegistryContext, prefix: string): string | undefined {
   const { snapshotDirectory } = context.config;
   if (snapshotDirectory === undefined) return undefined;
-  const name = encodeURIComponent(context.keys.service(serviceName));
+  const name = encodeURIComponent(prefix);
   const short = name.length <= MAX_NAME_CHARACTERS ? name : createHash('sha256').update(name).digest('hex');
   return join(snapshotDirectory, `${short}.snapshot`);
 }

@@ -2,6 +2,7 @@ import type { CacheUpdate, WaitOptions } from '@coord/client';
 import { monotonicNow } from '@coord/client/internal';
 import { followCache } from './follow-cache.js';
 import type { RegistryContext } from './registry-context.js';
+import { snapshotFileFor } from './service-cache.js';
 
 /** A service config as it is stored: whoever wrote it, nobody has looked into it yet. */
 export interface StoredServiceConfig {
@@ -95,7 +96,10 @@ export class ServiceConfigStore {
       open: () =>
         this.#context.client.cache<StoredServiceConfig>(
           { prefix },
-          { decode: ({ value, modRevision }) => ({ value, revision: modRevision }) },
+          {
+            decode: ({ value, modRevision }) => ({ value, revision: modRevision }),
+            snapshotFile: snapshotFileFor(this.#context, prefix),
+          },
         ),
       replace: (entries: ReadonlyMap<string, StoredServiceConfig>) => {
         this.#stored = new Map(entries);
