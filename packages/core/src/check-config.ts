@@ -25,6 +25,8 @@ const KNOWN = {
     keyPrefix: true,
     ttlMs: true,
     emptyHoldMs: true,
+    enableHealthCheck: true,
+    healthCheckIntervalMs: true,
     codec: true,
     snapshotDirectory: true,
   } satisfies Record<keyof ServiceRegistryConfig, true>,

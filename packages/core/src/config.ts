@@ -17,7 +17,12 @@ export interface CoordConfig extends CoordConfigInput {
   readonly requestTimeoutMs: number;
   readonly retry: Readonly<Record<keyof RetryOptions, number>>;
   readonly logLevel: LogLevel;
-  readonly serviceRegistry: ServiceRegistryConfig & { readonly keyPrefix: string; readonly ttlMs: number };
+  readonly serviceRegistry: ServiceRegistryConfig & {
+    readonly keyPrefix: string;
+    readonly ttlMs: number;
+    readonly enableHealthCheck: boolean;
+    readonly healthCheckIntervalMs: number;
+  };
   readonly distributedLock: DistributedLockConfig & {
     readonly keyPrefix: string;
     readonly defaultTtlMs: number;
@@ -46,7 +51,12 @@ export function defaultConfig(): CoordConfig {
     requestTimeoutMs: 5_000,
     retry: { maxAttempts: 5, initialDelayMs: 200, maxDelayMs: 5_000, multiplier: 2 },
     logLevel: 'info',
-    serviceRegistry: { keyPrefix: '/services', ttlMs: 15_000 },
+    serviceRegistry: {
+      keyPrefix: '/services',
+      ttlMs: 15_000,
+      enableHealthCheck: false,
+      healthCheckIntervalMs: 5_000,
+    },
     distributedLock: { keyPrefix: '/locks', defaultTtlMs: 30_000, enableReentrant: true },
     configCenter: { keyPrefix: '/config', enableVersioning: true, maxVersionHistory: 100 },
   };

@@ -2,6 +2,15 @@ export { type DrainOnSignalOptions, drainOnSignal, type SignalDrain } from './dr
 export type { DrainOptions } from './drain-options.js';
 export { type GoKratosCodecOptions, goKratosCodec } from './go-kratos-codec.js';
 export { goZeroCodec } from './go-zero-codec.js';
+export type {
+  FunctionHealthCheck,
+  GrpcHealthCheck,
+  HealthCheck,
+  HealthCheckFunction,
+  HealthCheckLimits,
+  ProbeTarget,
+  TcpHealthCheck,
+} from './health-check.js';
 export type { InstanceSelection } from './instance-selection.js';
 export { type SubsetOptions, subsetOf } from './instance-subset.js';
 export type { InstancesWatch } from './instances-watch.js';

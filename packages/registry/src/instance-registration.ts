@@ -20,12 +20,16 @@ import {
 } from '@coord/client/internal';
 import { checkDrainOptions, DEFAULT_DRAIN_WAIT_MS, type DrainOptions } from './drain-options.js';
 import type { Farewell } from './guarded-removal.js';
-import { KeyClaim, LeavingError, type PresentKey } from './key-claim.js';
+import type { ResolvedHealthCheck } from './health-check.js';
+import { HealthChecker } from './health-checker.js';
+import { KeyClaim, LeavingError, type PresentKey, type PublishOptions } from './key-claim.js';
 import { isLeaseAlive } from './lease-proof.js';
+import { OwnInstance } from './own-instance.js';
 import { OwnKeyWatch } from './own-key-watch.js';
 import type { Registration, RegistrationState } from './registration.js';
 import { RegistrationLease } from './registration-lease.js';
 import { removeUntilGone, withdrawLateWrites } from './registration-removal.js';
+import { RegistrationStatus } from './registration-status.js';
 import { isRefusal, RETRY } from './retry.js';
 import type { HealthStatus, ServiceInfo } from './service-info.js';
 import { checkHealth } from './service-registration.js';
@@ -42,6 +46,11 @@ export interface RegistrationContext {
 /** A lost lease usually means that many were lost: the first attempts are spread over this time. */
 const RECOVERY_SPREAD_MS = 200;
 
+interface PublishMode extends Pick<PublishOptions, 'replace' | 'create'> {
+  /** An operator's health that is found there stays. */
+  readonly yields?: boolean;
+}
+
 /** What a registration is, and what it becomes by what happens to it: see {@link RegistrationState}. */
 export class InstanceRegistration implements Registration {
   readonly #context: RegistrationContext;
@@ -54,10 +63,10 @@ export class InstanceRegistration implements Registration {
   readonly #ended = new AbortController();
   /** Aborts the wait of a drain. */
   readonly #hurry = new AbortController();
-  readonly #listeners = new Set<(state: RegistrationState) => void>();
-  #service: ServiceInfo;
-  #state: RegistrationState = 'recovering';
+  readonly #status: RegistrationStatus;
+  readonly #instance: OwnInstance;
   #seenLeaving = false;
+  #writingVerdict: Promise<void> | undefined;
   /** The writes to the key, one after the other. */
   #writing: Promise<unknown> = Promise.resolve();
   #recovery: Promise<void> = Promise.resolve();
@@ -67,7 +76,8 @@ export class InstanceRegistration implements Registration {
     const { client, key, ttlMs } = context;
     const { logger, options } = internalsOf(client);
     this.#context = context;
-    this.#service = service;
+    this.#instance = new OwnInstance(service);
+    this.#status = new RegistrationStatus(logger);
     this.#claim = new KeyClaim(client.kv, key);
     this.#lease = new RegistrationLease(client, ttlMs, () => this.#onSessionEnd());
     this.#logger = logger;
@@ -83,11 +93,11 @@ export class InstanceRegistration implements Registration {
   }
 
   get service(): ServiceInfo {
-    return this.#service;
+    return this.#instance.info;
   }
 
   get state(): RegistrationState {
-    return this.#state;
+    return this.#status.state;
   }
 
   get #isOver(): boolean {
@@ -95,8 +105,7 @@ export class InstanceRegistration implements Registration {
   }
 
   subscribe(callback: (state: RegistrationState) => void): () => void {
-    this.#listeners.add(callback);
-    return () => this.#listeners.delete(callback);
+    return this.#status.subscribe(callback);
   }
 
   /** Registers, replacing whoever has the id. After a failure nothing stays behind, once etcd answers. */
@@ -122,7 +131,15 @@ export class InstanceRegistration implements Registration {
     assertValid(checkWaitOptions(issues, options));
     using wait = this.#wait(options, 'update the health of');
     this.#assertGoesOn();
-    this.#set({ health: status });
+    const end = this.#instance.beginUpdate(status);
+    try {
+      await this.#update(wait);
+    } finally {
+      end();
+    }
+  }
+
+  async #update(wait: Wait): Promise<void> {
     const signal = AbortSignal.any([wait.signal, this.#ended.signal]);
     for (let attempt = 1; ; attempt++) {
       try {
@@ -141,11 +158,24 @@ export class InstanceRegistration implements Registration {
     }
   }
 
+  /** Lets the check decide on the health, for as long as the instance is registered. */
+  keepChecking(check: ResolvedHealthCheck, intervalMs: number): void {
+    new HealthChecker({
+      check,
+      intervalMs,
+      key: this.#context.key,
+      logger: this.#logger,
+      signal: this.#ended.signal,
+      service: () => this.service,
+      onVerdict: (verdict) => this.#onVerdict(verdict),
+    }).start();
+  }
+
   async drain(options: DrainOptions = {}): Promise<void> {
     assertValid(checkDrainOptions([], options));
     const { waitMs = DEFAULT_DRAIN_WAIT_MS, timeoutMs = waitMs + this.#requestTimeoutMs, signal } = options;
     using wait = this.#wait({ timeoutMs, signal }, 'drain');
-    if (!this.#isGone) this.#removal ??= this.#drain(waitMs);
+    if (!this.#status.isFinal) this.#removal ??= this.#drain(waitMs);
     if (this.#removal !== undefined) await wait.race(this.#removal);
   }
 
@@ -158,7 +188,7 @@ export class InstanceRegistration implements Registration {
   /** Like `deregister`, but a drain under way is given its time. */
   async leave(options: WaitOptions): Promise<void> {
     using wait = this.#wait(options, 'deregister');
-    if (!this.#isGone) this.#removal ??= this.#remove();
+    if (!this.#status.isFinal) this.#removal ??= this.#remove();
     if (this.#removal !== undefined) await wait.race(this.#removal);
   }
 
@@ -169,10 +199,6 @@ export class InstanceRegistration implements Registration {
       // The removal goes on in the background; the lease's end is the last resort.
       this.#logger.warn('instance not deregistered in time', { key: this.#context.key, error });
     }
-  }
-
-  get #isGone(): boolean {
-    return this.#state === 'superseded' || this.#state === 'deregistered';
   }
 
   #wait({ signal, timeoutMs = this.#requestTimeoutMs }: WaitOptions, verb: string): Wait {
@@ -187,7 +213,7 @@ export class InstanceRegistration implements Registration {
 
   #assertGoesOn(): void {
     const { key } = this.#context;
-    if (this.#state === 'superseded') {
+    if (this.state === 'superseded') {
       throw new ConflictError(`${key} has been registered by somebody else since`, { key });
     }
     if (this.#isOver) throw new NotFoundError(`${key} has been deregistered; register it again`, { key });
@@ -203,7 +229,7 @@ export class InstanceRegistration implements Registration {
         if (!replace) await this.#ownKey.caughtUp(signal);
         await this.#publish(signal, { replace, create: true });
         if (this.#isOver) throw new AbortedError('ended meanwhile');
-        this.#setState('registered');
+        this.#status.set('registered');
         const durationMs = Math.round(monotonicNow() - startedAt);
         this.#logger.info('instance registered', { key, attempt, durationMs });
         // Lost while it was being written: the loss was not announced to us then.
@@ -220,30 +246,31 @@ export class InstanceRegistration implements Registration {
     }
   }
 
-  #publish(signal: AbortSignal, options: { replace: boolean; create: boolean }): Promise<void> {
+  #publish(signal: AbortSignal, options: PublishMode): Promise<void> {
     const { session } = this.#lease;
-    const write = this.#writing.then(() =>
-      this.#claim.publish(() => this.#set({}), session, { signal, ...options }),
-    );
+    const write = this.#writing.then(async () => {
+      let written: ServiceInfo | undefined;
+      const info = (found?: StoredInstance) => {
+        const operatorWins = options.yields === true && this.#instance.adopt(found);
+        written = operatorWins ? undefined : this.#instance.toWrite();
+        return written;
+      };
+      await this.#claim.publish(info, session, { signal, ...options });
+      if (written) this.#instance.stored(written);
+    });
     this.#writing = write.catch(() => undefined);
     return write;
   }
 
-  /** What is written is also when it was. */
-  #set(change: { health?: HealthStatus }): ServiceInfo {
-    this.#service = Object.freeze({ ...this.#service, ...change, lastHeartbeat: new Date() });
-    return this.#service;
-  }
-
   #onSessionEnd(): void {
-    if (this.#isOver || this.#state !== 'registered') return;
+    if (this.#isOver || this.state !== 'registered') return;
     const { signal, leaseId } = this.#lease.session;
     if (signal.reason instanceof ClosedError) {
       this.#end('deregistered'); // the client closes
       return;
     }
     this.#logger.warn('registration lost its lease', { key: this.#context.key, leaseId });
-    this.#setState('recovering');
+    this.#status.set('recovering');
     this.#recovery = this.#recover();
   }
 
@@ -267,7 +294,7 @@ export class InstanceRegistration implements Registration {
         this.#seenLeaving = true;
         this.#finishRemoval();
       } else if (kv.modRevision >= this.#claim.modRevision) {
-        this.#adopt(instance);
+        this.#instance.adopt(instance);
       }
     } else if (kv.modRevision > this.#claim.modRevision) {
       this.#end('superseded');
@@ -277,16 +304,37 @@ export class InstanceRegistration implements Registration {
     }
   }
 
-  /** An operator has set our health: it is to survive a recovery. */
-  #adopt(instance: StoredInstance | undefined): void {
-    if (instance?.author?.generation !== 0) return;
-    this.#service = Object.freeze({ ...this.#service, health: instance.info.health });
+  /** What the check has found is written in the background. What was taken out on purpose stays out. */
+  #onVerdict(health: 'healthy' | 'unhealthy'): void {
+    const before = this.service.health;
+    if (this.#isOver || health === before || before === 'maintenance') return;
+    this.#logger.info('instance health changed by its check', { key: this.#context.key, health, before });
+    this.#instance.setHealth(health);
+    this.#writingVerdict ??= this.#writeVerdict()
+      .catch(() => undefined) // only the end of the registration ends it early
+      .finally(() => {
+        this.#writingVerdict = undefined;
+      });
+  }
+
+  async #writeVerdict(): Promise<void> {
+    const { signal } = this.#ended;
+    for (let attempt = 1; !this.#instance.isStored; attempt++) {
+      try {
+        await this.#recovery; // it writes the new health, too
+        if (this.#instance.isStored) return;
+        await this.#publish(signal, { replace: false, create: false, yields: true });
+      } catch (error) {
+        this.#logger.debug('health not written yet', { key: this.#context.key, attempt, error });
+        await delay(backoffDelayMs(attempt, RETRY), signal);
+      }
+    }
   }
 
   #onOwnKeyDelete(revision: bigint): void {
     if (revision < this.#claim.modRevision) return; // that was before we came back
     if (this.#seenLeaving) this.#end('deregistered');
-    else if (this.#state === 'registered') this.#judgeDelete(this.#lease.session, this.#claim.modRevision);
+    else if (this.state === 'registered') this.#judgeDelete(this.#lease.session, this.#claim.modRevision);
   }
 
   /** The key is gone without a word: deregistered by somebody if the lease lives, else expired. */
@@ -295,7 +343,7 @@ export class InstanceRegistration implements Registration {
       const { signal } = this.#ended;
       const isAlive = await isLeaseAlive(session, { signal, timeoutMs: this.#requestTimeoutMs });
       // A lost lease starts the recovery by itself.
-      if (!isAlive || this.#state !== 'registered' || this.#claim.modRevision !== deletedAfter) return;
+      if (!isAlive || this.state !== 'registered' || this.#claim.modRevision !== deletedAfter) return;
       this.#end('deregistered');
     };
     judge().catch(() => undefined); // only the end of the registration ends it early
@@ -323,9 +371,9 @@ export class InstanceRegistration implements Registration {
 
   /** Removes the instance from etcd, however long that takes. */
   #remove(farewell?: Farewell): Promise<void> {
-    this.#setState('leaving');
+    this.#status.set('leaving');
     this.#ended.abort();
-    if (farewell) this.#service = Object.freeze({ ...this.#service, health: farewell.health });
+    if (farewell) this.#instance.setHealth(farewell.health);
     else this.#lease.release(); // should the removal never succeed, the lease's end is near
     const removal = this.#removeUntilGone(farewell);
     removal.catch(() => undefined); // deregister() reports it; the background removal has nobody to tell
@@ -339,28 +387,15 @@ export class InstanceRegistration implements Registration {
   }
 
   #end(state: 'deregistered' | 'superseded'): void {
-    if (this.#isGone) return;
+    if (this.#status.isFinal) return;
     this.#ended.abort();
     this.#lease.release();
-    this.#setState(state);
+    this.#status.set(state);
     this.#logger.info(`instance ${state}`, { key: this.#context.key });
     this.#context.onEnd();
-    this.#listeners.clear();
     const withdrawal = Promise.allSettled([this.#recovery, this.#writing]).then(() =>
       withdrawLateWrites(this.#claim),
     );
     withdrawal.catch(() => undefined); // cannot fail: each failure is retried
-  }
-
-  #setState(state: RegistrationState): void {
-    if (this.#state === state) return;
-    this.#state = state;
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(state);
-      } catch (error) {
-        this.#logger.error('a listener threw', { key: this.#context.key, error });
-      }
-    }
   }
 }

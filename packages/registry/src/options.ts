@@ -15,6 +15,13 @@ export interface ServiceRegistryConfig {
    */
   readonly emptyHoldMs?: number | undefined;
   /**
+   * Whether instances that name a `check` are checked: by the process that registers them.
+   * @default false
+   */
+  readonly enableHealthCheck?: boolean | undefined;
+  /** The time between two checks of an instance, in milliseconds, give or take a tenth. @default 5_000 */
+  readonly healthCheckIntervalMs?: number | undefined;
+  /**
    * Discover what another system registers, such as `goKratosCodec()`. A registry with a codec only reads:
    * registering is a ValidationError.
    */
@@ -31,12 +38,15 @@ export interface ResolvedRegistryConfig {
   readonly keyPrefix: string;
   readonly ttlMs: number;
   readonly emptyHoldMs: number;
+  readonly enableHealthCheck: boolean;
+  readonly healthCheckIntervalMs: number;
   readonly codec: ServiceCodec | undefined;
   readonly snapshotDirectory: string | undefined;
 }
 
 export const DEFAULT_KEY_PREFIX = '/services';
 export const DEFAULT_TTL_MS = 15_000;
+export const DEFAULT_HEALTH_CHECK_INTERVAL_MS = 5_000;
 
 /** @throws {ValidationError} naming everything that is wrong */
 export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): ResolvedRegistryConfig {
@@ -45,6 +55,7 @@ export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): Resol
     assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
   }
   const { codec, snapshotDirectory, ttlMs = DEFAULT_TTL_MS, emptyHoldMs = ttlMs } = config;
+  const { enableHealthCheck = false, healthCheckIntervalMs = DEFAULT_HEALTH_CHECK_INTERVAL_MS } = config;
   checkCodec(issues, codec);
   assertValid(issues);
   const { keyPrefix = codec?.keyPrefix ?? DEFAULT_KEY_PREFIX } = config;
@@ -52,11 +63,20 @@ export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): Resol
   checkDirectory(issues, snapshotDirectory);
   checkPositiveMs(issues, 'ttlMs', ttlMs);
   if (emptyHoldMs !== 0) checkPositiveMs(issues, 'emptyHoldMs', emptyHoldMs);
+  checkPositiveMs(issues, 'healthCheckIntervalMs', healthCheckIntervalMs);
+  if (typeof enableHealthCheck !== 'boolean') {
+    issues.push({
+      path: 'enableHealthCheck',
+      message: `must be true or false, got ${show(enableHealthCheck)}`,
+    });
+  }
   assertValid(issues);
   return Object.freeze({
     keyPrefix: keyPrefix.replace(/\/+$/, ''),
     ttlMs,
     emptyHoldMs,
+    enableHealthCheck,
+    healthCheckIntervalMs,
     codec,
     snapshotDirectory,
   });

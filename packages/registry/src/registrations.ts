@@ -10,6 +10,7 @@ import {
 } from '@coord/client/internal';
 import { checkDrainOptions, type DrainOptions } from './drain-options.js';
 import { findKeys, patchHealth, removeForeign } from './foreign-instances.js';
+import { type ResolvedHealthCheck, resolveHealthCheck } from './health-check.js';
 import { InstanceRegistration } from './instance-registration.js';
 import { assertNotAborted } from './not-aborted.js';
 import { OwnRegistrations } from './own-registrations.js';
@@ -32,6 +33,7 @@ export class Registrations {
     const issues = checkWaitOptions([], options);
     const { ttlMs = this.#context.config.ttlMs, signal, timeoutMs } = options ?? {};
     checkPositiveMs(issues, 'ttlMs', ttlMs);
+    const check = resolveHealthCheck(issues, options?.check);
     const info = resolveRegistration(service, issues);
     this.#context.assertOpen();
     const { client, keys } = this.#context;
@@ -52,6 +54,7 @@ export class Registrations {
       await registration[Symbol.asyncDispose]();
       this.#context.assertOpen();
     }
+    this.#check(registration, key, check);
     return registration;
   }
 
@@ -109,6 +112,13 @@ export class Registrations {
   /** Deregisters what this registry has registered. */
   async close(options: WaitOptions): Promise<void> {
     await Promise.allSettled(this.#own.all().map((registration) => registration.leave(options)));
+  }
+
+  #check(registration: InstanceRegistration, key: string, check: ResolvedHealthCheck | undefined): void {
+    if (check === undefined) return;
+    const { logger, config } = this.#context;
+    if (config.enableHealthCheck) registration.keepChecking(check, config.healthCheckIntervalMs);
+    else logger.info('instance not checked: enableHealthCheck is off', { key });
   }
 
   async #deregister(key: string, options: WaitOptions | undefined): Promise<void> {

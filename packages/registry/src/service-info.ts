@@ -23,8 +23,9 @@ export interface ServiceInfo {
   /** When it was first registered; the epoch (1970) when its writer did not say. */
   readonly registerTime: Date;
   /**
-   * When its owner last wrote it; the epoch when its writer did not say. That the instance is alive is
-   * known by its lease, not by this: a healthy instance does not rewrite its value.
+   * When its owner last wrote it: registered it, brought it back, or changed its health; the epoch when its writer did
+   * not say. Not every heartbeat is written, since each would wake every watcher: that the owner lives is what the
+   * lease says, so while a live list has the instance, its owner has been heard of within its TTL.
    */
   readonly lastHeartbeat: Date;
 }

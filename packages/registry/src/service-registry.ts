@@ -1,5 +1,6 @@
 import type { WaitOptions } from '@coord/client';
 import type { DrainOptions } from './drain-options.js';
+import type { HealthCheck } from './health-check.js';
 import type { InstanceSelection } from './instance-selection.js';
 import type { InstancesWatch } from './instances-watch.js';
 import type { Registration } from './registration.js';
@@ -10,6 +11,12 @@ import type { ServiceWatch } from './service-watch.js';
 export interface RegisterOptions extends WaitOptions {
   /** How long the instance outlives its process. @default the registry's `ttlMs` */
   readonly ttlMs?: number | undefined;
+  /**
+   * How this process finds out how the instance is, every `healthCheckIntervalMs`, when the registry has
+   * `enableHealthCheck`. It sets the health to `unhealthy` and back to `healthy`; `maintenance` it leaves alone.
+   * Register with `health: 'unknown'` to be called only after the first checks. @default none
+   */
+  readonly check?: HealthCheck | undefined;
 }
 
 export interface DiscoverOptions extends InstanceSelection, WaitOptions {

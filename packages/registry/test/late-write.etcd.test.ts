@@ -81,6 +81,33 @@ describe('an attempt to register that arrives late', () => {
   });
 });
 
+describe('a write that an operator has come before', () => {
+  const options = { signal: new AbortController().signal, replace: false, create: false };
+
+  it.each([true, false])('is told what he has written, and may give way: %s', async (givesWay) => {
+    const key = `/services/late/operated-${givesWay}`;
+    const claim = new KeyClaim(client.kv, key);
+    const { session, release } = await internalsOf(client).borrowSession('registry', 5_000);
+    await claim.publish(() => info, session, { ...options, create: true });
+    const byOperator = (await client.kv.get(key))?.text().replace('"healthy"', '"maintenance"') ?? '';
+    await client.kv.put(key, byOperator.replace('"generation":1', '"generation":0'), { ignoreLease: true });
+    const told: unknown[] = [];
+    await claim.publish(
+      (found) => {
+        told.push(found && [found.info.health, found.author?.generation]);
+        return found && givesWay ? undefined : { ...info, health: 'unhealthy' };
+      },
+      session,
+      options,
+    );
+    expect(told).toEqual([undefined, ['maintenance', 0]]);
+    const kv = await client.kv.get(key);
+    expect(kv).toMatchObject({ version: givesWay ? 2 : 3, leaseId: session.leaseId });
+    expect(Reflect.get(Object(kv?.json()), 'health')).toBe(givesWay ? 'maintenance' : 'unhealthy');
+    release();
+  });
+});
+
 describe('a registration that was given up while etcd was frozen', () => {
   it('does not stay behind when etcd thaws and applies it', async () => {
     const registry = createRegistry(client, { ttlMs: 30_000 });

@@ -8,7 +8,8 @@ const [endpoint = ''] = process.argv.slice(2);
 const client = await connect({ endpoints: [endpoint], requestTimeoutMs: 200 });
 const registry = createRegistry(client);
 const ids = Array.from({ length: 20 }, (_, index) => `i${index}`);
-await Promise.all(ids.map((id) => registry.register({ name: 'user', id, address: '10.0.0.1:1' })));
+const patient = { timeoutMs: 20_000 }; // on a busy machine 200 ms are not much
+await Promise.all(ids.map((id) => registry.register({ name: 'user', id, address: '10.0.0.1:1' }, patient)));
 process.send?.({ registered: ids.length });
 await once(process, 'message');
 await registry.close({ timeoutMs: 1_000 });
