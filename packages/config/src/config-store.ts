@@ -99,6 +99,8 @@ function readBelow({ client, layout }: ConfigStore, below: string): ReadMetas {
 /**
  * Joins a key's value as of `asOf` with its record. A record newer than that belongs to a later write,
  * of which we shall hear; the value's own record is then taken from the history, by its revision.
+ *
+ * Undefined when nobody knows any more: etcd has compacted that revision, and the history has dropped that version.
  */
 export async function stateOf(
   store: ConfigStore,
@@ -106,16 +108,26 @@ export async function stateOf(
   raw: KeyValue | undefined,
   meta: KeyValue | undefined,
   { asOf, changedAt, signal }: { asOf: bigint; changedAt: bigint; signal: AbortSignal },
-): Promise<KeyState> {
+): Promise<KeyState | undefined> {
   if (!store.options.enableVersioning) return bareState(raw, false);
   if (meta === undefined || meta.modRevision <= asOf) return keyState(raw, meta);
   const { client, layout } = store;
-  const { kvs } = await client.kv.range(layout.historyRange(key, 0, MAX_VERSION), {
-    minCreateRevision: changedAt,
-    maxCreateRevision: changedAt,
-    signal,
-  });
-  const last = kvs.at(-1); // an adopted value comes before the write that adopted it
+  const history = layout.historyRange(key, 1, MAX_VERSION);
+  // Versions go oldest first, so as long as one from then is there, all since then are. One that was adopted comes
+  // before the write that adopted it.
+  const { responses } = await client.kv.txn(
+    {
+      success: [
+        { get: history, options: { maxCreateRevision: changedAt, limit: 1, sort: NEWEST } },
+        { get: layout.history(key, 1), options: { keysOnly: true } },
+      ],
+    },
+    { signal, idempotent: true },
+  );
+  const [last, first] = responses.map(firstKey);
   const entry = last && decodeHistoryEntry(last.value);
-  return joinedState(raw, entry?.meta, changedAt);
+  if (entry === undefined && first === undefined) return undefined;
+  return joinedState(raw, entry?.meta, last?.createRevision ?? 0n);
 }
+
+const NEWEST = { by: 'key', order: 'descend' } as const;

@@ -20,6 +20,12 @@ export interface JoinedChange {
   readonly last: boolean;
 }
 
+export interface JoinedUpdate {
+  readonly changes: readonly JoinedChange[];
+  /** False: some changes are left out, since nobody knows any more what they were. Later ones of the same keys follow. */
+  readonly complete: boolean;
+}
+
 /**
  * Joins all changes of one revision with their records. Both are written in one transaction, so the
  * records are read as they were at that revision: exact, and without a second watch to wait for.
@@ -29,20 +35,21 @@ export async function joinChanges(
   update: CacheUpdate<KeyValue>,
   below: string,
   signal: AbortSignal,
-): Promise<readonly JoinedChange[]> {
+): Promise<JoinedUpdate> {
   const changed = update.changes.flatMap(({ type, kv }) => {
     const key = store.layout.keyOf(kv.key);
     return key === undefined ? [] : [{ key, raw: type === 'put' ? kv : undefined, revision: kv.modRevision }];
   });
   const keys = changed.map(({ key }) => key);
   const metas = await readMetas(store, keys, below, update.revision, signal);
-  const joined: JoinedChange[] = [];
-  for (const [index, { key, raw, revision }] of changed.entries()) {
+  const known: Omit<JoinedChange, 'last'>[] = [];
+  for (const { key, raw, revision } of changed) {
     const at = { asOf: update.revision, changedAt: revision, signal };
     const state = await stateOf(store, key, raw, metas.get(key), at);
-    joined.push({ key, revision, state, last: index === changed.length - 1 });
+    if (state !== undefined) known.push({ key, revision, state });
   }
-  return joined;
+  const changes = known.map((change, index) => ({ ...change, last: index === known.length - 1 }));
+  return { changes, complete: known.length === changed.length };
 }
 
 /** What passes by itself, or when etcd is back. */

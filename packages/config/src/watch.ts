@@ -3,7 +3,13 @@ import { backoffDelayMs, delay, manyMayListen, raceAbort } from '@coord/client/i
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigChange, ConfigWatch } from './config-change.js';
 import type { ConfigStore } from './config-store.js';
-import { isOutage, type JoinedChange, joinChanges, toConfigChange } from './join-changes.js';
+import {
+  isOutage,
+  type JoinedChange,
+  type JoinedUpdate,
+  joinChanges,
+  toConfigChange,
+} from './join-changes.js';
 import { bareState, type KeyState } from './key-state.js';
 
 /** What to watch: one key, or everything below a prefix. */
@@ -72,15 +78,22 @@ export class ConfigWatcher implements ConfigWatch {
   async #start(): Promise<Start> {
     await raceAbort(this.#copy.ready, this.#stop.signal);
     await this.#catchUp();
-    const updates = this.#copy.changes();
-    const present = {
-      revision: this.#copy.revision,
-      resync: true,
-      changes: [...this.#copy.entries().values()].map(asPut),
-    };
-    const initial = await this.#join(present);
-    for (const { key, state } of initial) this.#states.set(key, state);
-    return { updates, initial, revision: present.revision };
+    for (;;) {
+      const updates = this.#copy.changes();
+      const present = {
+        revision: this.#copy.revision,
+        resync: true,
+        changes: [...this.#copy.entries().values()].map(asPut),
+      };
+      const { changes: initial, complete } = await this.#join(present);
+      if (complete) {
+        for (const { key, state } of initial) this.#states.set(key, state);
+        return { updates, initial, revision: present.revision };
+      }
+      // Overtaken by so many writes that what was there is unknown by now: begin with what is there then.
+      await updates[Symbol.asyncDispose]();
+      await this.#copy.waitFor(present.revision + 1n, { signal: this.#stop.signal });
+    }
   }
 
   /**
@@ -111,7 +124,8 @@ export class ConfigWatcher implements ConfigWatch {
         for (const change of this.#presentOrAbsent(start)) yield toConfigChange(change, undefined, schema);
       }
       for await (const update of start.updates) {
-        for (const change of await this.#join(update)) {
+        const { changes } = await this.#join(update);
+        for (const change of changes) {
           const previous = this.#states.get(change.key);
           if (change.state.raw === undefined) this.#states.delete(change.key);
           else this.#states.set(change.key, change.state);
@@ -133,7 +147,7 @@ export class ConfigWatcher implements ConfigWatch {
     return [{ key, revision, state: bareState(undefined, false), last: true }];
   }
 
-  #join(update: CacheUpdate<KeyValue>): Promise<readonly JoinedChange[]> {
+  #join(update: CacheUpdate<KeyValue>): Promise<JoinedUpdate> {
     const { signal } = this.#stop;
     return this.#untilAnswered(() => joinChanges(this.#store, update, this.#scope.below, signal));
   }

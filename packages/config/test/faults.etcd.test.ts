@@ -1,6 +1,6 @@
 import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
-import { compact, losingTheResponse, useEtcd } from './setup.js';
+import { compact, losingTheResponse, taker, useEtcd } from './setup.js';
 
 const t = useEtcd();
 
@@ -195,6 +195,55 @@ describe('a watch', () => {
         ['new', ['create', 1, 1, undefined]],
       ]),
     );
+  });
+
+  it('whose consumer lags behind history and compaction skips what nobody knows any more', async () => {
+    const key = t.key('lag');
+    const config = t.center(t.client, { maxVersionHistory: 2 });
+    await config.set(key, 0);
+    await using watch = t.config.watch(key);
+    await watch.ready;
+    for (let n = 1; n <= 6; n++) await config.set(key, n);
+    await compact(t.client);
+    const changes = await taker(watch)(2);
+    expect(changes).toMatchObject([
+      {
+        type: 'update',
+        value: 5,
+        version: 6,
+        external: false,
+        last: true,
+        previous: { value: 0, version: 1 },
+      },
+      { type: 'update', value: 6, version: 7, external: false, previous: { value: 5, version: 6 } },
+    ]);
+  });
+
+  it('whose consumer lags behind compaction still tells what others wrote, and after which version', async () => {
+    const [key, foreign] = [t.key('lag'), t.key('foreign')];
+    const rawKey = (name: string) => `/config/${name}`;
+    await using watch = t.config.watch(key);
+    await using others = t.config.watch(foreign);
+    await Promise.all([watch.ready, others.ready]);
+    await t.config.set(key, 1);
+    await t.config.set(key, 2);
+    await t.client.kv.put(rawKey(key), '"by others"');
+    await t.client.kv.delete(rawKey(key));
+    await t.config.set(key, 3);
+    await t.client.kv.put(rawKey(foreign), 'x');
+    await t.config.set(foreign, 'y');
+    await compact(t.client);
+    expect(await taker(watch)(5)).toMatchObject([
+      { value: 1, version: 1, external: false },
+      { value: 2, version: 2, external: false },
+      { value: 'by others', version: 2, external: true },
+      { type: 'delete', version: 2, external: true },
+      { type: 'create', value: 3, version: 4, external: false },
+    ]);
+    expect(await taker(others)(2)).toMatchObject([
+      { type: 'create', value: 'x', version: 0, external: true },
+      { type: 'update', value: 'y', version: 2, external: false },
+    ]);
   });
 
   it('started while etcd is away begins when it is back', async () => {
