@@ -1,5 +1,5 @@
 import { type Compare, type KeyValue, NotFoundError, type Op, type WaitOptions } from '@coord/client';
-import { assertValid, checkWaitOptions, show } from '@coord/client/internal';
+import { assertValid, checkWaitOptions, show, Wait } from '@coord/client/internal';
 import { describeHolder, type LockHolder } from './holder.js';
 import {
   type ForceReleaseOptions,
@@ -15,6 +15,7 @@ import type { LockSupport } from './lock-support.js';
 import type { ResolvedLockConfig } from './options.js';
 import { mutexQueue, permitQueue, readWriteQueue } from './queue-view.js';
 import { permitsOf } from './semaphore-state.js';
+import { type Sending, trackedTxn } from './tracked-txn.js';
 
 /** What etcd has of the locks of a name. */
 interface LockKeys {
@@ -83,7 +84,7 @@ export class LockAdmin {
       const kinds = matching.map((each) => each.kind).join(' and ');
       assertValid([{ path: 'kind', message: `must be given: ${fencingToken} is a token of ${kinds}` }]);
     }
-    if (ousted === undefined || !(await this.#remove(ousted.keys, wait))) {
+    if (ousted === undefined || !(await this.#remove(key, ousted.keys, wait))) {
       throw new NotFoundError(
         `lock "${key}": nobody holds it or waits for it with token ${fencingToken}; see inspect()`,
         { key },
@@ -98,17 +99,26 @@ export class LockAdmin {
   }
 
   /** @returns false when they are not there any more */
-  async #remove(keys: readonly KeyValue[], wait: WaitOptions): Promise<boolean> {
+  async #remove(name: string, keys: readonly KeyValue[], options: WaitOptions): Promise<boolean> {
+    const { client, requestTimeoutMs } = this.#support;
+    using wait = new Wait({ timeoutMs: requestTimeoutMs, ...options }, `forced release of lock "${name}"`);
     const compare = keys.map(
       ({ key, createRevision }): Compare => ({ key, target: 'create', is: '=', to: createRevision }),
     );
     const success = keys.map(({ key }): Op => ({ delete: key }));
-    // Guarded as it is, to repeat it after a lost answer can delete nothing newer.
-    const { succeeded } = await this.#support.client.kv.txn(
-      { compare, success },
-      { ...wait, idempotent: true },
-    );
-    return succeeded;
+    const sending: Sending = { outcomeLost: false };
+    const { signal } = wait;
+    try {
+      // Guarded as it is, to repeat it after a lost answer can delete nothing newer.
+      const request = { compare, success };
+      const { succeeded } = await trackedTxn(client.kv, request, [sending], requestTimeoutMs, { signal });
+      // Otherwise it was most likely us, the first time; and gone is what it was to be.
+      return succeeded || sending.outcomeLost;
+    } catch (error) {
+      // Whatever became of the last attempt: an earlier one may have been applied.
+      if (sending.outcomeLost && error instanceof Error) Object.assign(error, { outcome: 'unknown' });
+      throw wait.errorFor(error);
+    }
   }
 
   /** All of it at one revision. */

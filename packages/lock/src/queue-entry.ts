@@ -178,7 +178,7 @@ export class QueueEntry implements Hold {
       },
       [this.#enqueues],
       this.#requestTimeoutMs,
-      this.#queues,
+      { exclusive: this.#queues },
     );
     const answers = responses.filter((response) => response.type === 'get');
     if (succeeded) {
@@ -202,7 +202,7 @@ export class QueueEntry implements Hold {
       },
       [this.#removals, next.#enqueues],
       this.#requestTimeoutMs,
-      next.#queues,
+      { exclusive: next.#queues },
     );
     const answers = responses.filter((response) => response.type === 'get');
     const isRepeated = !succeeded && answers[0]?.kvs.length === 1; // an earlier attempt had been applied
@@ -229,9 +229,12 @@ export class QueueEntry implements Hold {
       [this.#removals],
       this.#requestTimeoutMs,
     );
-    if (!succeeded) await this.own.removeRest(responses);
+    if (succeeded) return true;
+    // It may have changed hands with itself meanwhile: a downgrade that was under way has removed one key.
+    const wasThere = this.own.areShownBy(responses);
+    await this.own.removeRest(responses);
     // Not there: removed by an earlier attempt of ours whose answer was lost, or by somebody else.
-    return succeeded || this.#removals.outcomeLost;
+    return wasThere || this.#removals.outcomeLost;
   }
 
   /** Takes note of our own keys, all written at the revision at which the first was. */

@@ -1,10 +1,10 @@
 import {
   CoordError,
   type KV,
-  type Range,
   TimeoutError,
   type TxnRequest,
   type TxnResult,
+  type WriteOptions,
 } from '@coord/client';
 
 /** Whether an attempt to send something may have been applied, or may yet be, without our knowing. */
@@ -22,23 +22,23 @@ const FIRST_ATTEMPT_MS = 1_000;
  * Sends a repeatable transaction once; only when its outcome is lost, again and again. So we know
  * whether another attempt may have been applied, or may yet be.
  * @param sendings what the transaction does: each is marked when an outcome is lost
- * @param exclusive queues that it joins: nothing else of this client may happen there at its revision
+ * @param options `exclusive`: queues that it joins, where nothing else of this client may happen at its revision
  */
 export function trackedTxn(
   kv: KV,
   request: TxnRequest,
   sendings: readonly Sending[],
   requestTimeoutMs: number,
-  exclusive?: readonly Range[],
+  options: Pick<WriteOptions, 'exclusive' | 'signal'> = {},
 ): Promise<TxnResult> {
   const sendAgain = () => {
     // From here on the client itself repeats it.
     for (const sending of sendings) sending.outcomeLost = true;
-    return kv.txn(request, { idempotent: true, exclusive });
+    return kv.txn(request, { ...options, idempotent: true });
   };
   if (sendings.some(({ outcomeLost }) => outcomeLost)) return sendAgain();
   const timeoutMs = Math.min(FIRST_ATTEMPT_MS, requestTimeoutMs);
-  return kv.txn(request, { timeoutMs, exclusive }).catch((error: unknown) => {
+  return kv.txn(request, { ...options, timeoutMs }).catch((error: unknown) => {
     const outcomeLost = !CoordError.is(error) || error.outcome === 'unknown';
     if (!outcomeLost && !(error instanceof TimeoutError)) throw error;
     return sendAgain();

@@ -2,7 +2,16 @@ import { AbortedError } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Lock, LockNotHeldError } from '../src/index.js';
-import { aborted, isSettled, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
+import {
+  aborted,
+  isSettled,
+  moment,
+  party,
+  queueKeys,
+  queueLength,
+  rejection,
+  uniqueName,
+} from './support.js';
 
 let etcd: EtcdServer;
 beforeAll(async () => {
@@ -106,8 +115,7 @@ describe('a hand-over', () => {
       );
       const third = locks.acquire(name);
       const released = first.release();
-      if (step < 40) for (let tick = 0; tick < step; tick++) await Promise.resolve();
-      else await new Promise((resolve) => setTimeout(resolve, (step - 40) / 5));
+      await moment(step, 60);
       abort.abort();
       await Promise.all([released, second]);
       const lock = await third;

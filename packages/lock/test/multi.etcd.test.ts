@@ -3,7 +3,16 @@ import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LockConflictError, LockExpiredError, LockNotHeldError } from '../src/index.js';
 import { record } from './replay.js';
-import { aborted, isSettled, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
+import {
+  aborted,
+  isSettled,
+  moment,
+  party,
+  queueKeys,
+  queueLength,
+  rejection,
+  uniqueName,
+} from './support.js';
 
 let etcd: EtcdServer;
 beforeAll(async () => {
@@ -154,8 +163,7 @@ describe('acquireAll', () => {
     for (let step = 0; step < 40; step++) {
       const abort = new AbortController();
       const attempt = locks.acquireAll([free, taken], { signal: abort.signal });
-      if (step < 20) for (let tick = 0; tick < step; tick++) await Promise.resolve();
-      else await new Promise((resolve) => setTimeout(resolve, (step - 20) / 4));
+      await moment(step, 40);
       abort.abort();
       expect(await rejection(attempt)).toBeInstanceOf(AbortedError);
     }

@@ -63,6 +63,19 @@ describe('a downgrade', () => {
     proxy.heal();
     await untilParts(name, '');
   });
+
+  it('under way when the write lock is released leaves nothing behind, and the release is no failure', async () => {
+    const name = uniqueName();
+    const writer = await remote.locks.acquireWriteLock(name);
+    proxy.blackhole('toClient');
+    const downgrading = rejection(writer.downgrade({ timeoutMs: 20_000 }));
+    await untilParts(name, 'q');
+    const releasing = writer.release({ timeoutMs: 20_000 });
+    proxy.heal();
+    await releasing;
+    expect(await downgrading).toBeInstanceOf(LockNotHeldError);
+    await untilParts(name, '');
+  });
 });
 
 describe('an upgrade', () => {

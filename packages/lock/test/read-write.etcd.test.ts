@@ -10,7 +10,7 @@ import {
   type WriteLock,
 } from '../src/index.js';
 import { record } from './replay.js';
-import { aborted, isSettled, type Party, party, rejection, uniqueName } from './support.js';
+import { aborted, isSettled, moment, type Party, party, rejection, uniqueName } from './support.js';
 
 let etcd: EtcdServer;
 beforeAll(async () => {
@@ -173,8 +173,7 @@ describe('read and write locks', () => {
             (error: unknown) => expect(error).toBeInstanceOf(AbortedError),
           ),
         );
-        if (step < 20) for (let tick = 0; tick < step; tick++) await Promise.resolve();
-        else await new Promise((resolve) => setTimeout(resolve, (step - 20) / 4));
+        await moment(step, 40);
         abort.abort();
         await Promise.all(attempts);
       }

@@ -9,7 +9,7 @@ import {
   type Permit,
 } from '../src/index.js';
 import { record } from './replay.js';
-import { aborted, isSettled, metric, party, rejection, uniqueName } from './support.js';
+import { aborted, isSettled, metric, moment, party, rejection, uniqueName } from './support.js';
 
 let etcd: EtcdServer;
 beforeAll(async () => {
@@ -257,8 +257,7 @@ describe('a permit', () => {
           (permit) => permit.release(),
           (error: unknown) => expect(error).toBeInstanceOf(AbortedError),
         );
-        if (step < 20) for (let tick = 0; tick < step; tick++) await Promise.resolve();
-        else await new Promise((resolve) => setTimeout(resolve, (step - 20) / 4));
+        await moment(step, 40);
         abort.abort();
         await attempt;
       }

@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ClientOptions, type CoordClient, connect } from '@coord/client';
+import { raceAbort } from '@coord/client/internal';
 import { eventually } from '@coord/testkit';
 import { afterEach, expect } from 'vitest';
 import { createLocks, type DistributedLock, type DistributedLockConfig } from '../src/index.js';
@@ -60,15 +62,45 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   throw new Error('expected a rejection');
 }
 
-/** Whether the promise is settled after all that is already due has run. */
+/**
+ * Whether the promise is settled once every client of the test has been told of all that has happened so
+ * far, and has had the time to look at it.
+ */
 export async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   const note = () => {
     settled = true;
   };
   promise.then(note, note);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await Promise.all(parties.map(({ client }) => untilUpToDate(client).catch(() => undefined)));
   return settled;
+}
+
+/** Nothing reaches a client that is cut off: half a second of waiting for it is enough. */
+const OUT_OF_REACH_MS = 500;
+
+/** An event comes after all events before it, and an answer after those to the calls that they led to. */
+async function untilUpToDate(client: CoordClient): Promise<void> {
+  const key = `/told/${uniqueName()}`;
+  const signal = AbortSignal.timeout(OUT_OF_REACH_MS);
+  await using watch = client.watch(key, { signal });
+  const told = watch[Symbol.asyncIterator]().next();
+  told.catch(() => undefined);
+  await raceAbort(watch.ready, signal);
+  await client.kv.put(key, '', { signal });
+  await told;
+  for (let answer = 0; answer < 2; answer++) await client.kv.get(key, { signal });
+  await nextTurn();
+}
+
+/**
+ * Lets a moment of an operation pass. The first half of the steps are microtasks, one more each; the others are turns of
+ * the event loop, ever more of them, so that answers of etcd come in between.
+ */
+export async function moment(step: number, steps: number): Promise<void> {
+  const half = steps / 2;
+  for (let tick = 0; tick < Math.min(step, half); tick++) await Promise.resolve();
+  for (let turn = 0; turn < Math.max(0, step - half) ** 2; turn++) await nextTurn();
 }
 
 /** Resolves when the signal aborts, with its reason. */

@@ -3,7 +3,7 @@ import { AbortedError, TimeoutError } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LockConflictError, LockExpiredError, LockTimeoutError } from '../src/index.js';
-import { isSettled, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
+import { isSettled, moment, party, queueKeys, queueLength, rejection, uniqueName } from './support.js';
 
 let etcd: EtcdServer;
 beforeAll(async () => {
@@ -53,8 +53,7 @@ describe('abort', () => {
           (lock) => lock.release(),
           (error: unknown) => expect(error).toBeInstanceOf(AbortedError),
         );
-        if (step < 30) for (let tick = 0; tick < step; tick++) await Promise.resolve();
-        else await new Promise((resolve) => setTimeout(resolve, (step - 30) / 5));
+        await moment(step, 60);
         abort.abort();
         await attempt;
       }
