@@ -1,34 +1,22 @@
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AuthError, type CoordClient, connect, createClient, PermissionError } from '../src/index.js';
+import { eventually, startEtcd } from '@coord/testkit';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { AuthError, connect, createClient, PermissionError } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
+import { failure } from './failure.js';
+import { linesTo } from './lines.js';
+import { oneEtcd } from './one-etcd.js';
 
 const TOKEN_TTL_SECONDS = 1;
-let etcd: EtcdServer;
-let client: CoordClient;
-const closing: { close(): Promise<void> }[] = [];
+const { etcd, client } = await oneEtcd({ auth: true, authTokenTtlSeconds: TOKEN_TTL_SECONDS });
+const closes = closedAfterEach();
+const { proxied } = linesTo(etcd, closes);
 
 beforeAll(async () => {
-  etcd = await startEtcd({ auth: true, authTokenTtlSeconds: TOKEN_TTL_SECONDS });
-  client = await connect(etcd.connectOptions);
   await etcd.etcdctl(['user', 'add', 'reader:secret']);
   await etcd.etcdctl(['role', 'add', 'reader']);
   await etcd.etcdctl(['role', 'grant-permission', 'reader', 'read', '/open/', '/open0']);
   await etcd.etcdctl(['user', 'grant-role', 'reader', 'reader']);
 });
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
-
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    (value) => expect.fail(`resolved: ${String(value)}`),
-    (error: unknown) => error,
-  );
-}
 
 /** Resolves when a token that was in use has expired: etcd's clock runs, nothing tells of it. */
 async function tokenExpired(): Promise<void> {
@@ -36,12 +24,6 @@ async function tokenExpired(): Promise<void> {
   await eventually(() => performance.now() - startedAt > TOKEN_TTL_SECONDS * 1_000 + 1_500, {
     intervalMs: 100,
   });
-}
-
-async function proxied(): Promise<TcpProxy> {
-  const proxy = await startProxy({ target: etcd.endpoint });
-  closing.push(proxy);
-  return proxy;
 }
 
 describe('logging in', () => {
@@ -63,8 +45,7 @@ describe('logging in', () => {
     await dead.refuse();
     frozen.blackhole();
     const endpoints = [dead.endpoint, frozen.endpoint, etcd.endpoint];
-    const own = await connect({ ...etcd.connectOptions, endpoints });
-    closing.push(own);
+    const own = closes(await connect({ ...etcd.connectOptions, endpoints }));
     expect(own.health.endpoint).toBe(etcd.endpoint);
   });
 
@@ -75,7 +56,7 @@ describe('logging in', () => {
       frozen.blackhole();
       const endpoints = [frozen.endpoint, etcd.endpoint];
       const own = createClient({ ...etcd.connectOptions, endpoints, requestTimeoutMs: 3_000 });
-      closing.push(own);
+      closes(own);
       await own.kv.get('/auth/lazy');
       expect(own.health.endpoint).toBe(etcd.endpoint);
     }
@@ -83,9 +64,8 @@ describe('logging in', () => {
 
   it('credentials that an open server does not ask for are no error', async () => {
     const open = await startEtcd();
-    closing.push({ close: () => open.stop() });
-    const own = await connect({ ...open.connectOptions, username: 'root', password: 'root' });
-    closing.push(own);
+    closes({ close: () => open.stop() });
+    const own = closes(await connect({ ...open.connectOptions, username: 'root', password: 'root' }));
     await own.kv.put('a', 'b');
     await open.etcdctl(['user', 'add', 'root:root']);
     await open.etcdctl(['user', 'grant-role', 'root', 'root']);
@@ -96,7 +76,7 @@ describe('logging in', () => {
 
   it('a watch with a wrong password throws from the loop', async () => {
     const own = createClient({ ...etcd.connectOptions, password: 'wrong' });
-    closing.push(own);
+    closes(own);
     const watch = own.watch('a');
     expect(await failure(watch.ready)).toBeInstanceOf(AuthError);
     expect(await failure(watch[Symbol.asyncIterator]().next())).toBeInstanceOf(AuthError);
@@ -107,8 +87,7 @@ describe('a user who is removed', () => {
   it('ends the watches, also one that has to ask first whether its past is still there', async () => {
     await etcd.etcdctl(['user', 'add', 'leaver:secret']);
     await etcd.etcdctl(['user', 'grant-role', 'leaver', 'reader']);
-    const own = await connect({ ...etcd.connectOptions, username: 'leaver', password: 'secret' });
-    closing.push(own);
+    const own = closes(await connect({ ...etcd.connectOptions, username: 'leaver', password: 'secret' }));
     const present = own.watch({ prefix: '/open/' });
     await present.ready;
     await etcd.etcdctl(['user', 'delete', 'leaver']);
@@ -121,8 +100,7 @@ describe('a user who is removed', () => {
 
 describe('permissions', () => {
   it('connects, and refuses what the role does not allow', async () => {
-    const reader = await connect({ ...etcd.connectOptions, username: 'reader', password: 'secret' });
-    closing.push(reader);
+    const reader = closes(await connect({ ...etcd.connectOptions, username: 'reader', password: 'secret' }));
     await client.kv.put('/open/a', 'b');
     expect((await reader.kv.get('/open/a'))?.text()).toBe('b');
     expect(await failure(reader.kv.put('/open/a', 'c'))).toBeInstanceOf(PermissionError);
@@ -130,8 +108,7 @@ describe('permissions', () => {
   });
 
   it('a refused watch fails alone', async () => {
-    const reader = await connect({ ...etcd.connectOptions, username: 'reader', password: 'secret' });
-    closing.push(reader);
+    const reader = closes(await connect({ ...etcd.connectOptions, username: 'reader', password: 'secret' }));
     const allowed = reader.watch({ prefix: '/open/' });
     const refused = reader.watch({ prefix: '/closed/' });
     const [later] = [reader.watch('/open/later')];
@@ -147,8 +124,7 @@ describe('permissions', () => {
 describe('a token that expires', () => {
   it('is survived by calls, watches and sessions', async () => {
     const proxy = await proxied();
-    const own = await connect({ ...etcd.connectOptions, endpoints: [proxy.endpoint] });
-    closing.push(own);
+    const own = closes(await connect({ ...etcd.connectOptions, endpoints: [proxy.endpoint] }));
     const session = await own.session({ ttlMs: 3_000 });
     const watch = own.watch({ prefix: '/expiry/' });
     await watch.ready;

@@ -1,33 +1,20 @@
 import { cp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket, connect as tcpConnect } from 'node:net';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type CacheUpdate, type CoordClient, connect, type KeyValue } from '../src/index.js';
+import { describe, expect, it } from 'vitest';
+import { type CacheUpdate, connect, type KeyValue } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
+import { oneEtcd } from './one-etcd.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-const closing: { close(): Promise<unknown> }[] = [];
+const { etcd, client } = await oneEtcd();
+const closes = closedAfterEach();
 
 const decode = (kv: KeyValue) => kv.text();
 
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
-
 describe('source', () => {
   it('is live again after a cut only when everything missed has been taken over', async () => {
-    const proxy = await startProxy({ target: etcd.endpoint });
-    closing.push(proxy);
-    const far = await connect({ endpoints: [proxy.endpoint] });
-    closing.push(far);
+    const proxy = closes(await startProxy({ target: etcd.endpoint }));
+    const far = closes(await connect({ endpoints: [proxy.endpoint] }));
     const cache = far.cache({ prefix: '/h/' }, { decode });
     await cache.ready;
     expect(cache.source).toBe('live');
@@ -108,8 +95,7 @@ describe('a new history', () => {
     await client.kv.put('/o/a', 'first cluster');
     await client.kv.put('/o/only-first', 'x');
     const line = await switchable(etcd.target);
-    const far = await connect({ endpoints: [line.endpoint] });
-    closing.push(far);
+    const far = closes(await connect({ endpoints: [line.endpoint] }));
     const cache = far.cache({ prefix: '/o/' }, { decode });
     await cache.ready;
     await eventually(() => cache.source === 'live');
@@ -159,7 +145,7 @@ async function switchable(first: string): Promise<{ endpoint: string; switchTo(t
   const drop = () => {
     for (const socket of sockets) socket.destroy();
   };
-  closing.push({
+  closes({
     close: async () => {
       drop();
       server.close();

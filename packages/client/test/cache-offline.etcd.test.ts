@@ -2,20 +2,19 @@ import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type CacheUpdate,
   type ClientOptions,
   type CoordClient,
-  connect,
   createClient,
   type KeyValue,
   ValidationError,
 } from '../src/index.js';
+import { oneEtcd } from './one-etcd.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
+const { etcd, client } = await oneEtcd();
 let proxy: TcpProxy;
 let folder: string;
 let file: string;
@@ -24,10 +23,6 @@ const closing: CoordClient[] = [];
 
 const decode = (kv: KeyValue) => kv.text();
 
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
 beforeEach(async () => {
   proxy = await startProxy({ target: etcd.endpoint });
   folder = await mkdtemp(join(tmpdir(), 'coord-cache-'));
@@ -38,10 +33,6 @@ afterEach(async () => {
   for (const each of closing.splice(0)) await each.close({ timeoutMs: 500 });
   await proxy.close();
   await rm(folder, { recursive: true });
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
 });
 
 /** A client behind the proxy, as a process of its own would have it. */

@@ -1,55 +1,31 @@
 import { inspect } from 'node:util';
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
 import {
   AbortedError,
   type CacheUpdate,
   ClosedError,
-  type CoordClient,
-  connect,
   type KeyValue,
   type Logger,
   TimeoutError,
   ValidationError,
 } from '../src/index.js';
+import { failure } from './failure.js';
+import { farOfEachTest } from './far.js';
+import { oneEtcd } from './one-etcd.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-let proxy: TcpProxy;
+const { etcd, client } = await oneEtcd();
+let warnings: string[] = [];
 /** The client with the cache, behind the proxy. */
-let far: CoordClient;
-let warnings: string[];
-
-const decode = (kv: KeyValue) => kv.text();
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-beforeEach(async () => {
-  proxy = await startProxy({ target: etcd.endpoint });
+const far = farOfEachTest(etcd, () => {
   warnings = [];
   const ignored = () => undefined;
   const warn = (...args: unknown[]) => warnings.push(inspect(args, { depth: 5 }));
   const logger: Logger = { error: ignored, warn, info: ignored, debug: ignored };
-  far = await connect({ endpoints: [proxy.endpoint], logger, requestTimeoutMs: 1_500 });
-});
-afterEach(async () => {
-  proxy.heal();
-  await far.close({ timeoutMs: 500 });
-  await proxy.close();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
+  return { logger, requestTimeoutMs: 1_500 };
 });
 
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    (value) => expect.fail(`resolved: ${String(value)}`),
-    (error: unknown) => error,
-  );
-}
+const decode = (kv: KeyValue) => kv.text();
 
 describe('a cache', () => {
   it('has no gap between list and watch while others write, over cuts', async () => {
@@ -63,11 +39,11 @@ describe('a cache', () => {
       }
     });
     for (let round = 0; round < 5; round++) {
-      const cache = far.cache({ prefix }, { decode });
+      const cache = far.client.cache({ prefix }, { decode });
       await cache.ready;
       const copy = new Map(cache.entries());
       const changes = cache.changes();
-      proxy.cut();
+      far.proxy.cut();
       const { revision } = await client.kv.put(`${prefix}end`, String(round));
       for await (const update of changes) {
         for (const change of update.changes) {
@@ -90,7 +66,7 @@ describe('a cache', () => {
   it('isolates a value that cannot be decoded, and logs no value', async () => {
     await client.kv.put('/c/bad/a', '{"n":1}');
     await client.kv.put('/c/bad/b', 'hunter2');
-    const cache = far.cache({ prefix: '/c/bad/' }, { decode: (kv) => kv.json() });
+    const cache = far.client.cache({ prefix: '/c/bad/' }, { decode: (kv) => kv.json() });
     await cache.ready;
     expect([...cache.entries()]).toEqual([['/c/bad/a', { n: 1 }]]);
     expect(cache.get('/c/bad/b')).toBeUndefined();
@@ -108,17 +84,17 @@ describe('a cache', () => {
 
   it('serves the last known good through an outage, and says so', async () => {
     await client.kv.put('/c/outage/a', '1');
-    const cache = far.cache({ prefix: '/c/outage/' }, { decode });
+    const cache = far.client.cache({ prefix: '/c/outage/' }, { decode });
     await cache.ready;
     expect([cache.source, cache.ageMs]).toEqual(['live', 0]);
-    await proxy.refuse();
-    proxy.cut();
+    await far.proxy.refuse();
+    far.proxy.cut();
     await eventually(() => cache.source === 'stale');
     await eventually(() => cache.ageMs > 50);
     const { revision } = await client.kv.put('/c/outage/a', '2');
     expect(cache.get('/c/outage/a')).toBe('1');
     expect(await failure(cache.waitFor(revision, { timeoutMs: 100 }))).toBeInstanceOf(TimeoutError);
-    await proxy.accept();
+    await far.proxy.accept();
     await cache.waitFor(revision, { timeoutMs: 10_000 });
     await eventually(() => cache.source === 'live'); // it asks first whether there is more
     expect([cache.get('/c/outage/a'), cache.source, cache.ageMs]).toEqual(['2', 'live', 0]);
@@ -126,16 +102,16 @@ describe('a cache', () => {
 
   it('finds what changed, and what went, when the outage was compacted', async () => {
     for (const key of ['a', 'b', 'c']) await client.kv.put(`/c/compacted/${key}`, '1');
-    const cache = far.cache({ prefix: '/c/compacted/' }, { decode });
+    const cache = far.client.cache({ prefix: '/c/compacted/' }, { decode });
     await cache.ready;
     const changes = cache.changes();
-    await proxy.refuse();
-    proxy.cut();
+    await far.proxy.refuse();
+    far.proxy.cut();
     await client.kv.put('/c/compacted/b', '2');
     await client.kv.delete('/c/compacted/c');
     const { revision } = await client.kv.put('/c/compacted/d', '1');
     await client.etcd3.kv.compact({ revision: revision.toString(), physical: true });
-    await proxy.accept();
+    await far.proxy.accept();
     const update: CacheUpdate<string> = (await changes[Symbol.asyncIterator]().next()).value;
     expect(update.resync).toBe(true);
     expect(
@@ -154,27 +130,27 @@ describe('a cache', () => {
   });
 
   it('synced: shows what its own client has written, by every way of writing', async () => {
-    const cache = far.cache({ prefix: '/c/own/' }, { decode });
+    const cache = far.client.cache({ prefix: '/c/own/' }, { decode });
     await cache.ready;
     for (let i = 0; i < 20; i++) {
-      await far.kv.put('/c/own/a', String(i));
+      await far.client.kv.put('/c/own/a', String(i));
       await cache.synced();
       expect(cache.get('/c/own/a')).toBe(String(i));
     }
-    await far.kv.txn({ success: [{ txn: { success: [{ put: { key: '/c/own/b', value: 'x' } }] } }] });
+    await far.client.kv.txn({ success: [{ txn: { success: [{ put: { key: '/c/own/b', value: 'x' } }] } }] });
     await cache.synced();
     expect(cache.get('/c/own/b')).toBe('x');
-    await far.kv.delete({ prefix: '/c/' });
+    await far.client.kv.delete({ prefix: '/c/' });
     await cache.synced();
     expect(cache.entries().size).toBe(0);
-    await far.kv.put('/elsewhere', 'x');
+    await far.client.kv.put('/elsewhere', 'x');
     await cache.synced({ timeoutMs: 50 }); // a write outside of the range is not waited for
   });
 
   it('synced: waits for no more than a delete has done in the range', async () => {
-    const cache = far.cache({ prefix: '/c/part/' }, { decode });
+    const cache = far.client.cache({ prefix: '/c/part/' }, { decode });
     await cache.ready;
-    const { kv } = far;
+    const { kv } = far.client;
     await kv.txn({ success: ['/c/part/a', '/c/part/x', '/c/q'].map((key) => ({ put: { key, value: '' } })) });
     await cache.synced();
     // It reaches into the range, and finds a key beyond it: no event will come here.
@@ -192,7 +168,7 @@ describe('a cache', () => {
   });
 
   it('waitFor ends by timeout, abort and close, and refuses what is no revision', async () => {
-    const cache = far.cache({ prefix: '/c/wait/' }, { decode });
+    const cache = far.client.cache({ prefix: '/c/wait/' }, { decode });
     await cache.ready;
     const future = cache.revision + 1_000_000n;
     const controller = new AbortController();
@@ -206,16 +182,16 @@ describe('a cache', () => {
     expect(await waits[1]).toBeInstanceOf(AbortedError);
     const bad: unknown = 5;
     expect(await failure(cache.waitFor(bad as bigint))).toBeInstanceOf(ValidationError);
-    expect(() => far.cache('a', {} as { decode: typeof decode })).toThrow(ValidationError);
+    expect(() => far.client.cache('a', {} as { decode: typeof decode })).toThrow(ValidationError);
     await cache.waitFor(cache.revision);
-    await far.close();
+    await far.client.close();
     expect(await waits[2]).toBeInstanceOf(ClosedError);
   });
 
   it('changes ends when the cache or the client closes, and when its loop breaks', async () => {
     const caches = [
-      far.cache({ prefix: '/c/end/' }, { decode }),
-      far.cache({ prefix: '/c/end/' }, { decode }),
+      far.client.cache({ prefix: '/c/end/' }, { decode }),
+      far.client.cache({ prefix: '/c/end/' }, { decode }),
     ];
     await Promise.all(caches.map(({ ready }) => ready));
     const loops = caches.map(async (cache) => {
@@ -226,15 +202,15 @@ describe('a cache', () => {
     expect(await loops[0]).toBe('ended');
     const { revision } = await client.kv.put('/c/end/a', 'x');
     await caches[1]?.waitFor(revision); // the other one goes on
-    await far.close();
+    await far.client.close();
     expect(await loops[1]).toBe('ended');
   });
 
   it('equal ranges share one copy on the client, each with its own decode', async () => {
     await client.kv.put('/c/shared/a', '41');
     let decoded = 0;
-    const text = far.cache({ prefix: '/c/shared/' }, { decode });
-    const number = far.cache(
+    const text = far.client.cache({ prefix: '/c/shared/' }, { decode });
+    const number = far.client.cache(
       { start: '/c/shared/', end: '/c/shared0' },
       {
         decode: (kv) => {
@@ -247,7 +223,7 @@ describe('a cache', () => {
     expect([text.get('/c/shared/a'), number.get('/c/shared/a')]).toEqual(['41', 42]);
     for (let i = 0; i < 10; i++) number.entries();
     expect(decoded).toBe(1);
-    const warm = far.cache({ prefix: '/c/shared/' }, { decode });
+    const warm = far.client.cache({ prefix: '/c/shared/' }, { decode });
     expect(warm.get('/c/shared/a')).toBe('41'); // at once: the copy was there
     await text.close();
     await warm.close();
@@ -263,7 +239,7 @@ describe('a cache', () => {
       }));
       await client.kv.txn({ success });
     }
-    const cache = far.cache({ prefix: '/c/many/' }, { decode });
+    const cache = far.client.cache({ prefix: '/c/many/' }, { decode });
     await cache.ready;
     expect(cache.entries().size).toBe(5_000);
     await client.kv.delete({ start: '/c/many/1', end: '/c/many/2' });

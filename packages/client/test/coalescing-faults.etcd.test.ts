@@ -1,39 +1,16 @@
 import { getEventListeners } from 'node:events';
-import {
-  type EtcdServer,
-  eventually,
-  startCluster,
-  startEtcd,
-  startProxy,
-  type Proxy as TcpProxy,
-} from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type CoordClient, connect, createClient } from '../src/index.js';
+import { eventually, startCluster, startProxy } from '@coord/testkit';
+import { afterEach, describe, expect, it } from 'vitest';
+import { connect, createClient } from '../src/index.js';
+import { farOfEachTest } from './far.js';
+import { oneEtcd } from './one-etcd.js';
 import { countRpcs } from './rpc-count.js';
 
-let etcd: EtcdServer;
-let near: CoordClient;
-let proxy: TcpProxy;
-/** A client behind the proxy. */
-let far: CoordClient;
+const { etcd, client: near } = await oneEtcd();
+const far = farOfEachTest(etcd);
 
-beforeAll(async () => {
-  etcd = await startEtcd();
-  near = await connect(etcd.connectOptions);
-});
-beforeEach(async () => {
-  proxy = await startProxy({ target: etcd.endpoint });
-  far = await connect({ endpoints: [proxy.endpoint] });
-});
 afterEach(async () => {
-  proxy.heal();
-  await far.close({ timeoutMs: 500 });
-  await proxy.close();
   await near.kv.delete({ prefix: '/' });
-});
-afterAll(async () => {
-  await near?.close();
-  await etcd?.stop();
 });
 
 interface Failure {
@@ -58,40 +35,40 @@ const many = Array.from({ length: 40 }, (_, i) => i);
 
 describe('a lost answer to a batch', () => {
   it('is an unknown outcome for each of its writes, and nothing is applied twice', async () => {
-    proxy.blackhole('toClient');
-    const errors = failures(many.map((i) => far.kv.put(`/lost/${i}`, 'x')));
+    far.proxy.blackhole('toClient');
+    const errors = failures(many.map((i) => far.client.kv.put(`/lost/${i}`, 'x')));
     await eventually(async () => (await near.kv.range({ prefix: '/lost/' })).count >= 2);
     // The batch follows as soon as the first calls, overdue by now, free their slots.
     await eventually(async () => (await near.kv.range({ prefix: '/lost/' })).count === many.length);
-    proxy.cut();
-    proxy.heal();
+    far.proxy.cut();
+    far.proxy.heal();
     for (const error of await errors)
       expect(error).toMatchObject({ name: 'ConnectionError', outcome: 'unknown' });
     expect((await errors)[20]?.message).toMatch(/^put on/);
-    await far.kv.get('/lost/0');
+    await far.client.kv.get('/lost/0');
     const { kvs } = await near.kv.range({ prefix: '/lost/' });
     expect(kvs.map(({ version }) => version)).toEqual(many.map(() => 1));
   });
 
   it('is made up for when its writes may be repeated, and for reads', async () => {
     await near.kv.put('/again/read', 'x');
-    proxy.blackhole('toClient');
-    const writes = many.map((i) => far.kv.put(`/again/${i}`, 'x', { idempotent: true }));
-    const reads = many.map(() => far.kv.get('/again/read'));
+    far.proxy.blackhole('toClient');
+    const writes = many.map((i) => far.client.kv.put(`/again/${i}`, 'x', { idempotent: true }));
+    const reads = many.map(() => far.client.kv.get('/again/read'));
     await eventually(async () => (await near.kv.range({ prefix: '/again/' })).count === many.length + 1);
-    proxy.cut();
-    proxy.heal();
+    far.proxy.cut();
+    far.proxy.heal();
     expect(await failures(writes)).toEqual(many.map(() => undefined));
     expect((await Promise.all(reads)).every((kv) => kv?.text() === 'x')).toBe(true);
   });
 
   it('is not made up for where its caller has been told that the call is over', async () => {
-    proxy.blackhole('toClient');
+    far.proxy.blackhole('toClient');
     const controller = new AbortController();
     const timeoutMs = 60_000; // the first attempt has a quarter of it
     const calls = many.map((i) => {
       const own = i === 31 ? { signal: controller.signal } : i === 32 ? { timeoutMs: 2_500 } : {};
-      return far.kv.put(`/over/${i}`, 'x', { idempotent: true, timeoutMs, ...own });
+      return far.client.kv.put(`/over/${i}`, 'x', { idempotent: true, timeoutMs, ...own });
     });
     const errors = failures(calls);
     await eventually(async () => (await near.kv.range({ prefix: '/over/' })).count === many.length);
@@ -99,8 +76,8 @@ describe('a lost answer to a batch', () => {
     await expect(calls[31]).rejects.toMatchObject({ name: 'AbortedError', outcome: 'unknown' });
     await expect(calls[32]).rejects.toMatchObject({ name: 'TimeoutError', outcome: 'unknown' });
     for (const i of [31, 32]) await near.kv.delete(`/over/${i}`);
-    proxy.cut();
-    proxy.heal();
+    far.proxy.cut();
+    far.proxy.heal();
     const others = (await errors).filter((_, i) => i !== 31 && i !== 32);
     expect(others.filter((error) => error !== undefined)).toEqual([]);
     const { kvs } = await near.kv.range({ prefix: '/over/' });
@@ -116,24 +93,24 @@ describe('a lost answer to a batch', () => {
   it('leaves the outcome unknown where the repetition is refused: the first attempt may have been applied', async () => {
     const session = await near.session({ ttlMs: 60_000 });
     const { leaseId } = session;
-    proxy.blackhole('toClient');
+    far.proxy.blackhole('toClient');
     const options = (i: number) => ({ idempotent: true, leaseId: i % 10 === 5 ? leaseId : 0n });
-    const errors = failures(many.map((i) => far.kv.put(`/leased/${i}`, 'x', options(i))));
+    const errors = failures(many.map((i) => far.client.kv.put(`/leased/${i}`, 'x', options(i))));
     await eventually(async () => (await near.kv.range({ prefix: '/leased/' })).count === many.length);
     await session.close();
-    proxy.cut();
-    proxy.heal();
+    far.proxy.cut();
+    far.proxy.heal();
     expect((await errors).map((error) => error && [error.name, error.outcome])).toEqual(
       many.map((i) => (i % 10 === 5 ? ['NotFoundError', 'unknown'] : undefined)),
     );
   });
 
   it('lets a later call on the same key pass: an unknown outcome has no place in the order', async () => {
-    proxy.blackhole('toClient');
-    const lost = failures(many.map((i) => far.kv.put(`/pass/${i}`, '1', { timeoutMs: 1_000 })));
-    const later = far.kv.put('/pass/30', '2', { timeoutMs: 20_000 });
+    far.proxy.blackhole('toClient');
+    const lost = failures(many.map((i) => far.client.kv.put(`/pass/${i}`, '1', { timeoutMs: 1_000 })));
+    const later = far.client.kv.put('/pass/30', '2', { timeoutMs: 20_000 });
     for (const error of await lost) expect(error).toMatchObject({ name: 'TimeoutError', outcome: 'unknown' });
-    proxy.heal();
+    far.proxy.heal();
     await later;
     expect((await near.kv.get('/pass/30'))?.text()).toBe('2');
   });
@@ -142,8 +119,8 @@ describe('a lost answer to a batch', () => {
 describe('a member that does not answer', () => {
   it('holds up neither what is queued behind it nor the next calls: they fail over', async () => {
     const second = await startProxy({ target: etcd.endpoint });
-    const both = await connect({ endpoints: [proxy.endpoint, second.endpoint], requestTimeoutMs: 3_000 });
-    const inUse = both.health.endpoint === proxy.endpoint ? proxy : second;
+    const both = await connect({ endpoints: [far.proxy.endpoint, second.endpoint], requestTimeoutMs: 3_000 });
+    const inUse = both.health.endpoint === far.proxy.endpoint ? far.proxy : second;
     inUse.blackhole();
     const startedAt = performance.now();
     const reads = many.map((i) => both.kv.get(`/frozen/${i}`));
@@ -156,14 +133,16 @@ describe('a member that does not answer', () => {
   });
 
   it('frees the slot of an overdue call for those that wait behind it', async () => {
-    proxy.blackhole('toClient');
-    const stuck = failures([0, 1, 2, 3].map((i) => far.kv.put(`/stuck/${i}`, '', { timeoutMs: 30_000 })));
-    const queued = failures(many.map((i) => far.kv.put(`/queued/${i}`, '', { timeoutMs: 30_000 })));
+    far.proxy.blackhole('toClient');
+    const stuck = failures(
+      [0, 1, 2, 3].map((i) => far.client.kv.put(`/stuck/${i}`, '', { timeoutMs: 30_000 })),
+    );
+    const queued = failures(many.map((i) => far.client.kv.put(`/queued/${i}`, '', { timeoutMs: 30_000 })));
     // Nothing has been answered, and yet all of it arrives.
     await eventually(async () => (await near.kv.range({ prefix: '/queued/' })).count === many.length, {
       timeoutMs: 10_000,
     });
-    proxy.heal();
+    far.proxy.heal();
     expect([...(await stuck), ...(await queued)].filter((error) => error !== undefined)).toEqual([]);
   });
 });
@@ -191,18 +170,20 @@ describe('a member without a leader', () => {
 
 describe('one call of many', () => {
   it('that aborts is rejected by itself: not applied while it waits, unknown once it is on its way', async () => {
-    proxy.blackhole();
+    far.proxy.blackhole();
     const controllers = many.map(() => new AbortController());
-    const calls = many.map((i) => far.kv.put(`/abort/${i}`, '', { signal: controllers[i]?.signal }));
+    const calls = many.map((i) => far.client.kv.put(`/abort/${i}`, '', { signal: controllers[i]?.signal }));
     const outcomes = failures(calls);
     controllers[30]?.abort(new Error('not any more'));
     await expect(calls[30]).rejects.toMatchObject({ name: 'AbortedError', outcome: 'not-applied' });
     // The first two hold the slots until they are overdue; then the rest leaves as one batch.
-    const probe = far.kv.get('/abort/probe', { timeoutMs: 1_500 }).catch((error: Failure) => error.name);
+    const probe = far.client.kv
+      .get('/abort/probe', { timeoutMs: 1_500 })
+      .catch((error: Failure) => error.name);
     expect(await probe).toBe('TimeoutError');
     controllers[31]?.abort();
     await expect(calls[31]).rejects.toMatchObject({ name: 'AbortedError', outcome: 'unknown' });
-    proxy.heal();
+    far.proxy.heal();
     const others = (await outcomes).filter((_, i) => i !== 30 && i !== 31);
     expect(others.filter((error) => error !== undefined)).toEqual([]);
     expect(await near.kv.get('/abort/30')).toBeUndefined();
@@ -210,15 +191,15 @@ describe('one call of many', () => {
   });
 
   it('that times out does so by itself and in its time, whatever the others wait for', async () => {
-    proxy.blackhole();
+    far.proxy.blackhole();
     const startedAt = performance.now();
-    const patient = far.kv.put('/time/patient', '', { timeoutMs: 20_000 });
-    const others = failures(many.map((i) => far.kv.put(`/time/${i}`, '', { timeoutMs: 20_000 })));
+    const patient = far.client.kv.put('/time/patient', '', { timeoutMs: 20_000 });
+    const others = failures(many.map((i) => far.client.kv.put(`/time/${i}`, '', { timeoutMs: 20_000 })));
     const hasty = failures([
-      far.kv.put('/time/a', '', { timeoutMs: 100 }),
-      far.kv.put('/time/b', '', { timeoutMs: 900 }),
-      far.kv.get('/time/c', { timeoutMs: 900 }),
-      far.kv.put('/time/patient', 'later', { timeoutMs: 900 }),
+      far.client.kv.put('/time/a', '', { timeoutMs: 100 }),
+      far.client.kv.put('/time/b', '', { timeoutMs: 900 }),
+      far.client.kv.get('/time/c', { timeoutMs: 900 }),
+      far.client.kv.put('/time/patient', 'later', { timeoutMs: 900 }),
     ]);
     expect(await hasty).toMatchObject([
       { name: 'TimeoutError', outcome: 'not-applied', timeoutMs: 100 },
@@ -227,7 +208,7 @@ describe('one call of many', () => {
       { name: 'TimeoutError', outcome: 'not-applied', timeoutMs: 900 }, // it waited for its predecessor
     ]);
     expect(performance.now() - startedAt).toBeLessThan(5_000);
-    proxy.heal();
+    far.proxy.heal();
     await patient;
     expect((await others).filter((error) => error !== undefined)).toEqual([]);
     expect((await near.kv.get('/time/patient'))?.text()).toBe('');
@@ -235,17 +216,19 @@ describe('one call of many', () => {
   });
 
   it('cancels the request when all of its callers have gone', async () => {
-    proxy.blackhole('toClient');
+    far.proxy.blackhole('toClient');
     const controller = new AbortController();
     const { signal } = controller;
-    const errors = failures(many.map((i) => far.kv.get(`/cancel/${i}`, { signal, timeoutMs: 30_000 })));
-    await expect(far.kv.get('/cancel/probe', { timeoutMs: 900 })).rejects.toThrow();
+    const errors = failures(
+      many.map((i) => far.client.kv.get(`/cancel/${i}`, { signal, timeoutMs: 30_000 })),
+    );
+    await expect(far.client.kv.get('/cancel/probe', { timeoutMs: 900 })).rejects.toThrow();
     controller.abort();
     for (const error of await errors)
       expect(error).toMatchObject({ name: 'AbortedError', outcome: 'not-applied' });
     expect(getEventListeners(signal, 'abort')).toEqual([]);
-    proxy.heal();
-    await far.kv.get('/cancel/0');
+    far.proxy.heal();
+    await far.client.kv.get('/cancel/0');
   });
 
   it('leaves no listener on a signal that many calls share', async () => {
@@ -258,8 +241,8 @@ describe('one call of many', () => {
 
 describe('close', () => {
   it('refuses what waits and ends what is on its way', async () => {
-    const own = await connect({ endpoints: [proxy.endpoint] });
-    proxy.blackhole();
+    const own = await connect({ endpoints: [far.proxy.endpoint] });
+    far.proxy.blackhole();
     const first = many.map((i) => own.kv.put(`/close/${i}`, ''));
     const after = own.kv.put('/close/0', 'after');
     const read = own.kv.get('/close/other');
@@ -274,7 +257,7 @@ describe('close', () => {
       { name: 'ClosedError', outcome: 'not-applied' },
       { name: 'ClosedError', outcome: 'not-applied' },
     ]);
-    proxy.heal();
+    far.proxy.heal();
     expect(await near.kv.get('/close/39')).toBeUndefined();
     expect(await failures([own.kv.put('/close/a', '')])).toMatchObject([
       { name: 'ClosedError', outcome: 'not-applied' },
@@ -284,13 +267,13 @@ describe('close', () => {
 
 describe('without a server', () => {
   it('many writes say that they were never sent', async () => {
-    await proxy.refuse();
-    proxy.cut();
-    const own = createClient({ endpoints: [proxy.endpoint], requestTimeoutMs: 600 });
+    await far.proxy.refuse();
+    far.proxy.cut();
+    const own = createClient({ endpoints: [far.proxy.endpoint], requestTimeoutMs: 600 });
     for (const error of await failures(many.map((i) => own.kv.put(`/never/${i}`, '')))) {
       expect(error).toMatchObject({ outcome: 'not-applied' });
     }
     await own.close();
-    await proxy.accept();
+    await far.proxy.accept();
   });
 });

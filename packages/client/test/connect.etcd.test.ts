@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
 import {
   AbortedError,
   type ClientOptions,
@@ -12,37 +12,17 @@ import {
   createClient,
   ValidationError,
 } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
+import { failure } from './failure.js';
+import { linesTo } from './lines.js';
+import { oneEtcd } from './one-etcd.js';
 
-let etcd: EtcdServer;
-const closing: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-afterAll(async () => {
-  await etcd?.stop();
-});
-
-async function proxied(): Promise<TcpProxy> {
-  const proxy = await startProxy({ target: etcd.endpoint });
-  closing.push(proxy);
-  return proxy;
-}
+const { etcd } = await oneEtcd();
+const closes = closedAfterEach();
+const { proxied } = linesTo(etcd, closes);
 
 async function connected(options: ClientOptions): Promise<CoordClient> {
-  const client = await connect(options);
-  closing.push(client);
-  return client;
-}
-
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    (value) => expect.fail(`resolved: ${String(value)}`),
-    (error: unknown) => error,
-  );
+  return closes(await connect(options));
 }
 
 describe('connect', () => {
@@ -116,7 +96,7 @@ describe('connect', () => {
   it('createClient makes no connection before its first use', async () => {
     const proxy = await proxied();
     const client = createClient({ endpoints: [proxy.endpoint] });
-    closing.push(client);
+    closes(client);
     expect(client.health.state).toBe('idle');
     expect(proxy.accepted).toBe(0);
     expect((await client.ping()).version).toBe(etcd.version);

@@ -1,26 +1,18 @@
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, type Proxy as TcpProxy } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
 import { type ClientOptions, type CoordClient, connect } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
+import { linesTo } from './lines.js';
+import { oneEtcd } from './one-etcd.js';
 
-let etcd: EtcdServer;
-const closing: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-afterAll(async () => {
-  await etcd?.stop();
-});
+const { etcd, client: writer } = await oneEtcd();
+const closes = closedAfterEach();
+const { proxied } = linesTo(etcd, closes);
 
 /** A client with a single endpoint, whose line can be made to go dead without a reset. */
 async function connected(options: ClientOptions = {}): Promise<{ proxy: TcpProxy; client: CoordClient }> {
-  const proxy = await startProxy({ target: etcd.endpoint });
-  closing.push(proxy);
-  const client = await connect({ endpoints: [proxy.endpoint], ...options });
-  closing.push(client);
+  const proxy = await proxied();
+  const client = closes(await connect({ endpoints: [proxy.endpoint], ...options }));
   await client.kv.put('/dead-line/a', '1');
   return { proxy, client };
 }
@@ -67,14 +59,9 @@ describe('a line that goes dead without a reset, with a single endpoint', () => 
   });
 
   it('many calls with little time find it out together, and go on elsewhere', async () => {
-    const [one, two] = [
-      await startProxy({ target: etcd.endpoint }),
-      await startProxy({ target: etcd.endpoint }),
-    ];
-    closing.push(one, two);
+    const [one, two] = [await proxied(), await proxied()];
     const endpoints = [one.endpoint, two.endpoint];
-    const client = await connect({ endpoints, keepAliveTimeMs: 120_000 }); // so that no ping finds it out
-    closing.push(client);
+    const client = closes(await connect({ endpoints, keepAliveTimeMs: 120_000 })); // no ping finds it out
     const inUse = client.health.endpoint;
     (inUse === one.endpoint ? one : two).blackhole();
     await eventually(() => client.kv.get('/dead-line/a', { timeoutMs: 40 }), { timeoutMs: 30_000 });
@@ -88,8 +75,6 @@ describe('a line that goes dead without a reset, with a single endpoint', () => 
     const watch = client.watch({ prefix: '/dead-line/seen/' });
     await watch.ready;
     proxy.blackholeOpen();
-    const writer = await connect(etcd.connectOptions);
-    closing.push(writer);
     const { revision } = await writer.kv.put('/dead-line/seen/1', 'x');
     expect((await watch[Symbol.asyncIterator]().next()).value).toMatchObject({ revision });
     const startedAt = performance.now();

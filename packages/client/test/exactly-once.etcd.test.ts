@@ -1,15 +1,13 @@
 import { type Cluster, eventually, startCluster, startEtcd, startProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CoordClient, CoordError, connect } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
 
 let cluster: Cluster;
-const closing: { close(): Promise<void> }[] = [];
+const closes = closedAfterEach();
 
 beforeAll(async () => {
   cluster = await startCluster({ size: 3 });
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
 });
 afterAll(async () => {
   await cluster?.stop();
@@ -81,8 +79,7 @@ describe('a write', () => {
     const prefix = '/once/kill/';
     const writers: Writer[] = [];
     for (let index = 0; index < 6; index++) {
-      const client = await connect({ ...cluster.connectOptions, requestTimeoutMs: 4_000 });
-      closing.push(client);
+      const client = closes(await connect({ ...cluster.connectOptions, requestTimeoutMs: 4_000 }));
       writers.push(new Writer(client, `${prefix}${index}/`));
     }
     const written = () => writers.reduce((sum, { count }) => sum + count, 0);
@@ -95,8 +92,7 @@ describe('a write', () => {
       await eventually(() => written() >= before + 200, { timeoutMs: 30_000 });
     }
     for (const writer of writers) await writer.stop();
-    const checker = await connect(cluster.connectOptions);
-    closing.push(checker);
+    const checker = closes(await connect(cluster.connectOptions));
     const count = await checkApplied(checker, prefix, writers);
     console.log('leader kills:', count);
     expect(count.ok).toBeGreaterThan(300);
@@ -104,13 +100,10 @@ describe('a write', () => {
 
   it('whose answer is lost is unknown, and not sent again: put and create', async () => {
     const etcd = await startEtcd();
-    closing.push({ close: () => etcd.stop() });
-    const proxy = await startProxy({ target: etcd.endpoint });
-    closing.push(proxy);
-    const direct = await connect(etcd.connectOptions);
-    closing.push(direct);
-    const client = await connect({ endpoints: [proxy.endpoint] });
-    closing.push(client);
+    closes({ close: () => etcd.stop() });
+    const proxy = closes(await startProxy({ target: etcd.endpoint }));
+    const direct = closes(await connect(etcd.connectOptions));
+    const client = closes(await connect({ endpoints: [proxy.endpoint] }));
     for (let round = 0; round < 10; round++) {
       await client.kv.get('/once/lost'); // connected
       proxy.blackhole('toClient');
@@ -135,8 +128,7 @@ describe('a write', () => {
 
 describe('a rolling restart of all members', () => {
   it('reads go on without a failure; counters by compare-and-set lose and double nothing', async () => {
-    const client = await connect({ ...cluster.connectOptions, requestTimeoutMs: 8_000 });
-    closing.push(client);
+    const client = closes(await connect({ ...cluster.connectOptions, requestTimeoutMs: 8_000 }));
     await client.kv.put('/once/counter', '0');
     let [reads, increments, failedReads] = [0, 0, 0];
     const results = { 'not-applied': 0, unknown: 0 };

@@ -8,30 +8,28 @@ import {
 } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientOptions, type CoordClient, connect, createClient } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
 import { unansweringAddress } from './unanswering-address.js';
 
 let cluster: Cluster;
-const closing: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
   cluster = await startCluster({ size: 3 });
 });
 afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
   for (const member of cluster.members) {
     if (member.state === 'paused') await member.resume();
     if (member.state !== 'running') await member.restart();
   }
   await cluster.waitForLeader();
 });
+const closes = closedAfterEach(); // after the hook above: it runs before
 afterAll(async () => {
   await cluster?.stop();
 });
 
 async function connected(options: ClientOptions = {}): Promise<CoordClient> {
-  const client = await connect({ ...cluster.connectOptions, ...options });
-  closing.push(client);
-  return client;
+  return closes(await connect({ ...cluster.connectOptions, ...options }));
 }
 
 function memberAt(endpoint: string): ClusterMember {
@@ -120,7 +118,7 @@ describe('a line that fails', () => {
     const proxies = await Promise.all(
       cluster.members.map(({ endpoint }) => startProxy({ target: endpoint })),
     );
-    closing.push(...proxies);
+    proxies.forEach(closes);
     const client = await connected({ ...options, endpoints: proxies.map(({ endpoint }) => endpoint) });
     proxies.sort((a) => (a.endpoint === client.health.endpoint ? -1 : 1));
     return { client, proxies };
@@ -136,13 +134,13 @@ describe('a line that fails', () => {
 
   it('refused: writes go on elsewhere at once, for they were never sent', async () => {
     const refusing = await Promise.all([0, 1].map(() => startProxy({ target: cluster.endpoints[0] ?? '' })));
-    closing.push(...refusing);
+    refusing.forEach(closes);
     for (const proxy of refusing) await proxy.refuse();
     const endpoints = [...refusing.map(({ endpoint }) => endpoint), ...cluster.endpoints.slice(0, 1)];
     for (let run = 0; run < 4; run++) {
       // the first endpoint is chosen at random
       const client = createClient({ endpoints });
-      closing.push(client);
+      closes(client);
       const key = `/failover/refused/${run}`;
       await client.kv.put(key, 'x');
       expect((await client.kv.get(key))?.version).toBe(1);
@@ -168,13 +166,13 @@ describe('a line that fails', () => {
 
   it('a write does not spend its deadline on an endpoint that takes no connection', async () => {
     const silent = await Promise.all([0, 1].map(() => startProxy({ target: cluster.endpoints[0] ?? '' })));
-    closing.push(...silent);
+    silent.forEach(closes);
     for (const proxy of silent) proxy.blackhole();
     const endpoints = [...silent.map(({ endpoint }) => endpoint), ...cluster.endpoints.slice(0, 1)];
     for (let run = 0; run < 3; run++) {
       // the first endpoint is chosen at random
       const client = createClient({ endpoints, requestTimeoutMs: 4_000 });
-      closing.push(client);
+      closes(client);
       const key = `/failover/silent/${run}`;
       await client.kv.put(key, 'x');
       expect((await client.kv.get(key))?.version).toBe(1);
@@ -185,7 +183,7 @@ describe('a line that fails', () => {
 describe('a member without a leader', () => {
   it('answers, but is passed over by connect and by health', async () => {
     const lonely = await startCluster({ size: 3 });
-    closing.push({ close: () => lonely.stop() });
+    closes({ close: () => lonely.stop() });
     const [survivor, ...others] = lonely.members;
     if (survivor === undefined) throw new Error('there are three');
     await Promise.all(others.map((member) => member.kill()));
@@ -200,8 +198,7 @@ describe('a member without a leader', () => {
     );
     const endpoints = [survivor.endpoint, ...cluster.endpoints];
     for (let run = 0; run < 3; run++) {
-      const client = await connect({ endpoints });
-      closing.push(client);
+      const client = closes(await connect({ endpoints }));
       expect(client.health.endpoint).not.toBe(survivor.endpoint);
       await eventually(() =>
         expect(client.health.endpoints[0]).toMatchObject({
@@ -213,7 +210,7 @@ describe('a member without a leader', () => {
     // The election is over in a moment: a client that starts meanwhile waits for it.
     const early = connect({ endpoints: [survivor.endpoint], dialTimeoutMs: 30_000 });
     const [client] = await Promise.all([early, others[0]?.restart()]);
-    closing.push(client);
+    closes(client);
     await client.kv.put('/failover/early', 'x');
   });
 

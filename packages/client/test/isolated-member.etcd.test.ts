@@ -1,26 +1,24 @@
 import { type Cluster, type ClusterMember, eventually, startCluster } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ClientOptions, type CoordClient, connect } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
 
 let cluster: Cluster;
-const closing: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
   cluster = await startCluster({ size: 3, proxies: true });
 });
 afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
   await cluster.heal();
   await cluster.waitForLeader();
 });
+const closes = closedAfterEach(); // after the hook above: it runs before
 afterAll(async () => {
   await cluster?.stop();
 });
 
 async function connected(options: ClientOptions = {}): Promise<CoordClient> {
-  const client = await connect({ ...cluster.connectOptions, ...options });
-  closing.push(client);
-  return client;
+  return closes(await connect({ ...cluster.connectOptions, ...options }));
 }
 
 /** The member that the client works with, made the leader or a follower. */

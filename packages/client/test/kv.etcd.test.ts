@@ -1,5 +1,5 @@
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
 import {
   AbortedError,
   CompactedError,
@@ -13,37 +13,12 @@ import {
   TimeoutError,
   ValidationError,
 } from '../src/index.js';
+import { failure } from './failure.js';
+import { farOfEachTest } from './far.js';
+import { oneEtcd } from './one-etcd.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-let proxy: TcpProxy;
-/** A client behind the proxy. */
-let far: CoordClient;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-beforeEach(async () => {
-  proxy = await startProxy({ target: etcd.endpoint });
-  far = await connect({ endpoints: [proxy.endpoint] });
-});
-afterEach(async () => {
-  proxy.heal();
-  await far.close({ timeoutMs: 500 });
-  await proxy.close();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
-
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    (value) => expect.fail(`resolved: ${String(value)}`),
-    (error: unknown) => error,
-  );
-}
+const { etcd, client } = await oneEtcd();
+const far = farOfEachTest(etcd);
 
 async function keysOf(range: Range, from = client): Promise<string[]> {
   return (await from.kv.range(range)).kvs.map(({ key }) => key);
@@ -310,78 +285,81 @@ describe('bad input', () => {
 
 describe('lost responses and outages', () => {
   it('a put whose answer is lost says so, and is applied at most once', async () => {
-    proxy.blackhole('toClient');
-    const error = await failure(far.kv.put('/lost/a', 'x', { timeoutMs: 400 }));
+    far.proxy.blackhole('toClient');
+    const error = await failure(far.client.kv.put('/lost/a', 'x', { timeoutMs: 400 }));
     expect(error).toBeInstanceOf(TimeoutError);
     expect(error).toMatchObject({ outcome: 'unknown', timeoutMs: 400 });
     expect(await client.kv.get('/lost/a')).toMatchObject({ version: 1 });
-    proxy.heal();
-    await far.kv.get('/lost/a');
+    far.proxy.heal();
+    await far.client.kv.get('/lost/a');
     expect(await client.kv.get('/lost/a')).toMatchObject({ version: 1 });
   });
 
   it('a put on a connection that breaks is not repeated; an idempotent one is', async () => {
-    proxy.blackhole('toClient');
-    const pending = failure(far.kv.put('/lost/b', 'x'));
+    far.proxy.blackhole('toClient');
+    const pending = failure(far.client.kv.put('/lost/b', 'x'));
     await eventually(async () => expect(await client.kv.get('/lost/b')).toBeDefined());
-    proxy.cut();
-    proxy.heal();
+    far.proxy.cut();
+    far.proxy.heal();
     expect(await pending).toMatchObject({ name: 'ConnectionError', outcome: 'unknown' });
     expect(await client.kv.get('/lost/b')).toMatchObject({ version: 1 });
 
-    await far.kv.get('/lost/b');
-    proxy.blackhole('toClient');
-    const repeated = far.kv.put('/lost/c', 'x', { idempotent: true });
+    await far.client.kv.get('/lost/b');
+    far.proxy.blackhole('toClient');
+    const repeated = far.client.kv.put('/lost/c', 'x', { idempotent: true });
     await eventually(async () => expect(await client.kv.get('/lost/c')).toBeDefined());
-    proxy.cut();
-    proxy.heal();
+    far.proxy.cut();
+    far.proxy.heal();
     await repeated;
   });
 
   it('an unknown outcome stays unknown when a later attempt is refused for certain', async () => {
     const retry = { maxAttempts: 3, initialDelayMs: 50 };
-    const own = await connect({ endpoints: [proxy.endpoint], retry });
-    proxy.blackhole('toClient');
+    const own = await connect({ endpoints: [far.proxy.endpoint], retry });
+    far.proxy.blackhole('toClient');
     const pending = failure(own.kv.put('/lost/d', 'x', { idempotent: true }));
     await eventually(async () => expect(await client.kv.get('/lost/d')).toBeDefined());
-    await proxy.refuse();
-    proxy.cut();
+    await far.proxy.refuse();
+    far.proxy.cut();
     expect(await pending).toMatchObject({ name: 'ConnectionError', outcome: 'unknown' });
-    await proxy.accept();
+    await far.proxy.accept();
     await own.close();
   });
 
   it('a put that was never sent says so', async () => {
-    await proxy.refuse();
-    proxy.cut();
-    const own = createClient({ endpoints: [proxy.endpoint], requestTimeoutMs: 300 });
+    await far.proxy.refuse();
+    far.proxy.cut();
+    const own = createClient({ endpoints: [far.proxy.endpoint], requestTimeoutMs: 300 });
     expect(await failure(own.kv.put('/lost/e', 'x'))).toMatchObject({
       name: 'ConnectionError',
       outcome: 'not-applied',
     });
     await own.close();
-    await proxy.accept();
+    await far.proxy.accept();
   });
 
   it('reads go on over cut connections', async () => {
     await client.kv.put('/reads/a', 'x');
     for (let i = 0; i < 5; i++) {
-      proxy.blackhole('toClient');
-      const pending = far.kv.get('/reads/a');
-      await eventually(() => proxy.connections > 0);
-      proxy.cut();
-      proxy.heal();
+      far.proxy.blackhole('toClient');
+      const pending = far.client.kv.get('/reads/a');
+      await eventually(() => far.proxy.connections > 0);
+      far.proxy.cut();
+      far.proxy.heal();
       expect((await pending)?.text()).toBe('x');
     }
   });
 
   it('aborting rejects at once: unknown for a write on its way, not applied for a read', async () => {
-    proxy.blackhole();
+    far.proxy.blackhole();
     const controller = new AbortController();
     const { signal } = controller;
-    const calls = [far.kv.put('/abort/a', 'x', { signal }), far.kv.get('/abort/a', { signal })].map(failure);
+    const calls = [
+      far.client.kv.put('/abort/a', 'x', { signal }),
+      far.client.kv.get('/abort/a', { signal }),
+    ].map(failure);
     // Both are on their way once another call, begun after them, has timed out.
-    expect(await failure(far.kv.get('/abort/b', { timeoutMs: 200 }))).toBeInstanceOf(TimeoutError);
+    expect(await failure(far.client.kv.get('/abort/b', { timeoutMs: 200 }))).toBeInstanceOf(TimeoutError);
     const reason = new Error('changed my mind');
     controller.abort(reason);
     const errors = await Promise.all(calls);
@@ -392,21 +370,23 @@ describe('lost responses and outages', () => {
   });
 
   it('aborting in the tick of the call is heard', async () => {
-    proxy.blackhole();
+    far.proxy.blackhole();
     const controller = new AbortController();
-    const pending = failure(far.kv.put('/abort/c', 'x', { signal: controller.signal }));
+    const pending = failure(far.client.kv.put('/abort/c', 'x', { signal: controller.signal }));
     controller.abort();
     expect(await pending).toMatchObject({ name: 'AbortedError', outcome: 'not-applied' });
-    expect(await failure(far.kv.get('a', { signal: AbortSignal.abort() }))).toBeInstanceOf(AbortedError);
-    proxy.heal();
-    await far.ping();
+    expect(await failure(far.client.kv.get('a', { signal: AbortSignal.abort() }))).toBeInstanceOf(
+      AbortedError,
+    );
+    far.proxy.heal();
+    await far.client.ping();
     expect(await client.kv.get('/abort/c')).toBeUndefined();
   });
 
   it('aborting ends a retry pause', async () => {
-    await proxy.refuse();
-    proxy.cut();
-    const own = createClient({ endpoints: [proxy.endpoint], retry: { initialDelayMs: 4_500 } });
+    await far.proxy.refuse();
+    far.proxy.cut();
+    const own = createClient({ endpoints: [far.proxy.endpoint], retry: { initialDelayMs: 4_500 } });
     const controller = new AbortController();
     const pending = failure(own.kv.get('a', { signal: controller.signal }));
     await eventually(() => own.health.state === 'degraded');
@@ -415,6 +395,6 @@ describe('lost responses and outages', () => {
     expect(await pending).toBeInstanceOf(AbortedError);
     expect(performance.now() - startedAt).toBeLessThan(500);
     await own.close();
-    await proxy.accept();
+    await far.proxy.accept();
   });
 });

@@ -1,23 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type EtcdServer, startEtcd } from '@coord/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CoordClient, connect } from '../src/index.js';
+import { describe, expect, it } from 'vitest';
 import type { Listed } from './list-process.js';
+import { oneEtcd } from './one-etcd.js';
 import { countRpcs } from './rpc-count.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
+const { etcd, client } = await oneEtcd();
 
 async function fill(prefix: string, keys: number, valueBytes: number): Promise<void> {
   const value = Buffer.alloc(valueBytes, 'v');

@@ -1,7 +1,8 @@
 import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CoordClient, connect, ResourceExhaustedError } from '../src/index.js';
-import { brief, failure } from './watch-support.js';
+import { failure } from './failure.js';
+import { brief } from './watch-support.js';
 
 const TTL_MS = 3_000;
 

@@ -1,7 +1,7 @@
 import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CoordClient, CoordError, connect } from '../src/index.js';
-import { farFrom } from './watch-support.js';
+import { farFrom } from './far.js';
 
 const ROUNDS = 12;
 

@@ -1,32 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type CoordClient, connect, type Session, SessionLostError } from '../src/index.js';
+import { eventually, type Proxy as TcpProxy } from '@coord/testkit';
+import { describe, expect, it, vi } from 'vitest';
+import { connect, type Session, SessionLostError } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
+import { linesTo } from './lines.js';
+import { oneEtcd } from './one-etcd.js';
 import type { Command, Held } from './session-process.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-const closing: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
-
-async function proxied(): Promise<TcpProxy> {
-  const proxy = await startProxy({ target: etcd.endpoint });
-  closing.push(proxy);
-  return proxy;
-}
+const { etcd, client } = await oneEtcd();
+const closes = closedAfterEach();
+const { proxied } = linesTo(etcd, closes);
 
 class Holder {
   readonly child: ChildProcess;
@@ -64,7 +49,7 @@ async function holder(prefix: string, ttls: readonly number[]): Promise<Holder> 
     execArgv: ['--conditions=@coord/source', '--import', 'tsx'],
   });
   const started = new Holder(child, proxy);
-  closing.push(started);
+  closes(started);
   await started.answer();
   return started;
 }
@@ -73,7 +58,7 @@ async function holder(prefix: string, ttls: readonly number[]): Promise<Holder> 
 async function deletions(prefix: string): Promise<Map<string, bigint>> {
   const watch = client.watch({ prefix });
   await watch.ready;
-  closing.push(watch);
+  closes(watch);
   const deletedAt = new Map<string, bigint>();
   const follow = async () => {
     for await (const { events } of watch) {
@@ -140,8 +125,7 @@ describe('nobody believes in a lease that the server may have given away', () =>
 describe('a line that goes dead without a reset, with a single endpoint', () => {
   it('sessions of 3 and 5 s survive it', async () => {
     const proxy = await proxied();
-    const own = await connect({ endpoints: [proxy.endpoint] });
-    closing.push(own);
+    const own = closes(await connect({ endpoints: [proxy.endpoint] }));
     const sessions: Session[] = [];
     for (const ttlMs of [3_000, 5_000]) {
       const session = await own.session({ ttlMs });

@@ -1,21 +1,12 @@
-import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CoordClient, connect, type Session } from '../src/index.js';
+import { eventually, startEtcd, startProxy } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
+import { connect, type Session } from '../src/index.js';
+import { oneEtcd } from './one-etcd.js';
 
 const KEYS = 10_000;
 const KEYS_PER_TXN = 100;
 
-let etcd: EtcdServer;
-let client: CoordClient;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
+const { etcd, client } = await oneEtcd();
 
 async function putMany(prefix: string, session: Session): Promise<void> {
   for (let from = 0; from < KEYS; from += KEYS_PER_TXN) {

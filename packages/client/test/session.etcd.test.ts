@@ -1,50 +1,19 @@
-import { type EtcdServer, eventually, startEtcd, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it, vi } from 'vitest';
 import {
   AbortedError,
   ClosedError,
-  type CoordClient,
-  connect,
   NotFoundError,
   type Session,
   SessionLostError,
   ValidationError,
 } from '../src/index.js';
+import { failure } from './failure.js';
+import { linesTo } from './lines.js';
+import { oneEtcd } from './one-etcd.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-const closing: { close(): Promise<void> }[] = [];
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
-
-async function proxied(): Promise<TcpProxy> {
-  const proxy = await startProxy({ target: etcd.endpoint });
-  closing.push(proxy);
-  return proxy;
-}
-
-async function behind(...proxies: TcpProxy[]): Promise<CoordClient> {
-  const own = await connect({ endpoints: proxies.map(({ endpoint }) => endpoint) });
-  closing.push({ close: () => own.close({ timeoutMs: 500 }) });
-  return own;
-}
-
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    (value) => expect.fail(`resolved: ${String(value)}`),
-    (error: unknown) => error,
-  );
-}
+const { etcd, client } = await oneEtcd();
+const { proxied, behind } = linesTo(etcd);
 
 function lost(session: Session): Promise<number> {
   return new Promise((resolve) => {

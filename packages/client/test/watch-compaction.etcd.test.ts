@@ -1,43 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  CompactedError,
-  type CoordClient,
-  connect,
-  type WatchBatch,
-  type WatchOptions,
-} from '../src/index.js';
-import {
-  brief,
-  compactTo,
-  disconnect,
-  type Far,
-  failure,
-  farFrom,
-  next,
-  putKeys,
-  putMany,
-} from './watch-support.js';
+import { eventually, startEtcd } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
+import { CompactedError, connect, type WatchBatch, type WatchOptions } from '../src/index.js';
+import { failure } from './failure.js';
+import { disconnect, farFrom, farOfEachTest } from './far.js';
+import { oneEtcd } from './one-etcd.js';
+import { brief, compactTo, next, putKeys, putMany } from './watch-support.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-let far: Far;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-beforeEach(async () => {
-  far = await farFrom(etcd);
-});
-afterEach(async () => {
-  await far[Symbol.asyncDispose]();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
+const { etcd, client } = await oneEtcd();
+const far = farOfEachTest(etcd);
 
 /** Writes elsewhere until nothing of the ranges watched is newer, and compacts to there. */
 async function compactEverything(): Promise<bigint> {

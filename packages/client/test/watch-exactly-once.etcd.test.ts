@@ -1,30 +1,16 @@
-import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type CoordClient, connect, createClient } from '../src/index.js';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
+import { createClient } from '../src/index.js';
+import { disconnect, farOfEachTest } from './far.js';
 import { FragileLine } from './fragile-line.js';
-import { disconnect, type Far, farFrom, putMany, readUntil } from './watch-support.js';
+import { oneEtcd } from './one-etcd.js';
+import { putMany, readUntil } from './watch-support.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-let far: Far;
-
-beforeAll(async () => {
-  // A transaction may be larger than a message of etcd's default size.
-  etcd = await startEtcd({
-    args: ['--max-request-bytes=8000000', '--experimental-watch-progress-notify-interval=100ms'],
-  });
-  client = await connect(etcd.connectOptions);
+// A transaction may be larger than a message of etcd's default size.
+const { etcd, client } = await oneEtcd({
+  args: ['--max-request-bytes=8000000', '--experimental-watch-progress-notify-interval=100ms'],
 });
-beforeEach(async () => {
-  far = await farFrom(etcd);
-});
-afterEach(async () => {
-  await far[Symbol.asyncDispose]();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
+const far = farOfEachTest(etcd);
 
 describe('each revision comes exactly once and in order', () => {
   it('when the line is cut again while the backlog is replayed', async () => {

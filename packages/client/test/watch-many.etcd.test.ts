@@ -1,27 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type CoordClient, connect, type WatchBatch } from '../src/index.js';
-import { disconnect, type Far, farFrom, next, putKeys, readUntil, watchersOn } from './watch-support.js';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
+import type { WatchBatch } from '../src/index.js';
+import { disconnect, farOfEachTest } from './far.js';
+import { oneEtcd } from './one-etcd.js';
+import { next, putKeys, readUntil, watchersOn } from './watch-support.js';
 
-let etcd: EtcdServer;
-let client: CoordClient;
-let far: Far;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  client = await connect(etcd.connectOptions);
-});
-beforeEach(async () => {
-  far = await farFrom(etcd);
-});
-afterEach(async () => {
-  await far[Symbol.asyncDispose]();
-});
-afterAll(async () => {
-  await client?.close();
-  await etcd?.stop();
-});
+const { etcd, client } = await oneEtcd();
+const far = farOfEachTest(etcd);
 
 /**
  * Runs it and tells for how long the event loop was held up at most, in milliseconds of computing

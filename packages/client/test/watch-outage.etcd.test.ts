@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, type EtcdServer, eventually, startCluster, startEtcd } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordClient, connect, type WatchBatch } from '../src/index.js';
-import { type Far, farFrom, next, putMany, readUntil, watchersOn } from './watch-support.js';
+import { type Far, farFrom } from './far.js';
+import { next, putMany, readUntil, watchersOn } from './watch-support.js';
 
 const decode = () => true;
 

@@ -1,39 +1,5 @@
-import { type EtcdServer, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { expect } from 'vitest';
-import { type ClientOptions, type CoordClient, connect, type Watch, type WatchBatch } from '../src/index.js';
-
-/** A client behind a proxy: the line that fails. */
-export interface Far extends AsyncDisposable {
-  readonly client: CoordClient;
-  readonly proxy: TcpProxy;
-}
-
-export async function farFrom(etcd: EtcdServer, options: ClientOptions = {}): Promise<Far> {
-  const proxy = await startProxy({ target: etcd.endpoint });
-  const client = await connect({ ...etcd.connectOptions, endpoints: [proxy.endpoint], ...options });
-  return {
-    client,
-    proxy,
-    async [Symbol.asyncDispose]() {
-      proxy.heal();
-      await client.close({ timeoutMs: 500 });
-      await proxy.close();
-    },
-  };
-}
-
-/** Nothing gets through until `accept`. */
-export async function disconnect(proxy: TcpProxy): Promise<void> {
-  await proxy.refuse();
-  proxy.cut();
-}
-
-export async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    (value) => expect.fail(`resolved: ${String(value)}`),
-    (error: unknown) => error,
-  );
-}
+import type { EtcdServer } from '@coord/testkit';
+import type { CoordClient, Watch, WatchBatch } from '../src/index.js';
 
 /** Reads batches until the last revision is there; `onBatch` may make trouble meanwhile. */
 export async function readUntil(

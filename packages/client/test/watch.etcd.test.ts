@@ -9,7 +9,9 @@ import {
   ValidationError,
   type WatchOptions,
 } from '../src/index.js';
-import { failure, farFrom, next, readUntil, watchersOn } from './watch-support.js';
+import { failure } from './failure.js';
+import { farFrom } from './far.js';
+import { next, readUntil, watchersOn } from './watch-support.js';
 
 let etcd: EtcdServer;
 let client: CoordClient;
