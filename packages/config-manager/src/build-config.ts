@@ -1,6 +1,7 @@
 import { ValidationError, type ValidationIssue } from '@coord/client';
 import { applySchema, isPlainObject, schemaError } from '@coord/config/internal';
 import { copy, deepMerge } from './deep-merge.js';
+import type { SuppliedPart } from './layer.js';
 import type { ResolvedConfigManagerOptions, UpdateContext, ValidatorResult } from './options.js';
 import { Rejection } from './rejection.js';
 
@@ -8,16 +9,16 @@ import { Rejection } from './rejection.js';
 export type RunStep = <R>(what: string, step: (context: UpdateContext) => R | Promise<R>) => Promise<R>;
 
 /**
- * The configuration that a value from the centre makes: laid over the defaults, through the schema,
- * past the validators.
+ * The configuration that the layers make: each laid over those before it, the first over the defaults;
+ * through the schema, past the validators.
  * @throws {Rejection}
  */
 export async function buildConfig<T>(
   options: ResolvedConfigManagerOptions<T>,
-  value: unknown,
+  parts: readonly SuppliedPart[],
   run: RunStep,
 ): Promise<T> {
-  const merged = merge(options.defaults, value);
+  const merged = merge(options.defaults, parts);
   const config = await checkSchema(options, merged, run);
   for (const validate of options.validators) {
     const result = await run('validator', (context) => validate(config, context)).catch((error: unknown) => {
@@ -27,11 +28,6 @@ export async function buildConfig<T>(
     if (issues.length > 0) throw new Rejection('validate', new ValidationError(issues));
   }
   return config;
-}
-
-/** The configuration without any value from the centre. */
-export function buildDefaults<T>(options: ResolvedConfigManagerOptions<T>, run: RunStep): Promise<T> {
-  return buildConfig(options, isPlainObject(options.defaults) ? {} : options.defaults, run);
 }
 
 /**
@@ -50,12 +46,16 @@ export function initialConfig<T>({ defaults, schema, required }: ResolvedConfigM
   throw schemaError(result.issues, 'defaults');
 }
 
-function merge(defaults: unknown, value: unknown): unknown {
-  if (isPlainObject(defaults) && !isPlainObject(value)) {
-    const issue = { path: 'value', message: 'must be an object, as the defaults are' };
-    throw new Rejection('merge', new ValidationError([issue]));
+function merge(defaults: unknown, parts: readonly SuppliedPart[]): unknown {
+  for (const { layer, value } of parts) {
+    if (!isPlainObject(defaults) || isPlainObject(value)) continue;
+    const path = layer === 'service' ? 'value' : layer;
+    throw new Rejection(
+      'merge',
+      new ValidationError([{ path, message: 'must be an object, as the defaults are' }]),
+    );
   }
-  return deepMerge(defaults, value);
+  return parts.reduce((merged, { value }) => deepMerge(merged, value), copy(defaults));
 }
 
 async function checkSchema<T>(

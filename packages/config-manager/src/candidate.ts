@@ -1,22 +1,36 @@
-import type { ConfigChange } from '@coord/config';
+import { isMain, type LayerPart, revisionOf } from './layer.js';
 
 /** What might become the configuration: what the centre has, or what the snapshot file had. */
-export interface Candidate {
+export class Candidate {
   readonly origin: 'remote' | 'snapshot';
-  readonly content:
-    | { readonly kind: 'value'; readonly value: unknown }
-    | { readonly kind: 'unusable'; readonly error: unknown }
-    | { readonly kind: 'absent' };
-  readonly version: number;
-  readonly revision: bigint;
-}
+  /** The lowest layer first. Of `remote`, the layer `service` is always there. */
+  readonly parts: readonly LayerPart[];
 
-export function toCandidate(change: ConfigChange): Candidate {
-  const { version, revision } = change;
-  return { origin: 'remote', version, revision, content: contentOf(change) };
-}
+  constructor(origin: 'remote' | 'snapshot', parts: readonly LayerPart[]) {
+    this.origin = origin;
+    this.parts = parts;
+  }
 
-function contentOf({ type, value, error }: ConfigChange): Candidate['content'] {
-  if (type === 'delete') return { kind: 'absent' };
-  return error === undefined ? { kind: 'value', value } : { kind: 'unusable', error };
+  /** The key that the manager is named after, or what stands in for it. */
+  get main(): LayerPart | undefined {
+    return this.parts.find(isMain);
+  }
+
+  get version(): number {
+    return this.main?.version ?? 0;
+  }
+
+  get revision(): bigint {
+    return revisionOf(this.parts);
+  }
+
+  /** The `mod_revision` of the raw key; 0n = absent. */
+  get keyRevision(): bigint {
+    return this.main?.content.kind === 'absent' ? 0n : (this.main?.revision ?? 0n);
+  }
+
+  /** The key is known to be absent from the centre. */
+  get absent(): boolean {
+    return this.origin === 'remote' && this.main?.content.kind === 'absent';
+  }
 }

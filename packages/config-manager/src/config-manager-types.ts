@@ -1,4 +1,6 @@
 import type { ValidationIssue, WaitOptions } from '@coord/client';
+import type { ConfigExplanation, ConfigPath } from './explain.js';
+import type { ConfigLayer } from './layer.js';
 
 /**
  * `idle` → `starting` → `ready` or `degraded` → `stopping` → `stopped`, and from there again.
@@ -32,12 +34,24 @@ export interface ConfigRejection {
   readonly error: unknown;
 }
 
+/** A layer of the present configuration. */
+export interface AppliedLayer {
+  /** `snapshot`: all layers as one, from the snapshot file. */
+  readonly layer: ConfigLayer | 'snapshot';
+  /** In the centre; for an override its id. */
+  readonly key: string;
+  readonly version: number;
+  readonly revision: bigint;
+}
+
 export interface ConfigManagerStatus {
   readonly state: ConfigManagerState;
   readonly source: ConfigSource;
-  /** Version and revision of the present configuration; 0 for defaults. */
+  /** Version of the key in the present configuration, and the newest revision in it; 0 for defaults. */
   readonly version: number;
   readonly revision: bigint;
+  /** What it was made of, over the defaults, the lowest layer first. */
+  readonly layers: readonly AppliedLayer[];
   readonly appliedAt: Date | undefined;
   /** True while changes in etcd would not be noticed: not started, or etcd is away. */
   readonly stale: boolean;
@@ -66,7 +80,7 @@ export type ConfigManagerEvent<T> =
   | { readonly type: 'error'; readonly during: ConfigErrorSource; readonly error: unknown };
 
 /** What was going on when something failed that does not stop the manager. */
-export type ConfigErrorSource = 'commit' | 'rollback' | 'subscriber' | 'snapshot' | 'watch';
+export type ConfigErrorSource = 'commit' | 'rollback' | 'subscriber' | 'snapshot' | 'watch' | 'announce';
 
 /** The configuration of a running process: always there, always valid, following etcd. */
 export interface ConfigManager<T> extends AsyncDisposable {
@@ -115,6 +129,14 @@ export interface ConfigManager<T> extends AsyncDisposable {
     selector: (config: Readonly<T>) => S,
     callback: (current: S, previous: S) => void | Promise<void>,
   ): () => void;
+  /**
+   * Which layer supplied a value of the present configuration, and what the others say.
+   * @param path `'pool.max'`, or `['pool', 'max']` for names with a dot; `''` = all
+   * @throws {ValidationError} for a path that is none
+   * @example
+   * manager.explain('pool.max'); // { value: 99, layer: 'service', layers: [{ layer: 'service', key, version, … }, …] }
+   */
+  explain(path: ConfigPath): ConfigExplanation;
   /** Everything that happens, from this call on until `stop`. */
   events(): AsyncIterable<ConfigManagerEvent<T>> & AsyncDisposable;
 }

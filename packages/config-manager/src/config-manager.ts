@@ -1,14 +1,16 @@
-import { ClosedError, NotFoundError, ValidationError, type WaitOptions } from '@coord/client';
+import { ClosedError, ValidationError, type WaitOptions } from '@coord/client';
 import { createCoordLogger, show, Wait } from '@coord/client/internal';
 import { internalsOfCenter } from '@coord/config/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { initialConfig } from './build-config.js';
 import type { ConfigManager, ConfigManagerEvent, ConfigManagerStatus } from './config-manager-types.js';
 import { deepFreeze } from './deep-freeze.js';
+import { type ConfigExplanation, type ConfigPath, explain } from './explain.js';
 import { ManagerRun } from './manager-run.js';
 import { ManagerState } from './manager-state.js';
-import { type ConfigManagerOptions, type ResolvedConfigManagerOptions, resolveOptions } from './options.js';
+import type { ConfigManagerOptions, ResolvedConfigManagerOptions } from './options.js';
 import { validationError } from './rejection.js';
+import { resolveOptions } from './resolve-options.js';
 import { SnapshotFile } from './snapshot-file.js';
 import { StartUp } from './start-up.js';
 import { StepRunner } from './step-runner.js';
@@ -64,7 +66,7 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
   }
 
   get status(): ConfigManagerStatus {
-    return this.#state.status(this.#run?.follower?.live !== true);
+    return this.#state.status(this.#run?.source?.live !== true);
   }
 
   start(): Promise<void> {
@@ -85,12 +87,9 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
   async reload(): Promise<void> {
     const run = this.#started();
     const { key, startTimeoutMs } = this.#options;
-    const revision = await this.#revisionInEtcd();
-    if (revision !== undefined) {
-      await run.caughtUp(revision, key, startTimeoutMs).catch((error: unknown) => {
-        throw run.stopped ? this.#notStarted() : error;
-      });
-    }
+    await run.source?.refresh(run.stopSignal, startTimeoutMs).catch((error: unknown) => {
+      throw run.stopped ? this.#notStarted() : error;
+    });
     if (run.latest !== undefined) run.queue.offer(run.latest);
     if (this.#steps.inside) return;
     await run.queue.idle();
@@ -144,6 +143,10 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
     return this.#state.events.open();
   }
 
+  explain(path: ConfigPath): ConfigExplanation {
+    return explain(this.#state.current, this.#options.defaults, this.#state.origin.parts, path);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
@@ -187,16 +190,5 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
 
   #notStarted(): ClosedError {
     return new ClosedError(`config "${this.#options.key}": the manager is not started`);
-  }
-
-  /** The revision of the present value; 0n = absent; undefined = there, but unreadable. */
-  async #revisionInEtcd(): Promise<bigint | undefined> {
-    try {
-      return (await this.#options.config.get(this.#options.key)).revision;
-    } catch (error) {
-      if (error instanceof NotFoundError) return 0n;
-      if (error instanceof ValidationError) return undefined;
-      throw error;
-    }
   }
 }

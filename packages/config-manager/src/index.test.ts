@@ -5,7 +5,12 @@ import * as manager from './index.js';
 import { createConfigManager } from './index.js';
 
 it('exports what it promises, and nothing else', () => {
-  expect(Object.keys(manager)).toEqual(['createConfigManager']);
+  expect(Object.keys(manager).sort()).toEqual([
+    'appliedConfig',
+    'createConfigManager',
+    'listOverrides',
+    'overrideConfig',
+  ]);
 });
 
 it('infers the type from the schema, or from the defaults', () => {

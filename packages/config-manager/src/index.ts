@@ -1,5 +1,7 @@
+export { type AppliedConfig, type AppliedInstance, appliedConfig } from './applied-config.js';
 export { createConfigManager } from './config-manager.js';
 export type {
+  AppliedLayer,
   ConfigErrorSource,
   ConfigManager,
   ConfigManagerEvent,
@@ -9,6 +11,8 @@ export type {
   ConfigSource,
   RejectionPhase,
 } from './config-manager-types.js';
+export type { ConfigExplanation, ConfigPath, LayerValue } from './explain.js';
+export type { ConfigLayer } from './layer.js';
 export type {
   ConfigManagerOptions,
   ConfigUpdater,
@@ -18,3 +22,9 @@ export type {
   UpdateFunction,
   ValidatorResult,
 } from './options.js';
+export {
+  type ConfigOverride,
+  listOverrides,
+  type OverrideConfigOptions,
+  overrideConfig,
+} from './override-config.js';

@@ -5,6 +5,7 @@ export function makeStatus(fields: Omit<ConfigManagerStatus, 'toJSON'>): ConfigM
   const toJSON = () => ({
     ...fields,
     revision: fields.revision.toString(),
+    layers: fields.layers.map((layer) => ({ ...layer, revision: layer.revision.toString() })),
     rejected: fields.rejected && rejectionToJSON(fields.rejected),
     lastError: fields.lastError === undefined ? undefined : String(fields.lastError),
   });

@@ -1,8 +1,8 @@
-import { TimeoutError } from '@coord/client';
-import { raceAbort, Wait } from '@coord/client/internal';
+import { raceAbort } from '@coord/client/internal';
+import type { Announcer } from './announcer.js';
 import type { Candidate } from './candidate.js';
+import type { ConfigSource } from './config-source.js';
 import { Deferred } from './deferred.js';
-import type { Follower } from './follower.js';
 import { LatestQueue } from './latest-queue.js';
 import { Pulse } from './pulse.js';
 import { Retries } from './retries.js';
@@ -10,7 +10,8 @@ import { Retries } from './retries.js';
 /** What lives from one `start` to the next `stop`. */
 export class ManagerRun {
   readonly queue: LatestQueue<Candidate>;
-  follower: Follower | undefined;
+  source: ConfigSource | undefined;
+  announcer: Announcer | undefined;
   /** What the centre said last. */
   latest: Candidate | undefined;
   /** Resolves when what the centre said first has been worked off. */
@@ -18,7 +19,6 @@ export class ManagerRun {
   /** Of what the centre said, what has been worked off last: it is in use now, or was refused. */
   #done: Candidate | undefined;
   readonly #worked = new Pulse();
-  readonly #told = new Pulse();
   readonly #stop = new AbortController();
   readonly #retries = new Retries();
   #fallback: Candidate | undefined;
@@ -49,7 +49,6 @@ export class ManagerRun {
     this.#retries.reset();
     this.latest = candidate;
     this.queue.offer(candidate);
-    this.#told.fire();
   }
 
   workedOff(candidate: Candidate): void {
@@ -93,31 +92,13 @@ export class ManagerRun {
     this.#retries.reset();
   }
 
-  /**
-   * Resolves when the watch has told at least what a read has just told.
-   * @param revision of the value that was read; 0n = the key was absent
-   */
-  async caughtUp(revision: bigint, key: string, timeoutMs: number): Promise<void> {
-    const before = this.latest;
-    const behind = () => {
-      if (this.latest === undefined) return true;
-      if (revision === 0n) return this.latest.content.kind !== 'absent' && this.latest === before;
-      return this.latest.revision < revision;
-    };
-    using wait = new Wait({ timeoutMs, signal: this.stopSignal }, `config "${key}": reload`, (ms) => {
-      return new TimeoutError(`config "${key}": the watch did not catch up within ${ms} ms`, {
-        timeoutMs: ms,
-      });
-    });
-    while (behind()) await wait.race(this.#told.next());
-  }
-
   /** Nothing new begins; resolves when what runs has ended. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.dropFallback();
     this.queue.close();
-    await this.follower?.close();
+    await this.source?.close();
     await this.queue.idle();
+    await this.announcer?.close();
   }
 }

@@ -9,6 +9,7 @@ import type {
   ConfigSource,
 } from './config-manager-types.js';
 import { EventStreams } from './event-streams.js';
+import type { SuppliedPart } from './layer.js';
 import { makeStatus } from './make-status.js';
 import { Subscribers } from './subscribers.js';
 
@@ -17,9 +18,11 @@ export interface Origin {
   readonly source: ConfigSource;
   readonly version: number;
   readonly revision: bigint;
+  /** What it was made of, the lowest layer first; the defaults go without saying. */
+  readonly parts: readonly SuppliedPart[];
 }
 
-export const FROM_DEFAULTS: Origin = { source: 'default', version: 0, revision: 0n };
+const FROM_DEFAULTS: Origin = { source: 'default', version: 0, revision: 0n, parts: [] };
 
 /** Where a manager stands, and the telling of it: each change of it is an event and a line in the log. */
 export class ManagerState<T> {
@@ -70,7 +73,15 @@ export class ManagerState<T> {
   status(stale: boolean): ConfigManagerStatus {
     return makeStatus({
       state: this.#state,
-      ...this.#origin,
+      source: this.#origin.source,
+      version: this.#origin.version,
+      revision: this.#origin.revision,
+      layers: this.#origin.parts.map(({ layer, key, version, revision }) => ({
+        layer,
+        key,
+        version,
+        revision,
+      })),
       appliedAt: this.#appliedAt,
       stale,
       absent: this.#absent,
@@ -106,16 +117,13 @@ export class ManagerState<T> {
     this.events.emit({ type: 'applied', current: this.#current, previous, source, version, revision });
   }
 
-  present(): void {
-    this.#absent = false;
+  present(absent: boolean): void {
+    this.#absent = absent;
   }
 
-  /** @param lost what was in use came from the key that is gone now */
-  gone(lost: boolean, at: { readonly version: number; readonly revision: bigint }): void {
-    this.#absent = true;
-    if (!lost) return;
+  tellDeleted({ version, revision }: { readonly version: number; readonly revision: bigint }): void {
     this.logger.warn('config was deleted', { key: this.key });
-    this.events.emit({ type: 'deleted', version: at.version, revision: at.revision });
+    this.events.emit({ type: 'deleted', version, revision });
   }
 
   reject(rejected: ConfigRejection): void {

@@ -1,8 +1,8 @@
 import type { ValidationIssue } from '@coord/client';
-import { assertValid, checkKeyPart, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
 import type { ConfigCenter } from '@coord/config';
-import { checkSchema } from '@coord/config/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { ConfigLayer } from './layer.js';
+import type { LayerKeys } from './layered-source.js';
 
 export interface UpdateContext {
   /** Aborts when the step has taken too long, and when the manager is being stopped. */
@@ -45,6 +45,20 @@ export interface ConfigManagerOptions<T> {
   readonly env: string;
   readonly service: string;
   readonly component: string;
+  /**
+   * What to follow beside the key itself (`service`). Each is laid over those before it, whatever the order here:
+   * `shared`, what holds for every service of the environment, at `<env>/_shared/<component>`; `service`;
+   * `instance`, at `<env>/<service>/<component>/_instances/<instance>`; `override`, see `overrideConfig`.
+   * @default ['service']
+   */
+  readonly layers?: readonly ConfigLayer[] | undefined;
+  /** A name of this process among those of its service, unlike theirs; needed for the layer `instance` and to announce. */
+  readonly instance?: string | undefined;
+  /**
+   * Tell in etcd which version this instance has in use or has refused, for `appliedConfig`: a key on a lease,
+   * below `/coord/config/ack/`. @default false
+   */
+  readonly announce?: boolean | undefined;
   /** What holds where the centre says nothing. The value in the centre may be partial and is laid over it. */
   readonly defaults: T;
   /** Checks the merged configuration and makes the final one of it. Any Standard Schema. */
@@ -74,6 +88,9 @@ export interface ConfigManagerOptions<T> {
 export interface ResolvedConfigManagerOptions<T> {
   readonly config: ConfigCenter;
   readonly key: string;
+  readonly layers: LayerKeys;
+  readonly instance: string | undefined;
+  readonly announce: boolean;
   readonly defaults: T;
   readonly schema: StandardSchemaV1<unknown, T> | undefined;
   readonly validators: readonly ConfigValidator<T>[];
@@ -84,91 +101,4 @@ export interface ResolvedConfigManagerOptions<T> {
   readonly retryDelaysMs: readonly number[];
   readonly required: boolean;
   readonly snapshotFile: string | undefined;
-}
-
-/** @throws {ValidationError} naming every bad option */
-export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedConfigManagerOptions<T> {
-  if (typeof options !== 'object' || options === null) {
-    assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
-  }
-  const resolved = {
-    config: options.config,
-    key: `${options.goManagerCompat ? 'config/' : ''}${options.env}/${options.service}/${options.component}`,
-    defaults: options.defaults,
-    schema: options.schema,
-    validators: asArray<ConfigValidator<T>>(options.validate),
-    updaters: asArray<ConfigUpdater<T>>(options.onUpdate).map((updater) =>
-      typeof updater === 'function' ? { prepare: updater } : updater,
-    ),
-    onDelete: options.onDelete ?? 'keep',
-    startTimeoutMs: options.startTimeoutMs ?? 5_000,
-    updateTimeoutMs: options.updateTimeoutMs ?? 30_000,
-    retryDelaysMs: options.retryDelaysMs ?? [1_000, 5_000, 30_000],
-    required: options.required ?? false,
-    snapshotFile: options.snapshotFile,
-  };
-  const issues: IssueList = [];
-  if (typeof options.config?.watch !== 'function') {
-    issues.push({ path: 'config', message: `must be a config centre, got ${show(options.config)}` });
-  }
-  for (const name of ['env', 'service', 'component'] as const) checkKeyPart(issues, name, options[name]);
-  if (options.defaults === undefined) issues.push({ path: 'defaults', message: 'must be given' });
-  checkSchema(issues, options.schema);
-  for (const [index, validator] of resolved.validators.entries()) {
-    if (typeof validator !== 'function')
-      issues.push({ path: `validate[${index}]`, message: 'must be a function' });
-  }
-  for (const [index, updater] of resolved.updaters.entries())
-    checkUpdater(issues, `onUpdate[${index}]`, updater);
-  if (resolved.onDelete !== 'keep' && resolved.onDelete !== 'default') {
-    issues.push({ path: 'onDelete', message: `must be 'keep' or 'default', got ${show(resolved.onDelete)}` });
-  }
-  for (const name of ['required', 'goManagerCompat'] as const) {
-    const value = options[name];
-    if (value !== undefined && typeof value !== 'boolean')
-      issues.push({ path: name, message: `must be true or false, got ${show(value)}` });
-  }
-  checkPositiveMs(issues, 'startTimeoutMs', resolved.startTimeoutMs);
-  checkPositiveMs(issues, 'updateTimeoutMs', resolved.updateTimeoutMs);
-  if (!Array.isArray(resolved.retryDelaysMs)) {
-    const message = `must be a list of milliseconds, got ${show(resolved.retryDelaysMs)}`;
-    issues.push({ path: 'retryDelaysMs', message });
-  } else {
-    for (const [index, ms] of resolved.retryDelaysMs.entries())
-      checkPositiveMs(issues, `retryDelaysMs[${index}]`, ms);
-  }
-  const { snapshotFile } = resolved;
-  if (
-    snapshotFile !== undefined &&
-    (typeof snapshotFile !== 'string' || snapshotFile === '' || snapshotFile.includes('\0'))
-  ) {
-    issues.push({ path: 'snapshotFile', message: `must be the path of a file, got ${show(snapshotFile)}` });
-  }
-  assertValid(issues);
-  return Object.freeze({ ...resolved, retryDelaysMs: [...resolved.retryDelaysMs] });
-}
-
-/** A misspelt phase would silently never be called. */
-function checkUpdater(issues: IssueList, path: string, updater: unknown): void {
-  if (typeof updater !== 'object' || updater === null) {
-    issues.push({ path, message: 'must be a function or { prepare, commit, rollback }' });
-    return;
-  }
-  const phases = ['prepare', 'commit', 'rollback'].map((name) => [name, Reflect.get(updater, name)] as const);
-  for (const [name, phase] of phases) {
-    if (phase !== undefined && typeof phase !== 'function')
-      issues.push({ path: `${path}.${name}`, message: `must be a function, got ${show(phase)}` });
-  }
-  if (phases.every(([, phase]) => phase === undefined))
-    issues.push({ path, message: 'has neither prepare nor commit nor rollback' });
-}
-
-function asArray<E>(oneOrMany: E | readonly E[] | undefined): readonly E[] {
-  if (oneOrMany === undefined) return [];
-  return isArray(oneOrMany) ? oneOrMany : [oneOrMany];
-}
-
-/** `Array.isArray` does not narrow readonly arrays. */
-function isArray<E>(value: E | readonly E[]): value is readonly E[] {
-  return Array.isArray(value);
 }

@@ -1,10 +1,13 @@
 import { ClosedError, type CoordError, NotFoundError, TimeoutError } from '@coord/client';
 import { Wait } from '@coord/client/internal';
-import { buildDefaults } from './build-config.js';
+import { internalsOfCenter } from '@coord/config/internal';
+import { Announcer } from './announcer.js';
+import { buildConfig } from './build-config.js';
+import { Candidate } from './candidate.js';
 import { deepFreeze } from './deep-freeze.js';
-import { Follower } from './follower.js';
 import type { ManagerRun } from './manager-run.js';
 import type { ManagerState } from './manager-state.js';
+import { openSource } from './open-source.js';
 import type { ResolvedConfigManagerOptions } from './options.js';
 import { Rejection, validationError } from './rejection.js';
 import type { SnapshotFile } from './snapshot-file.js';
@@ -34,11 +37,16 @@ export class StartUp<T> {
 
   /** Resolves when a valid configuration is in use. @throws as `ConfigManager.start` */
   async begin(): Promise<void> {
-    const { config, key, required } = this.#options;
+    const { config, key, instance, announce, required } = this.#options;
     const run = this.#run;
     await this.#checkDefaults();
     this.assertNotStopped();
-    run.follower = new Follower(config, key, {
+    const center = internalsOfCenter(config);
+    if (announce && instance !== undefined && center !== undefined) {
+      const onError = (error: unknown) => this.#state.report('announce', error);
+      run.announcer = new Announcer(center, { key, instance }, onError);
+    }
+    run.source = openSource(this.#options, {
       onCandidate: (candidate) => run.offerRemote(candidate),
       onError: (error) => this.#state.report('watch', error),
     });
@@ -59,7 +67,7 @@ export class StartUp<T> {
   async #checkDefaults(): Promise<void> {
     if (this.#options.required || this.#state.origin.source !== 'default') return;
     try {
-      const defaults = await buildDefaults(this.#options, this.#steps.until(this.#run.stopSignal));
+      const defaults = await buildConfig(this.#options, [], this.#steps.until(this.#run.stopSignal));
       this.#state.useDefaults(deepFreeze(defaults));
     } catch (error) {
       throw error instanceof Rejection ? validationError(`${this.#options.key}: defaults`, error) : error;
@@ -87,19 +95,27 @@ export class StartUp<T> {
       this.#state.logger.warn('config manager starts without etcd', { key, error });
       return error;
     }
-    const { rejected, absent } = this.#state;
+    const { rejected, origin } = this.#state;
     if (rejected !== undefined) return validationError(key, rejected);
-    return absent ? new NotFoundError(`config "${key}" does not exist`, { key }) : undefined;
+    return origin.source === 'default'
+      ? new NotFoundError(`config "${key}" does not exist`, { key })
+      : undefined;
   }
 
   /** Takes over the last good value, unless the centre has meanwhile given a newer one, or said that there is none. */
   async #restore(): Promise<void> {
-    if (this.#snapshot === undefined) return;
+    if (this.#snapshot === undefined || this.#state.absent) return;
     try {
       const saved = await this.#snapshot.load();
       if (saved === undefined) return;
-      const { value, version, revision } = saved;
-      this.#run.setFallback({ origin: 'snapshot', content: { kind: 'value', value }, version, revision });
+      const { value, ...at } = saved;
+      const part = {
+        layer: 'snapshot',
+        key: this.#options.key,
+        ...at,
+        content: { kind: 'value', value },
+      } as const;
+      this.#run.setFallback(new Candidate('snapshot', [part]));
     } catch (error) {
       this.#state.report('snapshot', error);
     }

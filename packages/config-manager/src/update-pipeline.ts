@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ClosedError } from '@coord/client';
 import { monotonicNow } from '@coord/client/internal';
-import { buildConfig, buildDefaults } from './build-config.js';
+import { ackOf } from './ack-record.js';
+import { buildConfig } from './build-config.js';
 import type { Candidate } from './candidate.js';
 import type { ConfigErrorSource } from './config-manager-types.js';
 import { deepFreeze } from './deep-freeze.js';
+import { deepMerge } from './deep-merge.js';
+import { isMain, isSame, revisionOf, type SuppliedPart, suppliedOf } from './layer.js';
 import type { ManagerRun } from './manager-run.js';
-import { FROM_DEFAULTS, type ManagerState, type Origin } from './manager-state.js';
+import type { ManagerState, Origin } from './manager-state.js';
 import type { ResolvedConfigManagerOptions } from './options.js';
 import { Rejection, validationError } from './rejection.js';
 import { commitAll, prepareAll, rollbackAll } from './run-updaters.js';
@@ -37,7 +40,7 @@ export class UpdatePipeline<T> {
     const startedAt = monotonicNow();
     const { origin, version, revision } = candidate;
     let outcome = 'applied';
-    if (origin === 'remote' && candidate.content.kind !== 'absent') this.#state.present();
+    if (origin === 'remote' && !candidate.absent) this.#state.present(false);
     try {
       await this.#take(run, candidate);
     } catch (error) {
@@ -46,6 +49,7 @@ export class UpdatePipeline<T> {
     }
     if (origin === 'remote') run.workedOff(candidate);
     if (this.#state.following) this.settle(run);
+    if (run.done !== undefined) run.announcer?.tell(ackOf(this.#state, run.done));
     this.#state.logger.debug('config manager worked off a change', {
       key: this.#options.key,
       origin,
@@ -62,34 +66,32 @@ export class UpdatePipeline<T> {
   }
 
   async #take(run: ManagerRun, candidate: Candidate): Promise<void> {
-    const { origin, content, version, revision } = candidate;
-    const { source } = this.#state.origin;
-    if (origin === 'snapshot' && (source !== 'default' || this.#state.absent)) return;
-    switch (content.kind) {
-      case 'unusable':
-        throw new Rejection('decode', content.error);
-      case 'absent':
-        return this.#takeAbsence(run, version, revision);
-      case 'value': {
-        const next = await buildConfig(this.#options, content.value, this.#steps.until(run.stopSignal));
-        await this.#install(run, next, { source: origin, version, revision });
-        if (origin === 'snapshot') return;
-        await this.#save((file) => file.save({ value: content.value, version, revision }));
-      }
+    const state = this.#state;
+    if (candidate.origin === 'snapshot' && (state.origin.source !== 'default' || state.absent)) return;
+    const unusable = candidate.parts.find(({ content }) => content.kind === 'unusable');
+    if (unusable?.content.kind === 'unusable') throw new Rejection('decode', unusable.content.error);
+    const wasThere = !state.absent && state.origin.parts.some(isMain);
+    const parts = this.#partsFor(candidate);
+    if (!isSame(parts, state.origin.parts)) {
+      const next = await buildConfig(this.#options, parts, this.#steps.until(run.stopSignal));
+      await this.#install(run, next, originOf(candidate, parts));
     }
+    if (candidate.origin === 'snapshot') return; // it does not mend what etcd has
+    run.dropFallback();
+    state.present(candidate.absent);
+    if (candidate.absent && wasThere) state.tellDeleted(candidate);
+    state.recover();
+    await this.#save(candidate);
   }
 
-  async #takeAbsence(run: ManagerRun, version: number, revision: bigint): Promise<void> {
-    const inUse = this.#state.origin.source !== 'default';
-    const lost = inUse && !this.#state.absent;
-    if (inUse && this.#options.onDelete === 'default') {
-      const next = await buildDefaults(this.#options, this.#steps.until(run.stopSignal));
-      await this.#install(run, next, FROM_DEFAULTS);
-    }
-    run.dropFallback();
-    this.#state.gone(lost, { version, revision });
-    this.#state.recover();
-    await this.#save((file) => file.clear({ version, revision }));
+  /** What the candidate says; with `onDelete: 'keep'` a deleted value goes on as if it were there. */
+  #partsFor(candidate: Candidate): readonly SuppliedPart[] {
+    const parts = suppliedOf(candidate.parts);
+    const kept = this.#state.origin.parts.find(isMain);
+    if (!candidate.absent || this.#options.onDelete === 'default' || kept === undefined) return parts;
+    if (kept.layer === 'snapshot') return parts.length === 0 ? [kept] : parts; // it may hold other layers, and older
+    const above = parts.findIndex(({ layer }) => layer !== 'shared');
+    return above < 0 ? [...parts, kept] : parts.toSpliced(above, 0, kept);
   }
 
   /** Prepare, swap, commit, tell. Up to the swap everything can be taken back; after it nothing is. */
@@ -110,10 +112,7 @@ export class UpdatePipeline<T> {
       await commitAll(updaters, transition, step, report);
       state.tellApplied(transition.previous);
     }
-    if (origin.source !== 'snapshot') {
-      run.dropFallback();
-      state.recover(); // a snapshot does not mend what etcd has
-    }
+    if (origin.source !== 'snapshot') state.recover();
     if (changed) state.subscribers.notify(transition.next, transition.previous);
   }
 
@@ -130,12 +129,26 @@ export class UpdatePipeline<T> {
     run.offerFallback();
   }
 
-  async #save(write: (file: SnapshotFile) => Promise<void>): Promise<void> {
+  /** Not what was kept although it is deleted, nor what holds for a while only. */
+  async #save(candidate: Candidate): Promise<void> {
     if (this.#snapshot === undefined) return;
+    const values = suppliedOf(candidate.parts).filter(({ layer }) => layer !== 'override');
+    const { version } = candidate;
+    const revision = revisionOf(values.length === 0 ? candidate.parts : values);
     try {
-      await write(this.#snapshot);
+      if (values.length === 0) await this.#snapshot.clear({ version, revision });
+      else await this.#snapshot.save({ value: mergeAll(values), version, revision });
     } catch (error) {
       this.#state.report('snapshot', error);
     }
   }
+}
+
+function originOf({ origin }: Candidate, parts: readonly SuppliedPart[]): Origin {
+  const source = parts.length === 0 ? 'default' : origin;
+  return { source, version: parts.find(isMain)?.version ?? 0, revision: revisionOf(parts), parts };
+}
+
+function mergeAll(parts: readonly SuppliedPart[]): unknown {
+  return parts.map(({ value }) => value).reduce((merged, value) => deepMerge(merged, value));
 }

@@ -16,6 +16,7 @@
  * | 19 a notification is taken as read before it is            | here                                                   |
  * | 20 what comes while an update fails is missed              | here                                                   |
  * | 21 the old is destroyed before the new is built            | here; update: updaters                                 |
+ * | 22 a release takes the place of a value for a few          | layers: holds until it is ended, over every version    |
  */
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';

@@ -1,0 +1,150 @@
+import type { KeyValue, WatchCache } from '@coord/client';
+import { backoffDelayMs, delay } from '@coord/client/internal';
+import type { ConfigCenter, ConfigWatch } from '@coord/config';
+import { type ConfigCenterInternals, isOutage } from '@coord/config/internal';
+import { Candidate } from './candidate.js';
+import type { ConfigSource } from './config-source.js';
+import { keepWatching } from './keep-watching.js';
+import type { KeySourceCallbacks } from './key-source.js';
+import { type ConfigLayer, toLayerPart } from './layer.js';
+import { overrideParts, overridePrefix } from './override-record.js';
+
+/** The keys of a manager, the lowest layer first. */
+export interface LayerKeys {
+  readonly keys: readonly { readonly layer: ConfigLayer; readonly key: string }[];
+  /** The key whose overrides are followed. */
+  readonly overridesOf: string | undefined;
+  readonly instance: string | undefined;
+}
+
+const OUTAGE = { initialDelayMs: 50, maxDelayMs: 2_000, multiplier: 2 };
+const REFUSED = { initialDelayMs: 1_000, maxDelayMs: 30_000, multiplier: 2 };
+
+/**
+ * Follows several layers. Each has a watch, which only says that there is something new: all layers are
+ * then read in one transaction, so what one release changed in several of them is seen as a whole.
+ */
+export class LayeredSource implements ConfigSource {
+  readonly #center: ConfigCenterInternals;
+  readonly #layers: LayerKeys;
+  readonly #callbacks: KeySourceCallbacks;
+  readonly #stop = new AbortController();
+  readonly #watches = new Map<string, ConfigWatch>();
+  readonly #watching: Promise<void>[];
+  #overrides: WatchCache<KeyValue> | undefined;
+  /** Reads follow one another, so that the answer of an earlier one is never told after that of a later one. */
+  #turn: Promise<void> = Promise.resolve();
+  #wanted = false;
+  #reading: Promise<void> | undefined;
+
+  constructor(
+    config: ConfigCenter,
+    center: ConfigCenterInternals,
+    layers: LayerKeys,
+    callbacks: KeySourceCallbacks,
+  ) {
+    this.#center = center;
+    this.#layers = layers;
+    this.#callbacks = callbacks;
+    const { signal } = this.#stop;
+    this.#watching = layers.keys.map(({ key }) => {
+      const open = () => {
+        const watch = config.watch(key, { initial: true });
+        this.#watches.set(key, watch);
+        return watch;
+      };
+      return keepWatching(open, () => this.#somethingNew(), callbacks.onError, signal);
+    });
+    const { overridesOf } = layers;
+    if (overridesOf === undefined) return;
+    this.#watching.push(
+      keepWatching(
+        () => this.#overrideChanges(overridePrefix(center.recordRoot, overridesOf)),
+        () => this.#somethingNew(),
+        callbacks.onError,
+        signal,
+      ),
+    );
+  }
+
+  get live(): boolean {
+    const { keys, overridesOf } = this.#layers;
+    return (
+      keys.every(({ key }) => this.#watches.get(key)?.live === true) &&
+      (overridesOf === undefined || this.#overrides?.source === 'live')
+    );
+  }
+
+  refresh(): Promise<void> {
+    return this.#readInTurn();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([...this.#watches.values()].map((watch) => watch.close()));
+    await this.#overrides?.close();
+    await Promise.all(this.#watching);
+    await this.#reading;
+    await this.#turn;
+  }
+
+  #somethingNew(): void {
+    this.#wanted = true;
+    this.#reading ??= this.#readUntilNothingIsNew();
+  }
+
+  /** Goes on until etcd answers: a change that has been seen must be told. */
+  async #readUntilNothingIsNew(): Promise<void> {
+    const { signal } = this.#stop;
+    for (let failures = 0; this.#wanted && !signal.aborted; ) {
+      this.#wanted = false;
+      try {
+        await this.#readInTurn();
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#wanted = true;
+        const outage = isOutage(error);
+        if (!outage) this.#callbacks.onError(error);
+        await delay(backoffDelayMs(++failures, outage ? OUTAGE : REFUSED), signal).catch(() => undefined);
+      }
+    }
+    this.#reading = undefined;
+  }
+
+  #readInTurn(): Promise<void> {
+    const reading = this.#turn.then(() => this.#read());
+    this.#turn = reading.catch(() => undefined);
+    return reading;
+  }
+
+  async #read(): Promise<void> {
+    const { signal } = this.#stop;
+    signal.throwIfAborted();
+    const { keys, overridesOf, instance } = this.#layers;
+    const range =
+      overridesOf === undefined
+        ? undefined
+        : { prefix: overridePrefix(this.#center.recordRoot, overridesOf) };
+    const names = keys.map(({ key }) => key);
+    const { changes, others } = await this.#center.readTogether(names, range, signal);
+    const parts = keys.flatMap(({ layer }, index) => {
+      const change = changes[index];
+      return change === undefined ? [] : [toLayerPart(layer, change)];
+    });
+    this.#callbacks.onCandidate(new Candidate('remote', [...parts, ...overrideParts(others, instance)]));
+  }
+
+  async *#overrideChanges(prefix: string): AsyncGenerator<undefined> {
+    const cache = this.#center.client.cache({ prefix }, { decode: (kv: KeyValue) => kv });
+    this.#overrides = cache;
+    try {
+      await cache.ready;
+      const changes = cache.changes();
+      yield; // what there is already
+      for await (const _ of changes) yield;
+    } finally {
+      await cache.close();
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import { internalsOfCenter } from '@coord/config/internal';
+import type { ConfigSource } from './config-source.js';
+import { KeySource, type KeySourceCallbacks } from './key-source.js';
+import { LayeredSource } from './layered-source.js';
+import type { ResolvedConfigManagerOptions } from './options.js';
+
+/** One key is followed as the watch tells it; several layers are read together. */
+export function openSource<T>(
+  { config, key, layers }: ResolvedConfigManagerOptions<T>,
+  callbacks: KeySourceCallbacks,
+): ConfigSource {
+  const center = internalsOfCenter(config);
+  const single = layers.keys.length === 1 && layers.overridesOf === undefined;
+  if (single || center === undefined) return new KeySource(config, key, callbacks);
+  return new LayeredSource(config, center, layers, callbacks);
+}
