@@ -1,6 +1,6 @@
 /** A gRPC server in a process of its own, for failover.ts. It does what its parent says, and ends with it. */
 import { connect } from '@coord/client';
-import { createRegistry, type Registration } from '@coord/registry';
+import { createRegistry, drainOnSignal, type Registration } from '@coord/registry';
 import * as grpc from '@grpc/grpc-js';
 import { type ServerOrder, WHO } from './failover-messages.js';
 
@@ -43,11 +43,6 @@ process.on('message', async (order: ServerOrder) => {
 });
 
 // As a service ends that is told to: first nobody is sent here any more, then what is under way is finished.
-process.once('SIGTERM', async () => {
-  await registration?.drain();
-  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  await client.close();
-  process.exit(0);
-});
+drainOnSignal(registry, { onDrained: () => new Promise<void>((done) => server.tryShutdown(() => done())) });
 
 process.send?.({ type: 'listening', port: bound });

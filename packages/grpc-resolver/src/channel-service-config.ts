@@ -66,7 +66,7 @@ export class ChannelServiceConfig implements LiveServiceConfig {
   }
 
   get status(): ServiceConfigStatus {
-    return serviceConfigStatus(this.#current, this.#storedRevision, this.#refused);
+    return serviceConfigStatus(structuredClone(this.#current), this.#storedRevision, this.#refused);
   }
 
   start(changed: () => void): void {
@@ -107,11 +107,17 @@ export class ChannelServiceConfig implements LiveServiceConfig {
       this.#current = complete(overlay(own, parse(stored.value)));
       this.#storedRevision = stored.revision;
     } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      this.#refused = { revision: stored.revision, error };
-      store.refused(serviceName, stored, error);
+      const problem = asValidationError(error);
+      this.#refused = { revision: stored.revision, error: problem };
+      store.refused(serviceName, stored, problem);
     }
   }
+}
+
+function asValidationError(error: unknown): ValidationError {
+  if (error instanceof ValidationError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new ValidationError([{ path: 'serviceConfig', message }], { cause: error });
 }
 
 /** For a channel of this copy of grpc-js to a service. */

@@ -44,7 +44,7 @@ export function wishesOf(options: ConnectionOptions) {
   const { strategy, serviceConfig = {}, retry = false } = options;
   const chosen = strategy === undefined ? {} : { loadBalancingConfig: [policyOf(options)] };
   return {
-    own: { ...chosen, ...serviceConfig },
+    own: { ...serviceConfig, ...chosen },
     complete: (config: ServiceConfigJson) => withDefaults(config, { round_robin: {} }, retry),
   };
 }

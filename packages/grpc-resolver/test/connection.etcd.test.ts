@@ -59,6 +59,17 @@ describe('getConnection', () => {
     await stage.serve(service, 'b');
     const { whos } = await stage.connectTo(service, { serviceConfig: { loadBalancingConfig: undefined } });
     await reachesAll(whos, 'a', 'b');
+    const serviceConfig = { loadBalancingConfig: undefined, methodConfig: undefined };
+    const { connection } = await stage.connectTo(service, { strategy: 'weighted', serviceConfig });
+    expect(connection.serviceConfig.inForce.loadBalancingConfig).toEqual([{ coord_weighted: {} }]);
+  });
+
+  it('refuses waits that are none', async () => {
+    const { connection } = await stage.connectTo(stage.unique());
+    for (const options of [{ timeoutMs: -1 }, { timeoutMs: 'x' }, { signal: {} }, null, 7]) {
+      const waiting = Reflect.apply(connection.waitForReady, connection, [options]);
+      await expect(waiting).rejects.toBeInstanceOf(ValidationError);
+    }
   });
 
   it('is closed when one of its clients is', async () => {

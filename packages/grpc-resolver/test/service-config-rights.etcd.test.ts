@@ -1,6 +1,7 @@
 /** Callers who may read instances, but not what is kept beside the services. */
 import { connect, PermissionError } from '@coord/client';
 import { createRegistry } from '@coord/registry';
+import { registryInternalsOf } from '@coord/registry/internal';
 import { eventually, startEtcd } from '@coord/testkit';
 import { expect, it } from 'vitest';
 import { getConnection, getServiceConfig, setServiceConfig } from '../src/index.js';
@@ -41,6 +42,7 @@ it('call all the same, by their own options, and by what is stored once they may
     await using connection = await getConnection(limited, 'who');
     const whos = connection.client(WhoClient);
     await eventually(async () => expect((await tally(whos, 4)).errors).toEqual({ UNAVAILABLE: 2 }));
+    expect(registryInternalsOf(limited)?.serviceConfigs.known).toBe(true); // or each new channel would wait for it
     expect(warnings.filter((text) => text.includes('service configs not followed'))).not.toEqual([]);
 
     await etcd.etcdctl(['role', 'grant-permission', 'caller', 'read', '--prefix=true', '/coord/registry/']);
