@@ -45,7 +45,7 @@ function behind(config?: ServiceRegistryConfig): ServiceRegistry {
   const ignored = () => undefined;
   const warn = (...args: unknown[]) => warnings.push(inspect(args));
   const logger = { error: ignored, warn, info: ignored, debug: ignored };
-  const own = createClient({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000, logger });
+  const own = createClient({ endpoints: [proxy.endpoint], requestTimeoutMs: 15_000, logger });
   closing.push(own);
   return createRegistry(own, config);
 }
@@ -174,6 +174,7 @@ describe('a registry with a folder for snapshots', () => {
     await proxy.accept();
     expect(ids((await list.next()).value ?? [])).toEqual(['a']);
     await registry.close();
+    expect((await readFile(path)).length).toBeGreaterThan(intact.length - 3);
     await cutOff();
     expect(ids(await behind({ snapshotDirectory: folder }).discover(name))).toEqual(['a']);
   });
