@@ -14,6 +14,7 @@ export {
   checkTtlMs,
   checkWaitOptions,
   type IssueList,
+  readInput,
   show,
 } from './validation.js';
 export { raceAbort, Wait } from './wait.js';

@@ -1,15 +1,26 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 export interface HostPort {
   readonly host: string;
   readonly port: number;
 }
 
-/** A host name or IP address; no scheme, path, brackets or white space. */
-const HOST = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?$/;
+/** One part of a host name between dots. Underscores are no part of the standard, but are met inside clusters. */
+const LABEL = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
+const MAX_HOST_LENGTH = 253;
 
+/** A host name or IP address; no scheme, path, brackets or white space. */
 export function isHost(host: string): boolean {
-  return isIPv6(host) || HOST.test(host);
+  return isIPv6(host) || isNameOrIPv4(host);
+}
+
+function isNameOrIPv4(host: string): boolean {
+  const name = host.endsWith('.') ? host.slice(0, -1) : host;
+  if (name.length > MAX_HOST_LENGTH) return false;
+  const labels = name.split('.');
+  // What ends in a number is an IPv4 address, or a mistake: https://url.spec.whatwg.org/#ends-in-a-number-checker
+  if (/^\d+$/.test(labels.at(-1) ?? '')) return isIPv4(host);
+  return labels.every((label) => LABEL.test(label));
 }
 
 export function isPort(port: unknown): port is number {
@@ -23,7 +34,7 @@ export function parseHostPort(text: string): HostPort | undefined {
   const [, bracketed, plain, digits] = match;
   const host = bracketed ?? plain ?? '';
   const port = Number(digits);
-  const valid = bracketed === undefined ? HOST.test(host) : isIPv6(host);
+  const valid = bracketed === undefined ? isNameOrIPv4(host) : isIPv6(host);
   return valid && isPort(port) ? { host, port } : undefined;
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { assertValid, checkKeyPart, type IssueList, show } from '@coord/client/internal';
+import { assertValid, checkKeyPart, type IssueList, readInput, show } from '@coord/client/internal';
 import { isHost, isPort, parseHostPort } from './address.js';
 import { HEALTH_STATUSES, type ServiceInfo, type ServiceRegistration } from './service-info.js';
 import { encodeInstance, MAX_VALUE_BYTES } from './service-value.js';
@@ -17,17 +17,18 @@ export function resolveRegistration(
     issues.push({ path: 'service', message: `must be an object, got ${show(registration)}` });
     assertValid(issues);
   }
-  const { name, id = randomUUID(), metadata = {}, health = 'healthy', weight = 1 } = registration;
-  const { zone, version, tags } = registration;
+  const copy = readInput('service', () => copyOf(registration));
+  const { name, id = randomUUID(), metadata = {}, health = 'healthy', weight = 1 } = copy;
+  const { zone, version, tags } = copy;
   checkKeyPart(issues, 'service.name', name);
   checkKeyPart(issues, 'service.id', id);
-  const { address, port } = checkAddress(issues, registration);
+  const { address, port } = checkAddress(issues, copy);
   checkMetadata(issues, metadata);
   checkHealth(issues, 'service.health', health);
-  if (typeof weight !== 'number' || !Number.isFinite(weight) || weight < 0) {
+  if (typeof weight !== 'number' || !(weight >= 0 && weight <= MAX_WEIGHT)) {
     issues.push({
       path: 'service.weight',
-      message: `must be a finite number of at least 0, got ${show(weight)}`,
+      message: `must be a number from 0 to ${MAX_WEIGHT}, got ${show(weight)}`,
     });
   }
   checkText(issues, 'service.zone', zone);
@@ -39,18 +40,38 @@ export function resolveRegistration(
     id,
     address,
     port,
-    metadata: Object.freeze({ ...metadata }),
+    metadata: Object.freeze(metadata),
     health,
     weight,
     ...(zone !== undefined && { zone }),
     ...(version !== undefined && { version }),
-    ...(tags !== undefined && { tags: Object.freeze([...tags]) }),
+    ...(tags !== undefined && { tags: Object.freeze(tags) }),
     registerTime: now,
     lastHeartbeat: now,
   });
   checkSize(issues, info);
   assertValid(issues);
   return info;
+}
+
+/** The sum of the weights of a service is to stay a number to reckon with. */
+const MAX_WEIGHT = 1_000_000_000;
+
+/** Read once: what is checked is what is written. */
+function copyOf(registration: ServiceRegistration): ServiceRegistration {
+  const { metadata, tags, ...fields } = registration;
+  return {
+    ...fields,
+    metadata: isPlainObject(metadata) ? { ...metadata } : metadata,
+    tags: Array.isArray(tags) ? [...tags] : tags,
+  };
+}
+
+/** Of any realm. A Map, for one, would be written as if it were empty. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 export function checkHealth(issues: IssueList, path: string, health: unknown): IssueList {
@@ -94,19 +115,25 @@ function checkAddress(
 }
 
 function checkMetadata(issues: IssueList, metadata: unknown): void {
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-    issues.push({ path: 'service.metadata', message: `must be an object, got ${show(metadata)}` });
+  if (!isPlainObject(metadata)) {
+    issues.push({ path: 'service.metadata', message: `must be a plain object, got ${show(metadata)}` });
     return;
   }
   for (const [name, value] of Object.entries(metadata)) {
-    if (typeof value === 'string') continue;
-    issues.push({ path: `service.metadata.${name}`, message: `must be a string, got ${show(value)}` });
+    const path = `service.metadata.${name}`;
+    if (!name.isWellFormed()) issues.push({ path, message: `has a name that is ${ILL_FORMED}` });
+    if (typeof value !== 'string') issues.push({ path, message: `must be a string, got ${show(value)}` });
+    else if (!value.isWellFormed()) issues.push({ path, message: `is ${ILL_FORMED}` });
   }
 }
 
+const ILL_FORMED = 'not well-formed Unicode (lone surrogate)';
+
 function checkText(issues: IssueList, path: string, value: unknown): void {
-  if (value === undefined || (typeof value === 'string' && value !== '')) return;
-  issues.push({ path, message: `must be a non-empty string, got ${show(value)}` });
+  if (value === undefined) return;
+  if (typeof value !== 'string' || value === '') {
+    issues.push({ path, message: `must be a non-empty string, got ${show(value)}` });
+  } else if (!value.isWellFormed()) issues.push({ path, message: `is ${ILL_FORMED}` });
 }
 
 function checkTags(issues: IssueList, tags: unknown): void {
@@ -115,11 +142,12 @@ function checkTags(issues: IssueList, tags: unknown): void {
     issues.push({ path: 'service.tags', message: `must be an array of strings, got ${show(tags)}` });
     return;
   }
-  for (const [index, tag] of tags.entries()) {
-    if (typeof tag !== 'string') {
-      issues.push({ path: `service.tags[${index}]`, message: `must be a string, got ${show(tag)}` });
-    }
-  }
+  for (const [index, tag] of tags.entries()) checkTag(issues, `service.tags[${index}]`, tag);
+}
+
+function checkTag(issues: IssueList, path: string, tag: unknown): void {
+  if (typeof tag !== 'string') issues.push({ path, message: `must be a string, got ${show(tag)}` });
+  else if (!tag.isWellFormed()) issues.push({ path, message: `is ${ILL_FORMED}` });
 }
 
 /** Room for the nonce and the generation. */

@@ -127,11 +127,19 @@ describe('a process that is told to end', () => {
     }
   });
 
-  it('just dies once the hook is taken away', async () => {
-    const { child, prefix, ended } = await start({ hooks: { a: {} }, unhooked: true });
+  it('just dies once the hook is taken away, and is gone after its TTL as any that dies', async () => {
+    const { child, prefix, ended } = await start({ hooks: { a: {} }, unhooked: true, ttlMs: 2_000 });
+    const events: unknown[] = [];
+    await using watch = client.watch({ prefix });
+    await watch.ready;
     child.kill('SIGTERM');
     expect(await ended).toEqual({ code: null, signal: 'SIGTERM' });
-    expect(await instancesAt(prefix)).toMatchObject([{ health: 'healthy' }]); // until its lease ends
+    for await (const batch of watch) {
+      events.push(...batch.events.map(({ type }) => type));
+      if (events.includes('delete')) break;
+    }
+    expect(events.at(-1)).toBe('delete');
+    expect(await instancesAt(prefix)).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ export interface DrainingProcess {
   readonly name: string;
   /** A registry with an instance of this id, and a hook with these options, for each. */
   readonly hooks: Readonly<Record<string, DrainOnSignalOptions>>;
+  readonly ttlMs?: number;
   /** Takes the hooks away again. */
   readonly unhooked?: boolean;
   /** Listens to the signal itself, once, and ends with this code after the drain. */
@@ -15,11 +16,11 @@ export interface DrainingProcess {
 
 const given: DrainingProcess = JSON.parse(process.argv[2] ?? '');
 const client = await connect({ endpoints: [given.endpoint], logLevel: 'error' });
-const { name, ownExitCode } = given;
+const { name, ownExitCode, ttlMs } = given;
 
 if (ownExitCode !== undefined) process.once('SIGTERM', () => void say('heard'));
 for (const [id, options] of Object.entries(given.hooks)) {
-  const registry = createRegistry(client);
+  const registry = createRegistry(client, { ttlMs });
   await registry.register({ name, id, address: '10.0.0.1', port: 8080 });
   const onDrained = async () => {
     await say(`drained ${id}`);
