@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type Op, type OpResult, type TxnRequest, ValidationError } from '@coord/client';
 import type { Change, Decide } from './change.js';
 import { assertUndamaged, untilItCommits } from './commit.js';
-import { type ConfigStore, firstKey } from './config-store.js';
-import { type KeyState, keyState } from './key-state.js';
+import { type ConfigStore, firstKey, writeReads, writeState } from './config-store.js';
+import type { KeyState } from './key-state.js';
 import { keyWrite, unchangedSince } from './key-write.js';
 import { decodeRelease, encodeRelease, type ReleaseRecord, StoredRelease } from './release-record.js';
 import type { ConfigRelease, ReleaseChange } from './release-types.js';
@@ -32,12 +32,12 @@ export async function commitRelease(
   const id = randomUUID();
   const { layout, client } = store;
   const keys = [...plan.decisions.keys()];
-  const reads: Op[] = keys.flatMap((key) => [{ get: layout.raw(key) }, { get: layout.meta(key) }]);
+  const reads = keys.flatMap((key) => writeReads(store, key));
   const { responses } = await client.kv.txn(
     { success: [...reads, { get: layout.releases, options: OLDEST }] },
     { signal, idempotent: true },
   );
-  let states = statesOf(keys, responses);
+  let states = statesOf(store, keys, responses);
   const tooMany = releasesToDrop(responses.at(-1));
   const done = await untilItCommits(store, keys.join('", "'), signal, async () => {
     const step = makeStep(store, plan, id, states);
@@ -55,7 +55,7 @@ export async function commitRelease(
     const found = written && firstKey(written);
     const release = found && decodeRelease(found);
     if (release !== undefined) return release; // applied, though the answer was lost
-    states = statesOf(keys, result.responses);
+    states = statesOf(store, keys, result.responses);
     return undefined;
   });
   return done === NOTHING_TO_DO ? undefined : done;
@@ -72,9 +72,14 @@ function releasesToDrop(oldest: OpResult | undefined): readonly Op[] {
   return oldest.kvs.slice(0, tooMany).map((kv) => ({ delete: kv.rawKey }));
 }
 
-function statesOf(keys: readonly string[], responses: readonly OpResult[]): ReadonlyMap<string, KeyState> {
-  const found = responses.map(firstKey);
-  return new Map(keys.map((key, index) => [key, keyState(found[2 * index], found[2 * index + 1])]));
+function statesOf(
+  store: ConfigStore,
+  keys: readonly string[],
+  responses: readonly OpResult[],
+): ReadonlyMap<string, KeyState> {
+  const each = (responses.length - 1) / keys.length; // the last one is about releases
+  const own = (index: number) => responses.slice(index * each, (index + 1) * each);
+  return new Map(keys.map((key, index) => [key, writeState(store, own(index))]));
 }
 
 interface Step {

@@ -1,9 +1,9 @@
 import { ConflictError, CoordError, type TxnRequest } from '@coord/client';
 import { backoffDelayMs, delay } from '@coord/client/internal';
 import type { Change, Decide } from './change.js';
-import { type ConfigStore, firstKey, readState } from './config-store.js';
-import { bareState, type KeyState, keyState, lastVersion } from './key-state.js';
-import { keyWrite, modIs, unchangedSince } from './key-write.js';
+import { type ConfigStore, firstKey, writeReads, writeState } from './config-store.js';
+import { type KeyState, lastVersion } from './key-state.js';
+import { checkStoredSchema, keyWrite, modIs, schemaUnchanged, unchangedSince } from './key-write.js';
 import { decodeHistoryEntry, type Meta } from './meta.js';
 import { MAX_REQUEST_BYTES } from './request-limits.js';
 import { sendOnce } from './send-once.js';
@@ -35,7 +35,9 @@ export async function commit(
   signal: AbortSignal,
 ): Promise<Commit> {
   const write = store.options.enableVersioning ? writeVersioned : writeRaw;
-  let state = await readState(store, key, signal);
+  const reads = { success: writeReads(store, key) };
+  const { responses } = await store.client.kv.txn(reads, { signal, idempotent: true });
+  let state = writeState(store, responses);
   return untilItCommits(store, key, signal, async () => {
     assertUndamaged(store, key, state);
     const change = decide(state);
@@ -64,13 +66,13 @@ async function writeVersioned(
   const request: TxnRequest = {
     compare: unchangedSince(store, key, state),
     success: prune === undefined ? success : [...success, prune],
-    failure: [{ get: layout.raw(key) }, { get: layout.meta(key) }, { get: historyKey }],
+    failure: [...writeReads(store, key), { get: historyKey }],
   };
   const { result, lost } = await sendOnce(store, request, { key }, signal);
   const done = (revision: bigint): Written => ({ commit: { meta, revision, changed: true } });
   if (result.succeeded) return done(result.revision);
-  const [raw, metaKv, history] = result.responses.map(firstKey);
-  const found = keyState(raw, metaKv);
+  const found = writeState(store, result.responses);
+  const history = result.responses.slice(-1).map(firstKey)[0];
   if (found.meta?.nonce === meta.nonce) return done(found.metaRevision);
   // Applied, and overwritten since: then its place in the history is ours.
   const entry = history && decodeHistoryEntry(history.value);
@@ -82,21 +84,23 @@ async function writeVersioned(
 
 /** Without versioning: the value alone. No record tells the writer, so a lost response stays unknown. */
 async function writeRaw(
-  { client, layout }: ConfigStore,
+  store: ConfigStore,
   key: string,
   state: KeyState,
   { content }: Change,
   signal: AbortSignal,
 ): Promise<Written> {
+  const { client, layout } = store;
+  checkStoredSchema(key, state, content);
   const rawKey = layout.raw(key);
   const request: TxnRequest = {
-    compare: [modIs(rawKey, state.raw)],
+    compare: [modIs(rawKey, state.raw), ...schemaUnchanged(store, key, state)],
     success: [content ? { put: { key: rawKey, value: content.bytes } } : { delete: rawKey }],
-    failure: [{ get: rawKey }],
+    failure: writeReads(store, key),
   };
   const result = await client.kv.txn(request, { signal });
   if (result.succeeded) return { commit: { meta: undefined, revision: result.revision, changed: true } };
-  return { commit: undefined, state: bareState(result.responses.map(firstKey)[0], false) };
+  return { commit: undefined, state: writeState(store, result.responses) };
 }
 
 /** Tries again for as long as others get there first, but not for ever. */

@@ -4,6 +4,7 @@ import type { ConfigWatch } from './config-change.js';
 import type { ConfigValue } from './config-value.js';
 import type { ConfigDiff } from './diff-types.js';
 import type { ConfigVersion } from './history.js';
+import type { JsonSchema } from './json-schema.js';
 import type { ConfigKeyPage } from './list.js';
 import type { Precondition } from './precondition.js';
 import type {
@@ -198,6 +199,22 @@ export interface ConfigCenter extends AsyncDisposable {
 
   /** The latest releases, newest first. */
   listReleases(options?: ListReleasesOptions): Promise<ConfigRelease[]>;
+
+  /**
+   * Stores a JSON Schema beside the key. From then on every write through Coord must fit it: by `set`, `rollback`,
+   * `publish`, `revert` and `adopt`, of every program whose centre has `enableValidation` on. What is there
+   * already, and what etcdctl or Go write, is not touched.
+   * @param schema a JSON Schema (draft 2020-12, or 7), or a Standard Schema that can describe its input, as zod's can.
+   *   It is checked without formats. Whoever may write it can slow writers down with its patterns.
+   * @throws {ValidationError} for a bad key, and for what is no JSON Schema, or above 64 KiB
+   */
+  setSchema(key: string, schema: JsonSchema | StandardSchemaV1, options?: WaitOptions): Promise<void>;
+
+  /** The JSON Schema beside the key; undefined when there is none. */
+  getSchema(key: string, options?: WaitOptions): Promise<JsonSchema | undefined>;
+
+  /** @returns whether there was one */
+  deleteSchema(key: string, options?: WaitOptions): Promise<boolean>;
 
   /** The keys below a prefix, page by page, all at one revision; `''` = all keys. `app` does not match `app2/x`. */
   list(prefix: string, options?: ListConfigOptions): Promise<ConfigKeyPage>;

@@ -1,5 +1,6 @@
 import { type CoordClient, NotFoundError, type WaitOptions } from '@coord/client';
 import { assertValid, checkWaitOptions, type IssueList } from '@coord/client/internal';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type {
   AdoptConfigOptions,
   ConfigCenter,
@@ -18,6 +19,7 @@ import type { ConfigValue } from './config-value.js';
 import type { ConfigDiff } from './diff-types.js';
 import type { ConfigVersion } from './history.js';
 import { type ConfigCenterInternals, INTERNALS, makeInternals } from './internals.js';
+import type { JsonSchema } from './json-schema.js';
 import { normalizeKey, normalizePrefix } from './key-layout.js';
 import type { ConfigKeyPage } from './list.js';
 import { isObject, Operations } from './operations.js';
@@ -32,6 +34,7 @@ import type {
 } from './release-types.js';
 import { Releases } from './releases.js';
 import { checkSchema } from './schema.js';
+import { Schemas } from './schemas.js';
 import { ConfigWatcher, type WatchScope } from './watch.js';
 import { Writes } from './writes.js';
 
@@ -54,6 +57,7 @@ class EtcdConfigCenter implements ConfigCenter {
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #releases: Releases;
+  readonly #schemas: Schemas;
   readonly #watchers = new Set<ConfigWatcher>();
   #closing: Promise<void> | undefined;
   readonly [INTERNALS]: ConfigCenterInternals;
@@ -64,6 +68,7 @@ class EtcdConfigCenter implements ConfigCenter {
     this.#reads = new Reads(store, this.#operations);
     this.#writes = new Writes(store, this.#operations);
     this.#releases = new Releases(store, this.#operations);
+    this.#schemas = new Schemas(store, this.#operations);
     this[INTERNALS] = makeInternals(store);
   }
 
@@ -133,6 +138,18 @@ class EtcdConfigCenter implements ConfigCenter {
 
   listReleases(options?: ListReleasesOptions): Promise<ConfigRelease[]> {
     return this.#releases.list(options);
+  }
+
+  setSchema(key: string, schema: JsonSchema | StandardSchemaV1, options?: WaitOptions): Promise<void> {
+    return this.#schemas.set(key, schema, options);
+  }
+
+  getSchema(key: string, options?: WaitOptions): Promise<JsonSchema | undefined> {
+    return this.#schemas.get(key, options);
+  }
+
+  deleteSchema(key: string, options?: WaitOptions): Promise<boolean> {
+    return this.#schemas.delete(key, options);
   }
 
   list(prefix: string, options?: ListConfigOptions): Promise<ConfigKeyPage> {

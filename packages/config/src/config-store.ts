@@ -1,4 +1,11 @@
-import { CompactedError, type CoordClient, CoordError, type KeyValue, type OpResult } from '@coord/client';
+import {
+  CompactedError,
+  type CoordClient,
+  CoordError,
+  type KeyValue,
+  type Op,
+  type OpResult,
+} from '@coord/client';
 import { type CoordLogger, internalsOf } from '@coord/client/internal';
 import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
 import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
@@ -32,6 +39,25 @@ export async function readState(store: ConfigStore, key: string, signal: AbortSi
   );
   const [raw, meta] = responses.map(firstKey);
   return keyState(raw, meta);
+}
+
+/** What tells whether and how a key can be written. */
+export function writeReads({ layout, options }: ConfigStore, key: string): readonly Op[] {
+  return [
+    { get: layout.raw(key) },
+    ...(options.enableVersioning ? [{ get: layout.meta(key) }] : []),
+    ...(options.enableValidation ? [{ get: layout.schema(key) }] : []),
+  ];
+}
+
+/** @param responses the answers to `writeReads` */
+export function writeState({ options }: ConfigStore, responses: readonly OpResult[]): KeyState {
+  const found = responses.map(firstKey);
+  const raw = found[0];
+  const state = options.enableVersioning ? keyState(raw, found[1]) : bareState(raw, false);
+  if (!options.enableValidation) return state;
+  const schema = found[options.enableVersioning ? 2 : 1];
+  return { ...state, schema: { text: schema?.text(), revision: schema?.modRevision ?? 0n } };
 }
 
 /** The key that a `get` of a transaction found. */

@@ -24,6 +24,7 @@ export type {
 } from './diff-types.js';
 export { VersionConflictError } from './errors.js';
 export type { ConfigVersion } from './history.js';
+export type { JsonSchema } from './json-schema.js';
 export type { ConfigKeyPage } from './list.js';
 export type { ConfigOperation } from './meta.js';
 export type { ConfigCenterConfig } from './options.js';

@@ -16,6 +16,8 @@ export interface KeyLayout {
   history(key: string, version: number): string;
   /** The versions from `from` up to but without `to`. */
   historyRange(key: string, from: number, to: number): Range;
+  /** The JSON Schema that values of this key have to fit. */
+  schema(key: string): string;
   /** The record of a release. */
   release(id: string): string;
   /** The records of all releases. */
@@ -33,6 +35,7 @@ export function createKeyLayout(keyPrefix: string): KeyLayout {
   const rawRoot = `${keyPrefix}/`;
   const metaRoot = `${INTERNAL_ROOT}${keyPrefix}/meta/`;
   const historyRoot = `${INTERNAL_ROOT}${keyPrefix}/hist/`;
+  const schemaRoot = `${INTERNAL_ROOT}${keyPrefix}/schema/`;
   const releaseRoot = `${INTERNAL_ROOT}${keyPrefix}/rel/`;
   // No key has a segment "@", so one key's history is never below another's.
   const history = (key: string, version: number) =>
@@ -46,6 +49,7 @@ export function createKeyLayout(keyPrefix: string): KeyLayout {
     meta: (key) => metaRoot + key,
     history,
     historyRange: (key, from, to) => ({ start: history(key, from), end: history(key, to) }),
+    schema: (key) => schemaRoot + key,
     release: (id) => releaseRoot + id,
     releases: { prefix: releaseRoot },
     rawBelow: (prefix) => below(rawRoot, prefix),

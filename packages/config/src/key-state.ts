@@ -14,6 +14,8 @@ export interface KeyState {
   readonly external: boolean;
   /** There is a record, but not one of ours: reading goes on without it, writing stops. */
   readonly damaged: boolean;
+  /** The JSON Schema beside the key. Absent where it is not asked for: values are checked when they are written. */
+  readonly schema?: { readonly text: string | undefined; readonly revision: bigint };
 }
 
 /** A key of which nothing is known but its value. */

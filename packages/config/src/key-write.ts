@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { Compare, KeyValue, Op } from '@coord/client';
+import { type Compare, type KeyValue, type Op, ValidationError } from '@coord/client';
 import type { Change } from './change.js';
 import type { ConfigStore } from './config-store.js';
+import { type Content, decodeContent } from './content.js';
+import { checkByJsonSchema } from './json-schema.js';
 import { type KeyState, lastVersion } from './key-state.js';
 import { encodeHistoryEntry, encodeMeta, type Meta } from './meta.js';
 import { bytesOf } from './request-limits.js';
@@ -32,6 +34,7 @@ export function keyWrite(
   { release, roomBytes }: KeyWriteOptions,
 ): KeyWrite {
   const { layout, options } = store;
+  checkStoredSchema(key, state, change.content);
   // An adoption is itself the version of what others left.
   const others = state.external && change.operation !== 'adopt';
   const from = lastVersion(state) + (others ? 1 : 0);
@@ -71,11 +74,32 @@ export function keyWrite(
 }
 
 /** That neither the value nor the record has changed since they were read. */
-export function unchangedSince({ layout }: ConfigStore, key: string, state: KeyState): readonly Compare[] {
+export function unchangedSince(store: ConfigStore, key: string, state: KeyState): readonly Compare[] {
+  const { layout } = store;
   return [
     modIs(layout.raw(key), state.raw),
     { key: layout.meta(key), target: 'mod', is: '=', to: state.metaRevision },
+    ...schemaUnchanged(store, key, state),
   ];
+}
+
+/** That the schema is still the one that the value has been checked against. */
+export function schemaUnchanged(
+  { layout }: ConfigStore,
+  key: string,
+  { schema }: KeyState,
+): readonly Compare[] {
+  if (schema === undefined) return [];
+  return [{ key: layout.schema(key), target: 'mod', is: '=', to: schema.revision }];
+}
+
+/** @throws {ValidationError} when a value does not fit the JSON Schema stored beside its key */
+export function checkStoredSchema(key: string, { schema }: KeyState, content: Content | undefined): void {
+  if (content === undefined || schema?.text === undefined) return;
+  const issues = checkByJsonSchema(schema.text, decodeContent(content));
+  if (issues.length === 0) return;
+  const where = `(config "${key}", by the schema stored beside it)`;
+  throw new ValidationError(issues.map(({ path, message }) => ({ path, message: `${message} ${where}` })));
 }
 
 export function modIs(key: string, kv: KeyValue | undefined): Compare {

@@ -12,6 +12,12 @@ export interface ConfigCenterConfig {
    * @default true
    */
   readonly enableVersioning?: boolean | undefined;
+  /**
+   * Whether writes are checked against the JSON Schema that is stored beside a key (`setSchema`). Others, whose
+   * centre has it on, check theirs.
+   * @default true
+   */
+  readonly enableValidation?: boolean | undefined;
   /** How many versions of a key to keep, the current one included. @default 100 */
   readonly maxVersionHistory?: number | undefined;
 }
@@ -19,6 +25,7 @@ export interface ConfigCenterConfig {
 export interface ResolvedConfigCenterConfig {
   readonly keyPrefix: string;
   readonly enableVersioning: boolean;
+  readonly enableValidation: boolean;
   readonly maxVersionHistory: number;
 }
 
@@ -34,12 +41,14 @@ export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): Res
   const resolved = {
     keyPrefix: typeof keyPrefix === 'string' ? keyPrefix.replace(/\/$/, '') : keyPrefix,
     enableVersioning: options.enableVersioning ?? true,
+    enableValidation: options.enableValidation ?? true,
     maxVersionHistory: options.maxVersionHistory ?? 100,
   };
   const issues: IssueList = [];
   checkPrefix(issues, resolved.keyPrefix);
-  if (typeof resolved.enableVersioning !== 'boolean') {
-    issues.push({ path: 'enableVersioning', message: 'must be true or false' });
+  for (const path of ['enableVersioning', 'enableValidation'] as const) {
+    const flag: unknown = resolved[path];
+    if (typeof flag !== 'boolean') issues.push({ path, message: `must be true or false, got ${show(flag)}` });
   }
   const depth = resolved.maxVersionHistory;
   if (!Number.isInteger(depth) || depth < 1 || depth > 10_000) {

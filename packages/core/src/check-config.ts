@@ -37,10 +37,12 @@ const KNOWN = {
     enableReentrant: true,
     rawNames: true,
   } satisfies Record<keyof DistributedLockConfig, true>,
-  configCenter: { keyPrefix: true, enableVersioning: true, maxVersionHistory: true } satisfies Record<
-    keyof ConfigCenterConfig,
-    true
-  >,
+  configCenter: {
+    keyPrefix: true,
+    enableVersioning: true,
+    enableValidation: true,
+    maxVersionHistory: true,
+  } satisfies Record<keyof ConfigCenterConfig, true>,
 };
 
 /**

@@ -30,6 +30,7 @@ export interface CoordConfig extends CoordConfigInput {
   readonly configCenter: ConfigCenterConfig & {
     readonly keyPrefix: string;
     readonly enableVersioning: boolean;
+    readonly enableValidation: boolean;
     readonly maxVersionHistory: number;
   };
 }
@@ -58,6 +59,11 @@ export function defaultConfig(): CoordConfig {
       healthCheckIntervalMs: 5_000,
     },
     distributedLock: { keyPrefix: '/locks', defaultTtlMs: 30_000, enableReentrant: true },
-    configCenter: { keyPrefix: '/config', enableVersioning: true, maxVersionHistory: 100 },
+    configCenter: {
+      keyPrefix: '/config',
+      enableVersioning: true,
+      enableValidation: true,
+      maxVersionHistory: 100,
+    },
   };
 }
