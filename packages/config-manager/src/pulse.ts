@@ -2,14 +2,16 @@ import { Deferred } from './deferred.js';
 
 /** Something that happens again and again, to wait for its next time. */
 export class Pulse {
-  #next = new Deferred();
+  /** Only there while somebody waits. */
+  #next: Deferred | undefined;
 
   next(): Promise<void> {
+    this.#next ??= new Deferred();
     return this.#next.promise;
   }
 
   fire(): void {
-    this.#next.resolve();
-    this.#next = new Deferred();
+    this.#next?.resolve();
+    this.#next = undefined;
   }
 }

@@ -7,10 +7,12 @@ import {
   type OpResult,
 } from '@coord/client';
 import { type CoordLogger, internalsOf } from '@coord/client/internal';
+import type { JoinedUpdate } from './join-changes.js';
 import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
 import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
 import { decodeHistoryEntry } from './meta.js';
 import type { ResolvedConfigCenterConfig } from './options.js';
+import { SharedReads } from './shared-reads.js';
 
 /** What the operations of one config centre share. */
 export interface ConfigStore {
@@ -19,12 +21,15 @@ export interface ConfigStore {
   readonly options: ResolvedConfigCenterConfig;
   readonly logger: CoordLogger;
   readonly requestTimeoutMs: number;
+  /** Changes of a single key, being joined with their record. */
+  readonly joins: SharedReads<JoinedUpdate>;
 }
 
 export function createConfigStore(client: CoordClient, options: ResolvedConfigCenterConfig): ConfigStore {
   const { logger, options: clientOptions } = internalsOf(client);
   const layout = createKeyLayout(options.keyPrefix);
-  return { client, layout, options, logger, requestTimeoutMs: clientOptions.requestTimeoutMs };
+  const { requestTimeoutMs } = clientOptions;
+  return { client, layout, options, logger, requestTimeoutMs, joins: new SharedReads() };
 }
 
 /** Raw value and record at one moment, linearizable. */

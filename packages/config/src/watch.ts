@@ -149,7 +149,16 @@ export class ConfigWatcher implements ConfigWatch {
 
   #join(update: CacheUpdate<KeyValue>): Promise<JoinedUpdate> {
     const { signal } = this.#stop;
-    return this.#untilAnswered(() => joinChanges(this.#store, update, this.#scope.below, signal));
+    const { below } = this.#scope;
+    const [change] = update.changes;
+    if (change === undefined || update.changes.length > 1) {
+      return this.#untilAnswered(() => joinChanges(this.#store, update, below, signal));
+    }
+    // Many may watch the same key, and all of them hear of a change at the same moment.
+    const { type, kv } = change;
+    const name = `${type} ${kv.key}@${kv.modRevision} as of ${update.revision}`;
+    const join = () => joinChanges(this.#store, update, below, new AbortController().signal);
+    return this.#untilAnswered(() => this.#store.joins.read(name, join, signal));
   }
 
   /** Goes on until etcd answers: a change that has been seen must be delivered. */
