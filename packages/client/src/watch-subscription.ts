@@ -219,10 +219,11 @@ export class WatchSubscription implements WatchFollower {
    * cluster was restored from a backup: its new history would look like our past.
    */
   async #checkHistory(): Promise<void> {
+    const seen = this.#next - 1n; // by now: what is delivered while the read is under way may be newer than its answer
     const { revision } = await this.#read();
-    if (revision + 1n >= this.#next || this.#busy || this.#closing.signal.aborted) return;
+    if (revision >= seen || this.#busy || this.#closing.signal.aborted) return;
     this.#context.hub.remove(this);
-    const message = `watch: etcd has gone back to revision ${revision}, ${this.#next - 1n} was seen already (restored from a backup?)`;
+    const message = `watch: etcd has gone back to revision ${revision}, ${seen} was seen already (restored from a backup?)`;
     this.#historyGone(new CompactedError(message, { compactRevision: 0n }));
   }
 
