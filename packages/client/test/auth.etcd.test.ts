@@ -5,9 +5,9 @@ import { closedAfterEach } from './closed-after-each.js';
 import { failure } from './failure.js';
 import { linesTo } from './lines.js';
 import { oneEtcd } from './one-etcd.js';
+import { SHORT_TOKENS, tokenExpired } from './token-expired.js';
 
-const TOKEN_TTL_SECONDS = 1;
-const { etcd, client } = await oneEtcd({ auth: true, authTokenTtlSeconds: TOKEN_TTL_SECONDS });
+const { etcd, client } = await oneEtcd(SHORT_TOKENS);
 const closes = closedAfterEach();
 const { proxied } = linesTo(etcd, closes);
 
@@ -17,14 +17,6 @@ beforeAll(async () => {
   await etcd.etcdctl(['role', 'grant-permission', 'reader', 'read', '/open/', '/open0']);
   await etcd.etcdctl(['user', 'grant-role', 'reader', 'reader']);
 });
-
-/** Resolves when a token that was in use has expired: etcd's clock runs, nothing tells of it. */
-async function tokenExpired(): Promise<void> {
-  const startedAt = performance.now();
-  await eventually(() => performance.now() - startedAt > TOKEN_TTL_SECONDS * 1_000 + 1_500, {
-    intervalMs: 100,
-  });
-}
 
 describe('logging in', () => {
   it('a wrong password is an AuthError that says what to check, never the password', async () => {

@@ -1,4 +1,4 @@
-/** How many calls of the KV service etcd has been sent since `before`, by method. */
+/** Calls of etcd's KV service, by method. */
 export interface RpcCounts {
   readonly Range: number;
   readonly Put: number;
@@ -19,7 +19,8 @@ export async function countRpcs(endpoint: string, run: () => Promise<unknown>): 
   };
 }
 
-async function kvCalls(endpoint: string): Promise<RpcCounts> {
+/** How many calls of the KV service etcd has been sent so far. */
+export async function kvCalls(endpoint: string): Promise<RpcCounts> {
   const text = await (await fetch(`${endpoint}/metrics`)).text();
   const of = (method: keyof RpcCounts) => {
     const line = text

@@ -3,27 +3,23 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AuthError, type CoordClient, connect, createClient } from '../src/index.js';
+import { closedAfterEach } from './closed-after-each.js';
+import { SHORT_TOKENS, tokenExpired } from './token-expired.js';
 
-const TOKEN_TTL_SECONDS = 1;
 let etcd: EtcdServer;
-const closing: { close(): Promise<void> }[] = [];
+const closes = closedAfterEach();
 
 beforeAll(async () => {
-  etcd = await startEtcd({ auth: true, authTokenTtlSeconds: TOKEN_TTL_SECONDS });
-});
-afterEach(async () => {
-  for (const each of closing.splice(0).reverse()) await each.close();
+  etcd = await startEtcd(SHORT_TOKENS);
 });
 afterAll(async () => {
   await etcd?.stop();
 });
 
 async function connected(server = etcd): Promise<CoordClient> {
-  const client = await connect(server.connectOptions);
-  closing.push(client);
-  return client;
+  return closes(await connect(server.connectOptions));
 }
 
 /** How many logins the server has counted, refused ones too. */
@@ -31,13 +27,6 @@ async function loginsAt(server: EtcdServer): Promise<number> {
   const metrics = await (await fetch(`${server.endpoint}/metrics`)).text();
   const counts = metrics.matchAll(/^grpc_server_handled_total\{.*grpc_method="Authenticate".*\} (\d+)$/gm);
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
-}
-
-/** Resolves when a token that was in use has expired: etcd's clock runs, nothing tells of it. */
-async function tokenExpired(): Promise<void> {
-  const startedAt = performance.now();
-  const over = () => performance.now() - startedAt > TOKEN_TTL_SECONDS * 1_000 + 1_500;
-  await eventually(over, { intervalMs: 100 });
 }
 
 describe('a token that expires', () => {
@@ -58,10 +47,8 @@ describe('a token that expires', () => {
   });
 
   it('is renewed for streams that are opened with it, by one login for all', async () => {
-    const proxy = await startProxy({ target: etcd.endpoint });
-    closing.push(proxy);
-    const client = await connect({ ...etcd.connectOptions, endpoints: [proxy.endpoint] });
-    closing.push(client);
+    const proxy = closes(await startProxy({ target: etcd.endpoint }));
+    const client = closes(await connect({ ...etcd.connectOptions, endpoints: [proxy.endpoint] }));
     const session = await client.session({ ttlMs: 6_000 });
     const watch = client.watch({ prefix: '/token/stream/' });
     await watch.ready;
@@ -92,7 +79,7 @@ describe('a token that expires', () => {
 describe('a wrong password', () => {
   it('is told to every caller, and hardly costs the server anything', async () => {
     const client = createClient({ ...etcd.connectOptions, password: 'wrong' });
-    closing.push(client);
+    closes(client);
     const before = await loginsAt(etcd);
     const startedAt = performance.now();
     const outcomes = await Promise.all(
@@ -110,7 +97,7 @@ describe('a wrong password', () => {
 
   it('that is mended on the server is taken before long', async () => {
     const client = createClient({ ...etcd.connectOptions, username: 'late', password: 'right' });
-    closing.push(client);
+    closes(client);
     await expect(client.kv.get('a')).rejects.toThrow(AuthError);
     await etcd.etcdctl(['user', 'add', 'late:right']);
     await etcd.etcdctl(['user', 'grant-role', 'late', 'root']);
@@ -165,7 +152,7 @@ describe('a JWT', () => {
 /** An etcd whose tokens are JWTs. */
 async function startWithJwt(ttlSeconds: number): Promise<{ server: EtcdServer }> {
   const folder = await mkdtemp(join(tmpdir(), 'coord-jwt-'));
-  closing.push({ close: () => rm(folder, { recursive: true, force: true }) });
+  closes({ close: () => rm(folder, { recursive: true, force: true }) });
   const pair = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -176,7 +163,7 @@ async function startWithJwt(ttlSeconds: number): Promise<{ server: EtcdServer }>
   await writeFile(privateFile, pair.privateKey);
   const jwt = `jwt,pub-key=${publicFile},priv-key=${privateFile},sign-method=RS256,ttl=${ttlSeconds}s`;
   const server = await startEtcd({ auth: true, args: [`--auth-token=${jwt}`] });
-  closing.push({ close: () => server.stop() });
+  closes({ close: () => server.stop() });
   return { server };
 }
 

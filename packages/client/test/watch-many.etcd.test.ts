@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import type { WatchBatch } from '../src/index.js';
@@ -15,14 +14,17 @@ const far = farOfEachTest(etcd);
  */
 async function longestStall(run: () => Promise<void>): Promise<number> {
   let longest = 0;
+  let turns = 0;
   let before = process.cpuUsage();
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage(before);
     longest = Math.max(longest, (user + system) / 1_000);
     before = process.cpuUsage();
+    turns++;
   }, 5);
   await run();
-  await sleep(30); // a stall at the end is counted once the loop turns again
+  const counted = turns;
+  await eventually(() => turns > counted); // a stall at the end is counted once the loop turns again
   clearInterval(timer);
   return Math.round(longest);
 }
@@ -120,11 +122,12 @@ describe('watches that share one watch on the server', () => {
     // Each has a watch of its own; the next event reaches some of them before the first one, some after.
     const past = revisions.map((startRevision) => far.client.watch('/join/a', { startRevision }));
     await Promise.all(past.map(({ ready }) => ready));
-    for (let i = 0; i < 3; i++) {
-      await sleep(120); // etcd serves those that catch up every 100 ms
+    // They join at events; etcd serves those that catch up every 100 ms.
+    const joined = async () => {
       await put();
-    }
-    await eventually(async () => expect(await watchersOn(etcd)).toBe(before + 1));
+      expect(await watchersOn(etcd)).toBe(before + 1);
+    };
+    await eventually(joined, { timeoutMs: 10_000, intervalMs: 100 });
     await put();
     const last = revisions.at(-1) ?? 0n;
     for (const [i, watch] of past.entries()) {

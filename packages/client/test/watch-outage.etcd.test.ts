@@ -3,7 +3,8 @@ import { type Cluster, type EtcdServer, eventually, startCluster, startEtcd } fr
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordClient, connect, type WatchBatch } from '../src/index.js';
 import { type Far, farFrom } from './far.js';
-import { next, putMany, readUntil, watchersOn } from './watch-support.js';
+import { SHORT_TOKENS, tokenExpired } from './token-expired.js';
+import { next, putMany, readUntil, watchersOn, watchMessages } from './watch-support.js';
 
 const decode = () => true;
 
@@ -62,7 +63,8 @@ describe('a line that goes dead without a reset', () => {
     const { accepted } = far.proxy;
     far.proxy.blackhole('toClient');
     const second = await client.kv.put('/o/slow/b', '');
-    await sleep(7_000); // longer than silence was borne before, shorter than HTTP/2 pings bear it
+    // The time itself counts: longer than silence was borne before, shorter than HTTP/2 pings bear it.
+    await sleep(7_000);
     expect(far.proxy.accepted).toBe(accepted);
     far.proxy.heal();
     expect((await loop.next()).value).toMatchObject({ revision: second.revision });
@@ -73,7 +75,11 @@ describe('a line that goes dead without a reset', () => {
     const watch = far.client.watch('/o/quiet');
     await watch.ready;
     const { accepted } = far.proxy;
-    await sleep(7_000); // time for a probe, its answer, and another
+    // A probe is a watch that is created and cancelled.
+    const asked = await watchMessages(etcd);
+    await eventually(async () => expect(await watchMessages(etcd)).toBeGreaterThanOrEqual(asked + 4), {
+      timeoutMs: 30_000,
+    });
     expect(far.proxy.accepted).toBe(accepted);
     await eventually(async () => expect(await watchersOn(etcd)).toBe(before + 1)); // probes leave nothing behind
     const { revision } = await client.kv.put('/o/quiet', 'x');
@@ -212,7 +218,7 @@ describe('with users and tokens', () => {
   const closing: { close(): Promise<void> }[] = [];
 
   beforeAll(async () => {
-    etcd = await startEtcd({ auth: true, authTokenTtlSeconds: 1 });
+    etcd = await startEtcd(SHORT_TOKENS);
     root = await connect(etcd.connectOptions);
     for (const args of [
       ['role', 'add', 'reader'],
@@ -235,11 +241,6 @@ describe('with users and tokens', () => {
     const client = await connect({ ...etcd.connectOptions, username: 'reader', password: 'secret' });
     closing.push(client);
     return client;
-  }
-
-  /** A token that is not used lives for a second, and etcd looks at them once a second. */
-  async function tokenExpired(): Promise<void> {
-    await sleep(2_500);
   }
 
   it('an expired token: running watches go on, new ones attach', async () => {

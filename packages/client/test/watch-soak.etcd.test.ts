@@ -47,7 +47,7 @@ class Log {
 
   /** Follows it until `stop`; a restart of etcd ends a stream, the next goes on after the last revision. */
   async follow(): Promise<void> {
-    while (!this.#stopped) await this.#read().catch(() => sleep(100));
+    while (!this.#stopped) await this.#read().catch(() => sleep(100)); // no faster than this
   }
 
   stop(): void {
@@ -218,7 +218,7 @@ describe('a soak of cuts, restarts and compactions', () => {
                 ? direct.kv.delete(key(), { timeoutMs: 3_000 })
                 : direct.kv.delete({ prefix: `${PREFIX}${pick(4)}/` }, { timeoutMs: 3_000 });
         await step.catch(() => sleep(100)); // etcd is being restarted: the log says what became of it
-        await sleep(pick(8));
+        await sleep(pick(8)); // the pace of the writer
       }
     };
     await direct.kv.put(`${PREFIX}0/0`, 'first');
@@ -262,7 +262,7 @@ describe('a soak of cuts, restarts and compactions', () => {
         for await (const batch of watch) {
           reader.observed.batches.push(batch);
           if (batch.events.some(({ key }) => key.endsWith('/end'))) break;
-          if (slowness > 0 && writing) await sleep(slowness);
+          if (slowness > 0 && writing) await sleep(slowness); // some readers fall behind
         }
       })().catch((error: unknown) => {
         reader.error = error;
@@ -280,7 +280,7 @@ describe('a soak of cuts, restarts and compactions', () => {
     let compactions = 0;
     const until = performance.now() + WRITE_MS;
     while (performance.now() < until || line.cuts < MIN_CUTS) {
-      await sleep(400);
+      await sleep(400); // the pace of the faults
       if (random() < 0.15 && marks.every((mark) => mark !== undefined)) {
         const revision = log.last - BigInt(pick(30));
         await direct.etcd3.kv.compact({ revision: revision.toString() }).then(

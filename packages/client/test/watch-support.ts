@@ -57,6 +57,13 @@ export async function watchersOn(etcd: EtcdServer): Promise<number> {
   return Number(/^etcd_debugging_mvcc_watcher_total (\d+)/m.exec(metrics)?.[1]);
 }
 
+/** Requests that etcd has got on its watch streams. */
+export async function watchMessages(etcd: EtcdServer): Promise<number> {
+  const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
+  const line = /^grpc_server_msg_received_total\{grpc_method="Watch".* (\d+)$/m;
+  return Number(line.exec(metrics)?.[1] ?? 0);
+}
+
 /** What happened, short enough to compare. */
 export function brief({ events }: WatchBatch): string[] {
   return events.map((e) => `${e.type} ${e.key.slice(e.key.lastIndexOf('/') + 1)}=${e.kv.text()}`).sort();
