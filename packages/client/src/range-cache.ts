@@ -53,6 +53,8 @@ export class RangeCache implements WatchSink {
   /** Ranges that this client has deleted, of which something may be still to come. */
   #ownDeletes: readonly OwnDelete[] = [];
   #fromDisk = false;
+  /** The list was older than the copy on disk: etcd was restored from a backup, or the list has just taken long. */
+  #doubt: 'none' | 'open' | 'settled' = 'none';
   #listedAt = Number.NEGATIVE_INFINITY;
   /** When the copy was last known to follow etcd. */
   #knownAt = monotonicNow();
@@ -159,6 +161,11 @@ export class RangeCache implements WatchSink {
   }
 
   attached(headerRevision: bigint): void {
+    if (this.#doubt === 'open') {
+      this.#doubt = 'settled'; // by a list that is begun only now
+      this.#subscription.relist('the copy on disk is newer than the list');
+      return;
+    }
     const attachedAt = monotonicNow();
     this.#catchUp.start(headerRevision, async (isWanted) => {
       const clusterId = await this.#cluster.readSince(attachedAt);
@@ -188,6 +195,10 @@ export class RangeCache implements WatchSink {
 
   snapshot(snapshot: Snapshot): void {
     const { revision } = snapshot;
+    if (this.#fromDisk && revision < this.revision && this.#doubt === 'none') {
+      this.#doubt = 'open';
+      return;
+    }
     if (revision < this.revision) this.#newHistory = true;
     const newHistory = this.#newHistory;
     if (newHistory) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { eventually, startProxy, type Proxy as TcpProxy } from '@coord/testkit';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type CacheUpdate,
   type ClientOptions,
@@ -13,6 +13,7 @@ import {
   ValidationError,
 } from '../src/index.js';
 import { oneEtcd } from './one-etcd.js';
+import { kvCalls } from './rpc-count.js';
 
 const { etcd, client } = await oneEtcd();
 let proxy: TcpProxy;
@@ -100,6 +101,42 @@ describe('a cache with a snapshot file', () => {
     const cache = behind().cache({ prefix: '/d/first/' }, { decode, snapshotFile: file });
     await cache.ready;
     expect([cache.source, cache.get('/d/first/a')]).toEqual(['live', 'new']);
+  });
+
+  it('does not take a list that is older than the disk for a restored backup', async () => {
+    await saved('/d/older/', { a: '1' });
+    const own = behind({ requestTimeoutMs: 60_000 }); // the first attempt of the list has a quarter of it
+    await own.kv.get('/d/older/a');
+    proxy.blackhole('toClient'); // the list is on its way, and as old as it is when it arrives
+    const { Range: asked } = await kvCalls(etcd.endpoint);
+    const realSetTimeout = setTimeout;
+    const patience = vi
+      .spyOn(globalThis, 'setTimeout')
+      .mockImplementation(((callback: () => void, ms = 0) =>
+        realSetTimeout(callback, ms === 1_000 ? 4_000 : ms)) as typeof setTimeout);
+    const cache = own.cache({ prefix: '/d/older/' }, { decode, snapshotFile: file });
+    patience.mockRestore(); // only the look at the disk comes later: there is time to write
+    await eventually(async () => (await kvCalls(etcd.endpoint)).Range > asked);
+    const { revision } = await client.kv.put('/d/older/a', '2');
+    const other = client.cache({ prefix: '/d/older/' }, { decode, snapshotFile: file });
+    await other.waitFor(revision);
+    await other.close(); // the file is up to date
+    await cache.ready;
+    expect([cache.source, cache.revision]).toEqual(['disk', revision]);
+    const changes = cache.changes()[Symbol.asyncIterator]();
+    const reached: bigint[] = [];
+    proxy.heal();
+    await eventually(
+      () => {
+        if (reached.at(-1) !== cache.revision) reached.push(cache.revision);
+        return cache.source === 'live';
+      },
+      { timeoutMs: 20_000, intervalMs: 5 },
+    );
+    expect([cache.get('/d/older/a'), reached]).toEqual(['2', reached.toSorted((a, b) => Number(a - b))]);
+    const last = await client.kv.put('/d/older/a', '3');
+    expect((await changes.next()).value).toMatchObject({ revision: last.revision, resync: false });
+    expect(warnings.filter((warning) => warning.includes('another history'))).toEqual([]);
   });
 
   it('writes changes down while it runs, readable by its owner only, and leaves nothing beside it', async () => {
