@@ -40,6 +40,7 @@ it('@coord/client/internal exports these names', () => {
     'monotonicNow',
     'prefixEnd',
     'raceAbort',
+    'readInput',
     'show',
   ]);
 });
