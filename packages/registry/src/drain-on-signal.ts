@@ -30,8 +30,10 @@ export interface SignalDrain extends AsyncDisposable {
 }
 
 const DEFAULT_TIMEOUT_MS = 9_000;
-/** On each listener, over all copies of this module: whether it is at work. */
+/** On each listener that may end the process, over all copies of this module: whether it is at work. */
 const AT_WORK: unique symbol = Symbol.for('@coord/registry.drainOnSignal');
+
+type Listener = ((signal: NodeJS.Signals) => void) & { [AT_WORK]?: boolean };
 
 /**
  * Drains registries when the process is told to end, so that a rolling restart costs no failed call. Other listeners
@@ -54,8 +56,9 @@ class ProcessDrain implements SignalDrain {
   readonly #registries: readonly ServiceRegistry[];
   readonly #options: DrainOnSignalOptions;
   readonly #signals: readonly NodeJS.Signals[];
-  readonly #listener: ((signal: NodeJS.Signals) => void) & { [AT_WORK]?: boolean };
+  readonly #listener: Listener;
   #exits = false;
+  #started = false;
 
   constructor(registries: readonly ServiceRegistry[], options: DrainOnSignalOptions) {
     this.#registries = registries;
@@ -78,13 +81,14 @@ class ProcessDrain implements SignalDrain {
   }
 
   #onSignal(signal: NodeJS.Signals): void {
-    if (this.#listener[AT_WORK]) {
+    if (this.#started) {
       if (this.#exits) process.exit(exitCode(signal));
       return;
     }
+    this.#started = true;
     const others = process.listeners(signal).some((listener) => !(AT_WORK in listener));
     this.#exits = this.#options.exit ?? !others;
-    this.#listener[AT_WORK] = true;
+    if (AT_WORK in this.#listener) this.#listener[AT_WORK] = true;
     this.#run(signal).catch((error: unknown) => this.#warn('drain failed', error));
   }
 
@@ -111,7 +115,7 @@ class ProcessDrain implements SignalDrain {
 
   #finish(signal: NodeJS.Signals): void {
     const exits = this.#exits;
-    this.#listener[AT_WORK] = false;
+    if (AT_WORK in this.#listener) this.#listener[AT_WORK] = false;
     for (const each of this.#signals) process.off(each, this.#listener);
     const isLast = !process.listeners(signal).some((each) => AT_WORK in each && each[AT_WORK] === true);
     if (exits && isLast) process.exit(exitCode(signal));

@@ -51,6 +51,10 @@ interface PublishMode extends Pick<PublishOptions, 'replace' | 'create'> {
   readonly yields?: boolean;
 }
 
+interface DrainFarewell extends Farewell {
+  readonly releaseAfterMs: number;
+}
+
 /** What a registration is, and what it becomes by what happens to it: see {@link RegistrationState}. */
 export class InstanceRegistration implements Registration {
   readonly #context: RegistrationContext;
@@ -101,7 +105,7 @@ export class InstanceRegistration implements Registration {
   }
 
   get #isOver(): boolean {
-    return this.#ended.signal.aborted;
+    return this.#ended.signal.aborted || this.#status.isFinal;
   }
 
   subscribe(callback: (state: RegistrationState) => void): () => void {
@@ -118,7 +122,7 @@ export class InstanceRegistration implements Registration {
       await established;
     } catch (error) {
       const deregisteredMeanwhile = this.#isOver;
-      if (this.#claim.mayBeThere) this.#removal ??= this.#remove();
+      if (this.#claim.mayBeThere) this.#remove();
       else this.#end('deregistered');
       if (deregisteredMeanwhile) this.#assertGoesOn();
       throw wait.errorFor(error);
@@ -175,7 +179,7 @@ export class InstanceRegistration implements Registration {
     assertValid(checkDrainOptions([], options));
     const { waitMs = DEFAULT_DRAIN_WAIT_MS, timeoutMs = waitMs + this.#requestTimeoutMs, signal } = options;
     using wait = this.#wait({ timeoutMs, signal }, 'drain');
-    if (!this.#status.isFinal) this.#removal ??= this.#drain(waitMs);
+    if (!this.#status.isFinal) this.#drain(waitMs);
     if (this.#removal !== undefined) await wait.race(this.#removal);
   }
 
@@ -188,7 +192,7 @@ export class InstanceRegistration implements Registration {
   /** Like `deregister`, but a drain under way is given its time. */
   async leave(options: WaitOptions): Promise<void> {
     using wait = this.#wait(options, 'deregister');
-    if (!this.#status.isFinal) this.#removal ??= this.#remove();
+    if (!this.#status.isFinal) this.#remove();
     if (this.#removal !== undefined) await wait.race(this.#removal);
   }
 
@@ -282,7 +286,7 @@ export class InstanceRegistration implements Registration {
       await this.#ownKey.followFrom(this.#claim.modRevision);
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof LeavingError) this.#finishRemoval();
+      if (error instanceof LeavingError) this.#remove();
       else this.#end(error instanceof ConflictError ? 'superseded' : 'deregistered');
     }
   }
@@ -292,7 +296,7 @@ export class InstanceRegistration implements Registration {
     if (this.#claim.observe(present)) {
       if (instance?.leaving) {
         this.#seenLeaving = true;
-        this.#finishRemoval();
+        this.#remove(); // the instance goes, even if he who says so never gets to the delete
       } else if (kv.modRevision >= this.#claim.modRevision) {
         this.#instance.adopt(instance);
       }
@@ -300,7 +304,7 @@ export class InstanceRegistration implements Registration {
       this.#end('superseded');
     } else if (kv.modRevision > this.#claim.firstRevision) {
       // Late news: a successor has come and gone, and we should not have come back after him.
-      this.#finishRemoval();
+      this.#remove();
     }
   }
 
@@ -349,48 +353,42 @@ export class InstanceRegistration implements Registration {
     judge().catch(() => undefined); // only the end of the registration ends it early
   }
 
-  /** Somebody has marked us as leaving: the instance goes, even if he never gets to the delete. */
-  #finishRemoval(): void {
-    this.#removal ??= this.#remove();
-  }
-
   /** Says goodbye, and lets everybody hear of it before the key goes. */
-  #drain(waitMs: number): Promise<void> {
+  #drain(waitMs: number): void {
     let waiting: Promise<void> | undefined;
-    // Its lease is kept for as long; should the goodbye never succeed, its end is near.
-    const release = setTimeout(() => this.#lease.release(), waitMs);
     const propagated = () => {
       waiting ??= delay(waitMs, this.#hurry.signal).catch(() => undefined);
       return waiting;
     };
-    const removal = this.#remove({ health: 'maintenance', propagated });
-    const settled = () => clearTimeout(release);
-    removal.then(settled, settled);
-    return removal;
+    this.#remove({ health: 'maintenance', propagated, releaseAfterMs: waitMs });
   }
 
-  /** Removes the instance from etcd, however long that takes. */
-  #remove(farewell?: Farewell): Promise<void> {
-    this.#status.set('leaving');
+  /** Removes the instance from etcd, however long that takes; the first to ask for it says how. */
+  #remove(farewell?: DrainFarewell): void {
+    if (this.#removal !== undefined) return;
+    // First of all: what follows may call the application, which may call us.
+    this.#removal = this.#removeUntilGone(farewell);
+    this.#removal.catch(() => undefined); // deregister() reports it; the background removal has nobody to tell
     this.#ended.abort();
     if (farewell) this.#instance.setHealth(farewell.health);
     else this.#lease.release(); // should the removal never succeed, the lease's end is near
-    const removal = this.#removeUntilGone(farewell);
-    removal.catch(() => undefined); // deregister() reports it; the background removal has nobody to tell
-    return removal;
+    this.#status.set('leaving');
   }
 
-  async #removeUntilGone(farewell: Farewell | undefined): Promise<void> {
+  async #removeUntilGone(farewell: DrainFarewell | undefined): Promise<void> {
+    // A drain keeps its lease for as long as it may take; should its goodbye never succeed, that one's end is near, too.
+    const release = farewell && setTimeout(() => this.#lease.release(), farewell.releaseAfterMs);
     await Promise.allSettled([this.#recovery, this.#writing]);
     const { kv } = this.#context.client;
     this.#end(await removeUntilGone({ kv, claim: this.#claim, logger: this.#logger, farewell }));
+    clearTimeout(release);
   }
 
   #end(state: 'deregistered' | 'superseded'): void {
     if (this.#status.isFinal) return;
+    this.#status.set(state);
     this.#ended.abort();
     this.#lease.release();
-    this.#status.set(state);
     this.#logger.info(`instance ${state}`, { key: this.#context.key });
     this.#context.onEnd();
     const withdrawal = Promise.allSettled([this.#recovery, this.#writing]).then(() =>

@@ -89,14 +89,16 @@ describe('a process that is told to end', () => {
     expect(await instancesAt(prefix)).toEqual([]);
   });
 
-  it('goes on when it is to', async () => {
-    const { child, prefix, said } = await start({
-      hooks: { a: { waitMs: 0, exit: false, signals: ['SIGUSR2'] } },
-    });
+  it('goes on when one of its hooks is to leave it running', async () => {
+    const hook = { waitMs: 0, signals: ['SIGUSR2'] } as const;
+    const { child, prefix, said } = await start({ hooks: { a: { ...hook, exit: false }, b: hook } });
     child.kill('SIGUSR2');
-    await eventually(async () => expect(await instancesAt(prefix)).toEqual([]), { timeoutMs: 20_000 });
-    await eventually(() => expect(said).toContain('served a'), { timeoutMs: 20_000 });
-    expect(child.exitCode).toBeNull();
+    await eventually(() => expect(said).toEqual(expect.arrayContaining(['served a', 'served b'])), {
+      timeoutMs: 20_000,
+    });
+    expect(await instancesAt(prefix)).toEqual([]);
+    child.send('ping');
+    await eventually(() => expect(said).toContain('alive'), { timeoutMs: 20_000 });
     child.kill('SIGUSR2'); // nobody listens any more: it does what it does by default
     await once(child, 'exit');
     expect(child.signalCode).toBe('SIGUSR2');

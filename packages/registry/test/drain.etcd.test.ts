@@ -104,6 +104,21 @@ describe('drain', () => {
     expect(states).toEqual(['leaving', 'deregistered']);
   });
 
+  it('is the one that was asked for first, also when the news of it makes somebody ask again', async () => {
+    const { registration, key } = await register();
+    const again: { readonly settled: boolean }[] = [];
+    registration.subscribe((state) => {
+      if (state === 'leaving') again.push(followed(registration.drain({ waitMs: 0 })));
+    });
+    const drained = registration.drain({ waitMs: ENDLESS_MS });
+    await goodbyeOf(key);
+    for (let call = 0; call < 20; call++) expect(await storedAt(key)).toMatchObject({ leaving: true });
+    expect(again).toMatchObject([{ settled: false }]);
+    await registration.deregister();
+    await drained;
+    expect(again).toMatchObject([{ settled: true }]);
+  });
+
   it('waits for a deregistration that is under way', async () => {
     const { registration, key } = await register();
     const removed = registration.deregister();

@@ -31,6 +31,7 @@ for (const [id, options] of Object.entries(given.hooks)) {
   const hook = drainOnSignal(registry, { ...options, onDrained });
   if (given.unhooked) await hook.close();
 }
+process.on('message', () => void say('alive'));
 await say('ready');
 
 /** Resolves when it is on its way. */
