@@ -67,6 +67,19 @@ describe('subsetOf', () => {
     }
   });
 
+  it('is of the size asked for even when instances are worth the same', () => {
+    const twice = [...fleet(6), ...fleet(6)];
+    for (let size = 1; size <= 12; size++) expect(subsetOf(twice, { size, seed: 'a' })).toHaveLength(size);
+  });
+
+  it('refuses what is no size', () => {
+    for (const size of [0, Number.NaN, '3']) {
+      expect(() => subsetOf(fleet(5), Object({ size }))).toThrow(
+        expect.objectContaining({ issues: [expect.objectContaining({ path: 'subset.size' })] }),
+      );
+    }
+  });
+
   it('has a seed of its own in each process', () => {
     const all = fleet(1_000);
     const chosen = ids(subsetOf(all, { size: 10 }));

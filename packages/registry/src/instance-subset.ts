@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type IssueList, show } from '@coord/client/internal';
+import { assertValid, type IssueList, show } from '@coord/client/internal';
 import type { ServiceInfo } from './service-info.js';
 
 /** Which part of a large service a client uses. */
@@ -21,17 +21,31 @@ const scores = new WeakMap<ServiceInfo, { readonly seed: string; readonly score:
 /**
  * The instances that a seed prefers, by rendezvous hashing, in the order given: when one goes only its own place is
  * filled anew, when one comes it displaces at most one.
+ * @throws {ValidationError} for a size that is none
+ * @example
+ * const used = subsetOf(await registry.discover('user-service'), { size: 20, seed: process.env.HOSTNAME });
  */
-export function subsetOf(
-  instances: readonly ServiceInfo[],
-  { size, seed = PROCESS_SEED }: SubsetOptions,
-): ServiceInfo[] {
+export function subsetOf(instances: readonly ServiceInfo[], options: SubsetOptions): ServiceInfo[] {
+  assertValid(checkSubset([], options ?? null));
+  const { size, seed = PROCESS_SEED } = options;
   if (instances.length <= size) return [...instances];
-  const best = [...instances].sort(
-    (a, b) => scoreOf(b, seed) - scoreOf(a, seed) || (a.id < b.id ? -1 : Number(a.id > b.id)),
-  );
-  const chosen = new Set(best.slice(0, size));
-  return instances.filter((instance) => chosen.has(instance));
+  const scored = Float64Array.from(instances, (instance) => scoreOf(instance, seed));
+  const least = scored.toSorted()[instances.length - size] ?? 0;
+  const chosen = instances.filter((_, index) => (scored[index] ?? 0) >= least);
+  return chosen.length === size
+    ? chosen
+    : withoutTies(chosen, size, (instance) => scoreOf(instance, seed) === least);
+}
+
+/** One in 2^53: of those that are worth the same as the last one chosen, those with the lesser ids. */
+function withoutTies(
+  chosen: readonly ServiceInfo[],
+  size: number,
+  isLeast: (instance: ServiceInfo) => boolean,
+): ServiceInfo[] {
+  const tied = chosen.filter(isLeast).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const surplus = new Set(tied.slice(size - chosen.length));
+  return chosen.filter((instance) => !surplus.has(instance));
 }
 
 export function checkSubset(issues: IssueList, subset: unknown): IssueList {

@@ -47,7 +47,9 @@ export class LinearizableReads {
       const instance = this.#context.decode(kv);
       if (instance && !instance.leaving) instances.push(instance.info);
     } catch (error) {
-      this.#context.logger.warn('value left out: it is no instance', { key: kv.key, error });
+      // Only the name: messages such as JSON.parse's quote the value.
+      const reason = error instanceof Error ? error.name : typeof error;
+      this.#context.logger.warn('value left out: it is no instance', { key: kv.key, reason });
     }
   }
 }

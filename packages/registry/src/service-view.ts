@@ -1,7 +1,7 @@
 import { addAbortListener } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ClosedError, TimeoutError, type WaitOptions, type WatchCache } from '@coord/client';
-import { type Backoff, backoffDelayMs, delay, monotonicNow, raceAbort } from '@coord/client/internal';
+import { AbortedError, ClosedError, TimeoutError, type WaitOptions, type WatchCache } from '@coord/client';
+import { type Backoff, backoffDelayMs, monotonicNow, raceAbort } from '@coord/client/internal';
 import { EmptyHold, isHealthy } from './empty-hold.js';
 import type { RegistryContext } from './registry-context.js';
 import { openServiceCache, snapshotFileOf } from './service-cache.js';
@@ -39,6 +39,8 @@ export class ServiceView {
   #healthy: readonly ServiceInfo[] | undefined;
   #followedRevision = 0n;
   #expiryTimer: NodeJS.Timeout | undefined;
+  /** Begins the next attempt now; while there is a pause before it. */
+  #retry: (() => void) | undefined;
 
   constructor(context: RegistryContext, serviceName: string) {
     this.serviceName = serviceName;
@@ -104,7 +106,9 @@ export class ServiceView {
 
   /** Resolves when the list is known for the first time; rejects when the present attempt to get it fails. */
   async listed(signal: AbortSignal): Promise<void> {
-    if (!this.#known) await raceAbort(this.#listed, signal);
+    if (this.#known) return;
+    this.#retry?.();
+    await raceAbort(this.#listed, signal);
   }
 
   /**
@@ -118,7 +122,8 @@ export class ServiceView {
     try {
       await cache.synced({ signal, timeoutMs: Math.min(timeoutMs, OWN_WRITES_WAIT_MS) });
     } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error;
+      if (error instanceof AbortedError || error instanceof ClosedError) throw error;
+      if (!(error instanceof TimeoutError)) return; // it has just failed: the last known list
     }
     const { revision } = cache;
     if (revision === this.#followedRevision) return;
@@ -153,9 +158,26 @@ export class ServiceView {
         this.#notify();
       }
       await this.#cache?.close();
-      await delay(backoffDelayMs(attempt, RESTART), this.#ended.signal);
-      this.#listed = this.#start();
+      await this.#pause(backoffDelayMs(attempt, RESTART));
     }
+  }
+
+  /** Waits until the next attempt has begun: after a while, or as soon as somebody asks for a list that is not known. */
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#retry = undefined;
+        stop[Symbol.dispose]();
+        resolve();
+      };
+      const timer = setTimeout(() => this.#retry?.(), ms).unref();
+      const stop = addAbortListener(this.#ended.signal, end);
+      this.#retry = () => {
+        this.#listed = this.#start();
+        end();
+      };
+    });
   }
 
   /** Opens the cache and takes over its first list. */

@@ -135,8 +135,18 @@ describe('a registry with a folder for snapshots', () => {
     await expect(registry.discover(name, { consistency: 'linearizable', timeoutMs: 200 })).rejects.toSatisfy(
       CoordError.is,
     );
+    await using watch = registry.watch(name);
+    const events: string[] = [];
+    const note = async () => {
+      const { value } = await watch.next();
+      events.push(`${value?.type} ${value?.service.id}`);
+    };
+    for (let i = 0; i < 3; i++) await note();
     await proxy.accept();
     expect(ids((await list.next()).value ?? []).sort()).toEqual(['a', 'b', 'c']);
+    for (let i = 0; i < 2; i++) await note();
+    expect(events.slice(0, 3)).toEqual(['put a', 'put b', 'put gone']);
+    expect(events.slice(3).sort()).toEqual(['delete gone', 'put c']);
     expect(registry.status(name)).toMatchObject({ source: 'live' });
   });
 

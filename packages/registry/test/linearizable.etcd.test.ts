@@ -75,6 +75,17 @@ describe('a linearizable discover', () => {
     for (const found of await Promise.all(others)) expect(found).toHaveLength(1);
   });
 
+  it('reads a large service within a namespace, too', async () => {
+    const own = await connect({ ...etcd.connectOptions, namespace: '/tenant' });
+    const value = JSON.stringify({ Addr: 'a:1' });
+    const ids = Array.from({ length: 150 }, (_, index) => `i${String(index).padStart(3, '0')}`);
+    await Promise.all(ids.map((id) => own.kv.put(`/services/inside/${id}`, value)));
+    await put('inside', 'outside', 1);
+    const found = await createRegistry(own).discover('inside', { consistency: 'linearizable' });
+    expect(found.map(({ id }) => id)).toEqual(ids);
+    await own.close();
+  });
+
   it('reads a large service at one revision', async () => {
     const ids = Array.from({ length: 200 }, (_, index) => `i${String(index).padStart(3, '0')}`);
     const generation = (port: number) => {
