@@ -53,6 +53,12 @@ const DECISIVE: Readonly<Record<string, readonly string[]>> = {
     '"green" is killed        -> of 90 calls: red 60, blue 30',
     'Not one call failed.',
   ],
+  'service-config': [
+    'One of two servers is sick   -> of 30 calls 15 fail',
+    'A retry policy is stored     -> of 30 calls 0 fail',
+    'The good one stays           -> of 30 calls 0 fail',
+    'It is deleted                -> of 30 calls 15 fail',
+  ],
 };
 
 let etcd: EtcdServer;

@@ -1,4 +1,9 @@
-/** What grpc-js does to resolvers and their users, each trap by itself; those of balancing are beside the balancer. */
+/**
+ * What grpc-js does to resolvers and their users, each trap by itself. Those of a channel and its resolver alone are in
+ * ../src/service-resolver.test.ts: answers at once spin, none hang; pick_first holds on to removed addresses; a failed
+ * list is kept, an empty one believed; idle channels come back to the same resolver; timers that keep a process alive.
+ * Those of balancing are beside the balancer; of reconnecting in live-changes; of service configs in service-config.
+ */
 import { createRequire } from 'node:module';
 import { eventually, startProxy } from '@coord/testkit';
 import * as grpc from '@grpc/grpc-js';
