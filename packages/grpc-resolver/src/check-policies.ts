@@ -1,8 +1,12 @@
 import { type IssueList, show } from '@coord/client/internal';
 import type { GrpcModule } from './grpc-adapter.js';
 import { isObject } from './json-checks.js';
+import { POLICIES } from './policies.js';
 
-/** Each must be one that grpc-js can read, or not know at all; one of them it must know. */
+/**
+ * Each must be one that grpc-js can read, or not know at all; one of them it must know. Otherwise it would take
+ * pick_first without a word, and call one instance only.
+ */
 export function checkPolicies(issues: IssueList, grpc: GrpcModule, path: string, policies: unknown): void {
   if (policies === undefined) return;
   if (!Array.isArray(policies)) {
@@ -25,7 +29,8 @@ export function checkPolicies(issues: IssueList, grpc: GrpcModule, path: string,
   }
   if (known > 0 || issues.length > before) return;
   const names = policies.map((policy) => Object.keys(policy)[0]).join(', ');
-  const message = `names no policy that grpc-js knows (${names || 'none at all'}): it would call one instance only`;
+  const usual = ['round_robin', 'pick_first', ...Object.keys(POLICIES)].join(', ');
+  const message = `names no policy that grpc-js knows (${names || 'none at all'}); there are ${usual}`;
   issues.push({ path, message });
 }
 
