@@ -47,3 +47,25 @@ describe('what a kept key holds in memory', () => {
     expect(kv?.value.byteOffset).toBeGreaterThan(0);
   });
 });
+
+describe('a value with a byte order mark', () => {
+  const read = (text: string) =>
+    codec.keyValue({
+      key: Buffer.from('k'),
+      value: Buffer.from(text),
+      version: 1n,
+      create_revision: 1n,
+      mod_revision: 1n,
+      lease: 0n,
+    });
+
+  it('is the text that was written', () => {
+    expect(read('\ufefftext').text()).toBe('\ufefftext');
+    expect(read('\ufeff').text()).toHaveLength(1);
+  });
+
+  it('is the same JSON as without', () => {
+    expect(read('\ufeff{"a":1}').json()).toEqual({ a: 1 });
+    expect(() => read('{').json()).toThrow(SyntaxError);
+  });
+});

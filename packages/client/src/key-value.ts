@@ -16,6 +16,11 @@ export interface KeyValue {
   readonly leaseId: bigint;
 }
 
+/** What was written as text is read as it was, a byte order mark included. */
+const TEXT = new TextDecoder('utf-8', { ignoreBOM: true });
+/** JSON has none, but editors write one: RFC 8259 lets readers pass over it. */
+const JSON_TEXT = new TextDecoder();
+
 /** A key-value pair as it comes from the wire: bytes are views of the whole message. */
 export interface WireKeyValue {
   readonly key: Buffer;
@@ -55,11 +60,11 @@ export class EtcdKeyValue implements KeyValue {
   }
 
   text(): string {
-    return new TextDecoder().decode(this.value);
+    return TEXT.decode(this.value);
   }
 
   json(): unknown {
-    return JSON.parse(this.text());
+    return JSON.parse(JSON_TEXT.decode(this.value));
   }
 
   toJSON(): Record<string, unknown> {
