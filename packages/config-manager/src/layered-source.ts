@@ -1,5 +1,5 @@
 import type { KeyValue, WatchCache } from '@coord/client';
-import { backoffDelayMs, delay } from '@coord/client/internal';
+import { backoffDelayMs, delay, raceAbort } from '@coord/client/internal';
 import type { ConfigCenter, ConfigWatch } from '@coord/config';
 import { type ConfigCenterInternals, isOutage } from '@coord/config/internal';
 import { Candidate } from './candidate.js';
@@ -139,7 +139,7 @@ export class LayeredSource implements ConfigSource {
     const cache = this.#center.client.cache({ prefix }, { decode: (kv: KeyValue) => kv });
     this.#overrides = cache;
     try {
-      await cache.ready;
+      await raceAbort(cache.ready, this.#stop.signal);
       const changes = cache.changes();
       yield; // what there is already
       for await (const _ of changes) yield;

@@ -23,11 +23,16 @@ export class StepRunner {
     return async (what, step) => {
       using wait = new Wait({ timeoutMs: this.#timeoutMs }, `config "${this.#key}": ${what}`);
       const scope = { running: true };
-      const context = { signal: AbortSignal.any([wait.signal, stopSignal]) };
+      const controller = new AbortController();
+      const onStop = () => controller.abort(stopSignal.reason);
+      stopSignal.addEventListener('abort', onStop, { once: true });
+      if (stopSignal.aborted) onStop();
+      wait.cancellation.onAbort(() => controller.abort(wait.cancellation.reason));
       try {
-        return await wait.race(this.#scope.run(scope, async () => step(context)));
+        return await wait.race(this.#scope.run(scope, async () => step({ signal: controller.signal })));
       } finally {
         scope.running = false;
+        stopSignal.removeEventListener('abort', onStop);
       }
     };
   }

@@ -102,10 +102,12 @@ export class UpdatePipeline<T> {
     const changed = !isDeepStrictEqual(transition.next, transition.previous);
     const step = this.#steps.until(run.stopSignal);
     const report = (during: ConfigErrorSource, error: unknown) => state.report(during, error);
+    const stopped = () => new ClosedError(`config "${this.#options.key}": stopped during an update`);
+    if (run.stopped) throw stopped();
     if (changed) await prepareAll(updaters, transition, step, report);
     if (run.stopped) {
       if (changed) await rollbackAll(updaters, transition, step, report);
-      throw new ClosedError(`config "${this.#options.key}": stopped during an update`);
+      throw stopped();
     }
     state.swap(changed ? transition.next : transition.previous, origin);
     if (changed) {

@@ -171,6 +171,22 @@ describe('layers', () => {
     expect(next.explain('host').layer).toBe('snapshot');
   });
 
+  it('etcd away from the start: the defaults, a stop in time, and all of it as soon as it is back', async () => {
+    const { place, shared } = layered();
+    const layers = [...LAYERS, 'override'] as const;
+    const { proxy, config, disconnect } = await t.behindProxy();
+    await disconnect();
+    const m = manager(place, { config, layers, announce: true, startTimeoutMs: 50 });
+    await m.start();
+    expect(m.status).toMatchObject({ state: 'degraded', source: 'default', stale: true });
+    await m.stop();
+    await m.start();
+    await t.config.set(shared, { port: 2 });
+    await proxy.accept();
+    await eventually(() => expect(m.current.port).toBe(2), LATER);
+    await eventually(() => expect(m.status).toMatchObject({ state: 'ready', stale: false }), LATER);
+  });
+
   it('reload reads all of them', async () => {
     const { place, shared, service } = layered();
     const m = manager(place);

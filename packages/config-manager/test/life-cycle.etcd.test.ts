@@ -88,6 +88,25 @@ describe('reload and stop', () => {
     expect(manager.current).toEqual({ port: 2 });
   });
 
+  it('stop while a value is being checked: no updater is called for it any more', async () => {
+    const place = t.place();
+    const held = new Held();
+    const log: string[] = [];
+    const manager = t.manager({
+      ...place,
+      defaults: DEFAULTS,
+      validate: (next) => (next.port === 1 ? held.wait() : undefined),
+      onUpdate: () => void log.push('prepare'),
+    });
+    await manager.start();
+    await t.config.set(place.key, { port: 1 });
+    await eventually(() => held.waiting === 1);
+    const stopping = manager.stop();
+    held.letGo();
+    await stopping;
+    expect([log, manager.current.port]).toEqual([[], 8080]);
+  });
+
   it('stop ends events() also of a manager that does not run', async () => {
     const manager = t.manager({ ...t.place(), defaults: DEFAULTS });
     const { done } = collect(manager.events());

@@ -15,8 +15,9 @@ it('a manager keeps its promises through any sequence of writes, cuts, compactio
   const property = fc.asyncProperty(
     commands(),
     fc.constantFrom<'keep' | 'default'>('keep', 'default'),
-    async (program, onDelete) => {
-      const world = await World.open(t, onDelete);
+    fc.boolean(),
+    async (program, onDelete, layered) => {
+      const world = await World.open(t, onDelete, layered);
       try {
         await fc.asyncModelRun(() => ({ model: {}, real: world }), program);
         await world.settle();

@@ -25,6 +25,8 @@ export class World {
   readonly t: Setup;
   readonly place: Place;
   readonly onDelete: 'keep' | 'default';
+  /** Follows several layers, of which only the key's own is ever written. */
+  readonly layered: boolean;
   readonly written: Written[] = [];
   readonly observer = new Observer(this);
   connected = true;
@@ -36,20 +38,21 @@ export class World {
 
   private constructor(
     t: Setup,
-    onDelete: 'keep' | 'default',
+    { onDelete, layered }: { readonly onDelete: 'keep' | 'default'; readonly layered: boolean },
     line: Awaited<ReturnType<Setup['behindProxy']>>,
     snapshotFile: string,
   ) {
     this.t = t;
     this.place = t.place();
     this.onDelete = onDelete;
+    this.layered = layered;
     this.#line = line;
     this.#snapshotFile = snapshotFile;
     this.manager = this.#makeManager();
   }
 
-  static async open(t: Setup, onDelete: 'keep' | 'default'): Promise<World> {
-    const world = new World(t, onDelete, await t.behindProxy(), await t.file());
+  static async open(t: Setup, onDelete: 'keep' | 'default', layered: boolean): Promise<World> {
+    const world = new World(t, { onDelete, layered }, await t.behindProxy(), await t.file());
     await world.manager.start();
     return world;
   }
@@ -146,6 +149,7 @@ export class World {
         observer.updater('two'),
       ],
       onDelete: this.onDelete,
+      layers: this.layered ? ['shared', 'override'] : [],
       snapshotFile: this.#snapshotFile,
       startTimeoutMs: 50,
       retryDelaysMs: [1, 2, 4],
