@@ -18,11 +18,12 @@ import {
   monotonicNow,
   Wait,
 } from '@coord/client/internal';
+import { CheckedHealth } from './checked-health.js';
 import { checkDrainOptions, DEFAULT_DRAIN_WAIT_MS, type DrainOptions } from './drain-options.js';
 import type { Farewell } from './guarded-removal.js';
 import type { ResolvedHealthCheck } from './health-check.js';
-import { HealthChecker } from './health-checker.js';
-import { KeyClaim, LeavingError, type PresentKey, type PublishOptions } from './key-claim.js';
+import { InstanceWriter } from './instance-writer.js';
+import { KeyClaim, LeavingError, type PresentKey } from './key-claim.js';
 import { isLeaseAlive } from './lease-proof.js';
 import { OwnInstance } from './own-instance.js';
 import { OwnKeyWatch } from './own-key-watch.js';
@@ -33,7 +34,6 @@ import { RegistrationStatus } from './registration-status.js';
 import { isRefusal, RETRY } from './retry.js';
 import type { HealthStatus, ServiceInfo } from './service-info.js';
 import { checkHealth } from './service-registration.js';
-import type { StoredInstance } from './service-value.js';
 
 export interface RegistrationContext {
   readonly client: CoordClient;
@@ -45,11 +45,6 @@ export interface RegistrationContext {
 
 /** A lost lease usually means that many were lost: the first attempts are spread over this time. */
 const RECOVERY_SPREAD_MS = 200;
-
-interface PublishMode extends Pick<PublishOptions, 'replace' | 'create'> {
-  /** An operator's health that is found there stays. */
-  readonly yields?: boolean;
-}
 
 interface DrainFarewell extends Farewell {
   readonly releaseAfterMs: number;
@@ -65,14 +60,12 @@ export class InstanceRegistration implements Registration {
   readonly #requestTimeoutMs: number;
   /** Aborts everything that keeps the instance registered, as soon as it shall not be any more. */
   readonly #ended = new AbortController();
-  /** Aborts the wait of a drain. */
-  readonly #hurry = new AbortController();
   readonly #status: RegistrationStatus;
   readonly #instance: OwnInstance;
+  readonly #writer: InstanceWriter;
   #seenLeaving = false;
-  #writingVerdict: Promise<void> | undefined;
-  /** The writes to the key, one after the other. */
-  #writing: Promise<unknown> = Promise.resolve();
+  /** Ends the wait of the drain that is under way. */
+  #hurry: AbortController | undefined;
   #recovery: Promise<void> = Promise.resolve();
   #removal: Promise<void> | undefined;
 
@@ -84,6 +77,7 @@ export class InstanceRegistration implements Registration {
     this.#status = new RegistrationStatus(logger);
     this.#claim = new KeyClaim(client.kv, key);
     this.#lease = new RegistrationLease(client, ttlMs, () => this.#onSessionEnd());
+    this.#writer = new InstanceWriter(this.#claim, this.#lease, this.#instance);
     this.#logger = logger;
     this.#requestTimeoutMs = options.requestTimeoutMs;
     this.#ownKey = new OwnKeyWatch({
@@ -149,7 +143,7 @@ export class InstanceRegistration implements Registration {
       try {
         await wait.race(this.#recovery); // a recovery writes the new health, too
         this.#assertGoesOn();
-        await wait.race(this.#publish(signal, { replace: false, create: false }));
+        await wait.race(this.#writer.write({ signal, replace: false, create: false }));
         return;
       } catch (error) {
         this.#assertGoesOn();
@@ -164,15 +158,14 @@ export class InstanceRegistration implements Registration {
 
   /** Lets the check decide on the health, for as long as the instance is registered. */
   keepChecking(check: ResolvedHealthCheck, intervalMs: number): void {
-    new HealthChecker({
-      check,
-      intervalMs,
+    new CheckedHealth({
+      instance: this.#instance,
+      writer: this.#writer,
       key: this.#context.key,
       logger: this.#logger,
       signal: this.#ended.signal,
-      service: () => this.service,
-      onVerdict: (verdict) => this.#onVerdict(verdict),
-    }).start();
+      recovered: () => this.#recovery,
+    }).start(check, intervalMs);
   }
 
   async drain(options: DrainOptions = {}): Promise<void> {
@@ -185,7 +178,7 @@ export class InstanceRegistration implements Registration {
 
   async deregister(options: WaitOptions = {}): Promise<void> {
     assertValid(checkWaitOptions([], options));
-    if (options.signal?.aborted !== true) this.#hurry.abort();
+    if (options.signal?.aborted !== true) this.#hurry?.abort();
     await this.leave(options);
   }
 
@@ -231,7 +224,7 @@ export class InstanceRegistration implements Registration {
       try {
         await this.#lease.borrow(signal);
         if (!replace) await this.#ownKey.caughtUp(signal);
-        await this.#publish(signal, { replace, create: true });
+        await this.#writer.write({ signal, replace, create: true });
         if (this.#isOver) throw new AbortedError('ended meanwhile');
         this.#status.set('registered');
         const durationMs = Math.round(monotonicNow() - startedAt);
@@ -248,22 +241,6 @@ export class InstanceRegistration implements Registration {
         await delay(backoffDelayMs(attempt, RETRY), signal);
       }
     }
-  }
-
-  #publish(signal: AbortSignal, options: PublishMode): Promise<void> {
-    const { session } = this.#lease;
-    const write = this.#writing.then(async () => {
-      let written: ServiceInfo | undefined;
-      const info = (found?: StoredInstance) => {
-        const operatorWins = options.yields === true && this.#instance.adopt(found);
-        written = operatorWins ? undefined : this.#instance.toWrite();
-        return written;
-      };
-      await this.#claim.publish(info, session, { signal, ...options });
-      if (written) this.#instance.stored(written);
-    });
-    this.#writing = write.catch(() => undefined);
-    return write;
   }
 
   #onSessionEnd(): void {
@@ -308,33 +285,6 @@ export class InstanceRegistration implements Registration {
     }
   }
 
-  /** What the check has found is written in the background. What was taken out on purpose stays out. */
-  #onVerdict(health: 'healthy' | 'unhealthy'): void {
-    const before = this.service.health;
-    if (this.#isOver || health === before || before === 'maintenance') return;
-    this.#logger.info('instance health changed by its check', { key: this.#context.key, health, before });
-    this.#instance.setHealth(health);
-    this.#writingVerdict ??= this.#writeVerdict()
-      .catch(() => undefined) // only the end of the registration ends it early
-      .finally(() => {
-        this.#writingVerdict = undefined;
-      });
-  }
-
-  async #writeVerdict(): Promise<void> {
-    const { signal } = this.#ended;
-    for (let attempt = 1; !this.#instance.isStored; attempt++) {
-      try {
-        await this.#recovery; // it writes the new health, too
-        if (this.#instance.isStored) return;
-        await this.#publish(signal, { replace: false, create: false, yields: true });
-      } catch (error) {
-        this.#logger.debug('health not written yet', { key: this.#context.key, attempt, error });
-        await delay(backoffDelayMs(attempt, RETRY), signal);
-      }
-    }
-  }
-
   #onOwnKeyDelete(revision: bigint): void {
     if (revision < this.#claim.modRevision) return; // that was before we came back
     if (this.#seenLeaving) this.#end('deregistered');
@@ -355,9 +305,11 @@ export class InstanceRegistration implements Registration {
 
   /** Says goodbye, and lets everybody hear of it before the key goes. */
   #drain(waitMs: number): void {
+    this.#hurry ??= new AbortController();
+    const { signal } = this.#hurry;
     let waiting: Promise<void> | undefined;
     const propagated = () => {
-      waiting ??= delay(waitMs, this.#hurry.signal).catch(() => undefined);
+      waiting ??= delay(waitMs, signal).catch(() => undefined);
       return waiting;
     };
     this.#remove({ health: 'maintenance', propagated, releaseAfterMs: waitMs });
@@ -378,7 +330,7 @@ export class InstanceRegistration implements Registration {
   async #removeUntilGone(farewell: DrainFarewell | undefined): Promise<void> {
     // A drain keeps its lease for as long as it may take; should its goodbye never succeed, that one's end is near, too.
     const release = farewell && setTimeout(() => this.#lease.release(), farewell.releaseAfterMs);
-    await Promise.allSettled([this.#recovery, this.#writing]);
+    await Promise.allSettled([this.#recovery, this.#writer.idle]);
     const { kv } = this.#context.client;
     this.#end(await removeUntilGone({ kv, claim: this.#claim, logger: this.#logger, farewell }));
     clearTimeout(release);
@@ -391,7 +343,7 @@ export class InstanceRegistration implements Registration {
     this.#lease.release();
     this.#logger.info(`instance ${state}`, { key: this.#context.key });
     this.#context.onEnd();
-    const withdrawal = Promise.allSettled([this.#recovery, this.#writing]).then(() =>
+    const withdrawal = Promise.allSettled([this.#recovery, this.#writer.idle]).then(() =>
       withdrawLateWrites(this.#claim),
     );
     withdrawal.catch(() => undefined); // cannot fail: each failure is retried

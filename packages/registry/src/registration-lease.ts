@@ -1,6 +1,6 @@
-import { setMaxListeners } from 'node:events';
 import { AbortedError, ClosedError, type CoordClient, type Session } from '@coord/client';
 import { internalsOf, type SessionRef } from '@coord/client/internal';
+import { onSessionEnd } from './session-end.js';
 
 const KIND = 'registry';
 
@@ -10,6 +10,7 @@ export class RegistrationLease {
   readonly #ttlMs: number;
   readonly #onEnd: () => void;
   #ref: SessionRef | undefined;
+  #stopListening: () => void = () => undefined;
 
   /** @param onEnd called when the borrowed session is lost, or its client closes */
   constructor(client: CoordClient, ttlMs: number, onEnd: () => void) {
@@ -34,8 +35,7 @@ export class RegistrationLease {
       throw new AbortedError('ended meanwhile');
     }
     this.#ref = ref;
-    setMaxListeners(0, ref.session.signal); // shared by any number of registrations
-    ref.session.signal.addEventListener('abort', this.#onEnd, { once: true });
+    this.#stopListening = onSessionEnd(ref.session, this.#onEnd);
   }
 
   /** etcd does not know the lease: lets the session find out, too, so that the next one is a fresh one. */
@@ -44,7 +44,7 @@ export class RegistrationLease {
   }
 
   release(): void {
-    this.#ref?.session.signal.removeEventListener('abort', this.#onEnd);
+    this.#stopListening();
     this.#ref?.release();
     this.#ref = undefined;
   }
