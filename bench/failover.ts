@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@coord/client';
-import { getConnection } from '@coord/grpc-resolver';
+import { getConnection, setServiceConfig } from '@coord/grpc-resolver';
 import { createRegistry } from '@coord/registry';
 import { eventually, startCluster } from '@coord/testkit';
 import { EVENTS, type EventName, type FailoverEvent } from './lib/failover-events.js';
@@ -31,6 +31,15 @@ await using fleet = await Fleet.start({
   endpoints: cluster.endpoints,
 });
 
+if (options.hedgeMs > 0) {
+  const hedgingPolicy = {
+    maxAttempts: 3,
+    hedgingDelay: `${options.hedgeMs / 1_000}s`,
+    nonFatalStatusCodes: ['UNAVAILABLE'],
+  } as const;
+  await setServiceConfig(registry, SERVICE, { methodConfig: [{ name: [{}], hedgingPolicy }] });
+}
+
 const loads = await Promise.all(
   options.strategies.flatMap((strategy) =>
     [false, true].map(async (retry) => {
@@ -51,7 +60,8 @@ const loads = await Promise.all(
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
 console.log(
   `${SERVERS} servers (TTL ${TTL_MS / 1_000} s), 3 × etcd ${cluster.members[0]?.version}, Node ${process.version}, ${machine}; ` +
-    `${loads.length} loads of ${options.rate} calls a second, deadline ${DEADLINE_MS} ms, keepalive ${options.keepAliveMs || 'off'}`,
+    `${loads.length} loads of ${options.rate} calls a second, deadline ${DEADLINE_MS} ms, keepalive ${options.keepAliveMs || 'off'}` +
+    (options.hedgeMs > 0 ? `, hedged after ${options.hedgeMs} ms (in place of retry)` : ''),
 );
 
 const rows: FailoverRow[] = [];

@@ -13,6 +13,8 @@ export interface FailoverOptions {
   readonly strategies: readonly LoadBalanceStrategy[];
   /** Time and timeout of the channels' keepalives; 0 = none, as grpc-js has it. */
   readonly keepAliveMs: number;
+  /** After how long a call without an answer is made a second time, by a stored service config; 0 = never. */
+  readonly hedgeMs: number;
   /** Where to write the figures as JSON. */
   readonly json: string | undefined;
 }
@@ -23,6 +25,7 @@ const USAGE = `npm run bench -- failover [options]
   --only LIST       of ${Object.keys(EVENTS).join(', ')}  (all)
   --strategies LIST of ${STRATEGIES.join(', ')}  (round_robin,least_conn)
   --keepalive MS    of the channels; 0 = none            (1000)
+  --hedge MS        second attempt after so long; 0 = no (0)
   --json FILE       write the figures there as well`;
 
 /** The options of `npm run bench -- failover`; says how they go and ends the process when they are wrong. */
@@ -35,6 +38,7 @@ export function failoverOptions(): FailoverOptions {
         only: { type: 'string', default: Object.keys(EVENTS).join(',') },
         strategies: { type: 'string', default: 'round_robin,least_conn' },
         keepalive: { type: 'string', default: '1000' },
+        hedge: { type: 'string', default: '0' },
         json: { type: 'string' },
       },
     });
@@ -44,6 +48,7 @@ export function failoverOptions(): FailoverOptions {
       events: values.only.split(',').map(event),
       strategies: values.strategies.split(',').map(strategy),
       keepAliveMs: number('keepalive', values.keepalive, 0),
+      hedgeMs: number('hedge', values.hedge, 0),
       json: values.json,
     };
   } catch (error) {

@@ -96,6 +96,10 @@ describe('an etcd that is away', () => {
     const { whos: withoutConfig } = await stage.connectTo(service, {}, listed);
     for (const each of [late, withoutConfig]) await reachesAll(each, 'a', 'b');
 
+    await expect(setServiceConfig(stage.registry, service, {}, { timeoutMs: 300 })).rejects.toMatchObject({
+      outcome: expect.stringMatching(/not-applied|unknown/),
+    });
+
     // Began when etcd was away already: that is no reason to stay without instances for ever.
     const client = createClient(stage.etcd.connectOptions);
     stage.cleanLater(() => client.close());
