@@ -11,6 +11,8 @@ export interface AckRecord {
   readonly version: number;
   /** The `mod_revision` of the raw key in use; '0' = it is absent, and that is known. */
   readonly revision: string;
+  /** The id of the canary in use. */
+  readonly canary?: string | undefined;
   readonly rejected?: AckRejection | undefined;
   /** Milliseconds since 1970, by the clock of the instance. */
   readonly at: number;
@@ -32,6 +34,7 @@ export function ackOf<T>({ origin, rejected }: ManagerState<T>, done: Candidate)
     source,
     version,
     revision: String(inUse),
+    canary: parts.find(({ layer }) => layer === 'canary')?.key,
     rejected: rejected && {
       phase: rejected.phase,
       version: rejected.version,
@@ -59,13 +62,14 @@ export function decodeAck(text: string): AckRecord | undefined {
 
 function isAck(ack: unknown): ack is AckRecord {
   if (typeof ack !== 'object' || ack === null) return false;
-  const { format, source, version, revision, rejected, at } = ack as Record<string, unknown>;
+  const { format, source, version, revision, canary, rejected, at } = ack as Record<string, unknown>;
   return (
     format === 1 &&
     typeof source === 'string' &&
     typeof version === 'number' &&
     isDecimal(revision) &&
     typeof at === 'number' &&
+    (canary === undefined || typeof canary === 'string') &&
     (rejected === undefined || isRejection(rejected))
   );
 }

@@ -17,6 +17,8 @@ export interface AppliedInstance {
   /** Of the key, in use; 0 = no value of the key. */
   readonly version: number;
   readonly revision: bigint;
+  /** The id of the canary that it uses in the place of the key's own value. */
+  readonly canary: string | undefined;
   /** What it has refused last, if that is not mended. */
   readonly rejected:
     | {
@@ -62,13 +64,13 @@ export async function appliedConfig(
   assertValid(checkWaitOptions(issues, options));
   using wait = new Wait(options, `config "${name}": applied by whom`);
   const prefix = ackPrefix(center.recordRoot, name);
-  const { changes, others } = await center.readTogether([name], { prefix }, wait.signal).catch((error) => {
+  const { changes, others } = await center.readTogether([name], [{ prefix }], wait.signal).catch((error) => {
     throw wait.errorFor(error);
   });
   const [now] = changes;
   const revision = now === undefined || now.type === 'delete' ? 0n : now.revision;
   const version = revision === 0n ? 0 : (now?.version ?? 0);
-  const instances = others.flatMap((kv) => toInstance(kv, prefix, revision));
+  const instances = (others[0] ?? []).flatMap((kv) => toInstance(kv, prefix, revision));
   const applied = instances.filter(({ state }) => state === 'applied').length;
   return { key: name, version, revision, applied, total: instances.length, instances };
 }
@@ -76,7 +78,7 @@ export async function appliedConfig(
 function toInstance(kv: KeyValue, prefix: string, now: bigint): AppliedInstance[] {
   const ack = decodeAck(kv.text());
   if (ack === undefined) return [];
-  const { source, version, rejected } = ack;
+  const { source, version, canary, rejected } = ack;
   const revision = BigInt(ack.revision);
   return [
     {
@@ -85,6 +87,7 @@ function toInstance(kv: KeyValue, prefix: string, now: bigint): AppliedInstance[
       source,
       version,
       revision,
+      canary,
       rejected: rejected && { ...rejected, revision: BigInt(rejected.revision) },
       at: new Date(ack.at),
     },

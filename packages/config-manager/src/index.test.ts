@@ -8,8 +8,10 @@ it('exports what it promises, and nothing else', () => {
   expect(Object.keys(manager).sort()).toEqual([
     'appliedConfig',
     'createConfigManager',
+    'getCanary',
     'listOverrides',
     'overrideConfig',
+    'startCanary',
   ]);
 });
 

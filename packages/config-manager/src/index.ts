@@ -1,4 +1,6 @@
 export { type AppliedConfig, type AppliedInstance, appliedConfig } from './applied-config.js';
+export { type CanaryOptions, type ConfigCanary, getCanary, startCanary } from './canary.js';
+export type { CanaryRule } from './canary-record.js';
 export { createConfigManager } from './config-manager.js';
 export type {
   AppliedLayer,

@@ -1,7 +1,7 @@
 import type { ConfigChange } from '@coord/config';
 
 /** The layers of a configuration in the centre, the lowest first: each is laid over those before it. */
-export const LAYERS = ['shared', 'service', 'instance', 'override'] as const;
+export const LAYERS = ['shared', 'service', 'canary', 'instance', 'override'] as const;
 
 export type ConfigLayer = (typeof LAYERS)[number];
 
@@ -9,7 +9,7 @@ export type ConfigLayer = (typeof LAYERS)[number];
 export interface LayerPart {
   /** `snapshot`: all layers as one, from the snapshot file. */
   readonly layer: ConfigLayer | 'snapshot';
-  /** In the centre; for an override its id. */
+  /** In the centre; for a canary or an override its id. */
   readonly key: string;
   readonly version: number;
   readonly revision: bigint;
@@ -34,9 +34,11 @@ function contentOf({ type, value, error }: ConfigChange): LayerPart['content'] {
   return error === undefined ? { kind: 'value', value } : { kind: 'unusable', error };
 }
 
-/** What has a value, as it is. */
+/** What has a value, as it is. A canary takes the place of the key's own value. */
 export function suppliedOf(parts: readonly LayerPart[]): readonly SuppliedPart[] {
-  return parts.flatMap(({ content, ...part }) =>
+  const canary = parts.some(({ layer }) => layer === 'canary');
+  const counting = canary ? parts.filter(({ layer }) => layer !== 'service') : parts;
+  return counting.flatMap(({ content, ...part }) =>
     content.kind === 'value' ? [{ ...part, value: content.value }] : [],
   );
 }

@@ -1,12 +1,13 @@
-import type { KeyValue, WatchCache } from '@coord/client';
+import type { KeyValue, Range, WatchCache } from '@coord/client';
 import { backoffDelayMs, delay, raceAbort } from '@coord/client/internal';
 import type { ConfigCenter, ConfigWatch } from '@coord/config';
 import { type ConfigCenterInternals, isOutage } from '@coord/config/internal';
+import { canaryKey, canaryPart, type InstanceTraits } from './canary-record.js';
 import { Candidate } from './candidate.js';
 import type { ConfigSource } from './config-source.js';
 import { keepWatching } from './keep-watching.js';
 import type { KeySourceCallbacks } from './key-source.js';
-import { type ConfigLayer, toLayerPart } from './layer.js';
+import { type ConfigLayer, isMain, toLayerPart } from './layer.js';
 import { overrideParts, overridePrefix } from './override-record.js';
 
 /** The keys of a manager, the lowest layer first. */
@@ -14,7 +15,9 @@ export interface LayerKeys {
   readonly keys: readonly { readonly layer: ConfigLayer; readonly key: string }[];
   /** The key whose overrides are followed. */
   readonly overridesOf: string | undefined;
-  readonly instance: string | undefined;
+  /** The key whose canary is followed. */
+  readonly canaryOf: string | undefined;
+  readonly traits: InstanceTraits;
 }
 
 const OUTAGE = { initialDelayMs: 50, maxDelayMs: 2_000, multiplier: 2 };
@@ -31,7 +34,9 @@ export class LayeredSource implements ConfigSource {
   readonly #stop = new AbortController();
   readonly #watches = new Map<string, ConfigWatch>();
   readonly #watching: Promise<void>[];
-  #overrides: WatchCache<KeyValue> | undefined;
+  /** Of canary and overrides: what the centre has no watch for. */
+  readonly #copies = new Map<string, WatchCache<KeyValue>>();
+  readonly #records: { readonly canary: string | undefined; readonly overrides: string | undefined };
   /** Reads follow one another, so that the answer of an earlier one is never told after that of a later one. */
   #turn: Promise<void> = Promise.resolve();
   #wanted = false;
@@ -55,23 +60,22 @@ export class LayeredSource implements ConfigSource {
       };
       return keepWatching(open, () => this.#somethingNew(), callbacks.onError, signal);
     });
-    const { overridesOf } = layers;
-    if (overridesOf === undefined) return;
-    this.#watching.push(
-      keepWatching(
-        () => this.#overrideChanges(overridePrefix(center.recordRoot, overridesOf)),
-        () => this.#somethingNew(),
-        callbacks.onError,
-        signal,
-      ),
-    );
+    const { recordRoot } = center;
+    const { canaryOf, overridesOf } = layers;
+    this.#records = {
+      canary: canaryOf === undefined ? undefined : canaryKey(recordRoot, canaryOf),
+      overrides: overridesOf === undefined ? undefined : overridePrefix(recordRoot, overridesOf),
+    };
+    for (const range of this.#ranges) {
+      const open = () => this.#recordChanges(range);
+      this.#watching.push(keepWatching(open, () => this.#somethingNew(), callbacks.onError, signal));
+    }
   }
 
   get live(): boolean {
-    const { keys, overridesOf } = this.#layers;
     return (
-      keys.every(({ key }) => this.#watches.get(key)?.live === true) &&
-      (overridesOf === undefined || this.#overrides?.source === 'live')
+      this.#layers.keys.every(({ key }) => this.#watches.get(key)?.live === true) &&
+      this.#ranges.every((range) => this.#copies.get(nameOf(range))?.source === 'live')
     );
   }
 
@@ -82,7 +86,7 @@ export class LayeredSource implements ConfigSource {
   async close(): Promise<void> {
     this.#stop.abort();
     await Promise.all([...this.#watches.values()].map((watch) => watch.close()));
-    await this.#overrides?.close();
+    await Promise.all([...this.#copies.values()].map((copy) => copy.close()));
     await Promise.all(this.#watching);
     await this.#reading;
     await this.#turn;
@@ -121,30 +125,50 @@ export class LayeredSource implements ConfigSource {
   async #read(): Promise<void> {
     const { signal } = this.#stop;
     signal.throwIfAborted();
-    const { keys, overridesOf, instance } = this.#layers;
-    const range =
-      overridesOf === undefined
-        ? undefined
-        : { prefix: overridePrefix(this.#center.recordRoot, overridesOf) };
+    const { keys, traits } = this.#layers;
     const names = keys.map(({ key }) => key);
-    const { changes, others } = await this.#center.readTogether(names, range, signal);
+    const { changes, others } = await this.#center.readTogether(names, this.#ranges, signal);
     const parts = keys.flatMap(({ layer }, index) => {
       const change = changes[index];
       return change === undefined ? [] : [toLayerPart(layer, change)];
     });
-    this.#callbacks.onCandidate(new Candidate('remote', [...parts, ...overrideParts(others, instance)]));
+    const version = parts.find(isMain)?.version ?? 0;
+    const records = [...others];
+    const canary =
+      this.#records.canary === undefined ? [] : canaryPart(records.shift()?.[0], traits, version);
+    const overrides = overrideParts(records.shift() ?? [], traits.instance);
+    const above = parts.findIndex(({ layer }) => layer === 'instance');
+    this.#callbacks.onCandidate(
+      new Candidate('remote', [
+        ...parts.toSpliced(above < 0 ? parts.length : above, 0, ...canary),
+        ...overrides,
+      ]),
+    );
   }
 
-  async *#overrideChanges(prefix: string): AsyncGenerator<undefined> {
-    const cache = this.#center.client.cache({ prefix }, { decode: (kv: KeyValue) => kv });
-    this.#overrides = cache;
+  /** Of the records, in the order in which they are read. */
+  get #ranges(): readonly Range[] {
+    const { canary, overrides } = this.#records;
+    return [
+      ...(canary === undefined ? [] : [canary]),
+      ...(overrides === undefined ? [] : [{ prefix: overrides }]),
+    ];
+  }
+
+  async *#recordChanges(range: Range): AsyncGenerator<undefined> {
+    const copy = this.#center.client.cache(range, { decode: (kv: KeyValue) => kv });
+    this.#copies.set(nameOf(range), copy);
     try {
-      await raceAbort(cache.ready, this.#stop.signal);
-      const changes = cache.changes();
+      await raceAbort(copy.ready, this.#stop.signal);
+      const changes = copy.changes();
       yield; // what there is already
       for await (const _ of changes) yield;
     } finally {
-      await cache.close();
+      await copy.close();
     }
   }
+}
+
+function nameOf(range: Range): string {
+  return JSON.stringify(range);
 }

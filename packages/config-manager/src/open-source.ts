@@ -10,7 +10,8 @@ export function openSource<T>(
   callbacks: KeySourceCallbacks,
 ): ConfigSource {
   const center = internalsOfCenter(config);
-  const single = layers.keys.length === 1 && layers.overridesOf === undefined;
+  const single =
+    layers.keys.length === 1 && layers.overridesOf === undefined && layers.canaryOf === undefined;
   if (single || center === undefined) return new KeySource(config, key, callbacks);
   return new LayeredSource(config, center, layers, callbacks);
 }

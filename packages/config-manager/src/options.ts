@@ -48,7 +48,7 @@ export interface ConfigManagerOptions<T> {
   /**
    * What to follow beside the key itself (`service`). Each is laid over those before it, whatever the order here:
    * `shared`, what holds for every service of the environment, at `<env>/_shared/<component>`; `service`;
-   * `instance`, at `<env>/<service>/<component>/_instances/<instance>`; `override`, see `overrideConfig`.
+   * `canary`, see `startCanary`, in the place of the key's own; `instance`, at `<env>/<service>/<component>/_instances/<instance>`; `override`, see `overrideConfig`.
    * @default ['service']
    */
   readonly layers?: readonly ConfigLayer[] | undefined;
@@ -59,6 +59,8 @@ export interface ConfigManagerOptions<T> {
    * below `/coord/config/ack/`. @default false
    */
   readonly announce?: boolean | undefined;
+  /** What this process is, for a canary by labels: `{ region: 'eu' }`. @default {} */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** What holds where the centre says nothing. The value in the centre may be partial and is laid over it. */
   readonly defaults: T;
   /** Checks the merged configuration and makes the final one of it. Any Standard Schema. */

@@ -1,5 +1,6 @@
 import { assertValid, checkKeyPart, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
 import { checkSchema, internalsOfCenter } from '@coord/config/internal';
+import { isLabels } from './canary-record.js';
 import { type ConfigLayer, LAYERS } from './layer.js';
 import type { LayerKeys } from './layered-source.js';
 import type {
@@ -80,7 +81,7 @@ function serviceKey<T>({ goManagerCompat, env, service, component }: ConfigManag
 }
 
 function layerKeys<T>(options: ConfigManagerOptions<T>, wanted: readonly ConfigLayer[]): LayerKeys {
-  const { instance } = options;
+  const { instance, labels = {} } = options;
   const key = serviceKey(options);
   const keyOf = {
     shared: serviceKey({ ...options, service: '_shared' }),
@@ -93,12 +94,16 @@ function layerKeys<T>(options: ConfigManagerOptions<T>, wanted: readonly ConfigL
   return {
     keys: names.map((layer) => ({ layer, key: keyOf[layer] })),
     overridesOf: Array.isArray(wanted) && wanted.includes('override') ? key : undefined,
-    instance,
+    canaryOf: Array.isArray(wanted) && wanted.includes('canary') ? key : undefined,
+    traits: { instance, labels },
   };
 }
 
 function checkLayers<T>(issues: IssueList, options: ConfigManagerOptions<T>): void {
-  const { config, layers = [], instance, announce } = options;
+  const { config, layers = [], instance, labels, announce } = options;
+  if (labels !== undefined && !isLabels(labels)) {
+    issues.push({ path: 'labels', message: 'must be an object of strings' });
+  }
   if (instance !== undefined) checkKeyPart(issues, 'instance', instance);
   if (!Array.isArray(layers)) {
     issues.push({ path: 'layers', message: `must be a list, got ${show(layers)}` });

@@ -70,7 +70,8 @@ export class UpdatePipeline<T> {
     if (candidate.origin === 'snapshot' && (state.origin.source !== 'default' || state.absent)) return;
     const unusable = candidate.parts.find(({ content }) => content.kind === 'unusable');
     if (unusable?.content.kind === 'unusable') throw new Rejection('decode', unusable.content.error);
-    const wasThere = !state.absent && state.origin.parts.some(isMain);
+    const wasThere =
+      !state.absent && state.origin.parts.some((part) => isMain(part) || part.layer === 'canary');
     const parts = this.#partsFor(candidate);
     if (!isSame(parts, state.origin.parts)) {
       const next = await buildConfig(this.#options, parts, this.#steps.until(run.stopSignal));
@@ -131,9 +132,9 @@ export class UpdatePipeline<T> {
     run.offerFallback();
   }
 
-  /** Not what was kept although it is deleted, nor what holds for a while only. */
+  /** Not what was kept although it is deleted, nor what holds for a while only: a canary keeps the one before. */
   async #save(candidate: Candidate): Promise<void> {
-    if (this.#snapshot === undefined) return;
+    if (this.#snapshot === undefined || candidate.parts.some(({ layer }) => layer === 'canary')) return;
     const values = suppliedOf(candidate.parts).filter(({ layer }) => layer !== 'override');
     const { version } = candidate;
     const revision = revisionOf(values.length === 0 ? candidate.parts : values);
@@ -148,7 +149,8 @@ export class UpdatePipeline<T> {
 
 function originOf({ origin }: Candidate, parts: readonly SuppliedPart[]): Origin {
   const source = parts.length === 0 ? 'default' : origin;
-  return { source, version: parts.find(isMain)?.version ?? 0, revision: revisionOf(parts), parts };
+  const main = parts.find(isMain) ?? parts.find(({ layer }) => layer === 'canary');
+  return { source, version: main?.version ?? 0, revision: revisionOf(parts), parts };
 }
 
 function mergeAll(parts: readonly SuppliedPart[]): unknown {

@@ -1,3 +1,4 @@
+import type { Compare, Op } from '@coord/client';
 import type { Content } from './content.js';
 import type { KeyState } from './key-state.js';
 import type { ConfigOperation } from './meta.js';
@@ -11,6 +12,13 @@ export interface Change {
   readonly comment?: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly from?: number | undefined;
+  /** Done in the same transaction, and a condition of all of it. */
+  readonly alongside?: Alongside | undefined;
+}
+
+export interface Alongside {
+  readonly compare: readonly Compare[];
+  readonly success: readonly Op[];
 }
 
 /**

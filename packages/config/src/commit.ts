@@ -64,8 +64,8 @@ async function writeVersioned(
   const { meta, success, prune } = keyWrite(store, key, state, change, { roomBytes: MAX_REQUEST_BYTES });
   const historyKey = layout.history(key, meta.version);
   const request: TxnRequest = {
-    compare: unchangedSince(store, key, state),
-    success: prune === undefined ? success : [...success, prune],
+    compare: [...unchangedSince(store, key, state), ...(change.alongside?.compare ?? [])],
+    success: [...success, ...(change.alongside?.success ?? []), ...(prune === undefined ? [] : [prune])],
     failure: [...writeReads(store, key), { get: historyKey }],
   };
   const { result, lost } = await sendOnce(store, request, { key }, signal);
@@ -79,6 +79,7 @@ async function writeVersioned(
   if (history !== undefined && entry?.meta.nonce === meta.nonce) return done(history.createRevision);
   const pruned = history === undefined && lastVersion(found) >= meta.version;
   if (pruned && lost !== undefined) throw lost;
+  assertNotAlongside(key, change, state, found);
   return { commit: undefined, state: found };
 }
 
@@ -87,20 +88,42 @@ async function writeRaw(
   store: ConfigStore,
   key: string,
   state: KeyState,
-  { content }: Change,
+  change: Change,
   signal: AbortSignal,
 ): Promise<Written> {
   const { client, layout } = store;
+  const { content, alongside } = change;
   checkStoredSchema(key, state, content);
   const rawKey = layout.raw(key);
   const request: TxnRequest = {
-    compare: [modIs(rawKey, state.raw), ...schemaUnchanged(store, key, state)],
-    success: [content ? { put: { key: rawKey, value: content.bytes } } : { delete: rawKey }],
+    compare: [modIs(rawKey, state.raw), ...schemaUnchanged(store, key, state), ...(alongside?.compare ?? [])],
+    success: [
+      content ? { put: { key: rawKey, value: content.bytes } } : { delete: rawKey },
+      ...(alongside?.success ?? []),
+    ],
     failure: writeReads(store, key),
   };
   const result = await client.kv.txn(request, { signal });
   if (result.succeeded) return { commit: { meta: undefined, revision: result.revision, changed: true } };
-  return { commit: undefined, state: writeState(store, result.responses) };
+  const found = writeState(store, result.responses);
+  assertNotAlongside(key, change, state, found);
+  return { commit: undefined, state: found };
+}
+
+/**
+ * A refusal although the key is as it was comes from what was to be done alongside: trying again is no use.
+ * @throws {ConflictError}
+ */
+function assertNotAlongside(key: string, { alongside }: Change, before: KeyState, found: KeyState): void {
+  if (alongside === undefined) return;
+  const same =
+    before.raw?.modRevision === found.raw?.modRevision &&
+    before.metaRevision === found.metaRevision &&
+    before.schema?.revision === found.schema?.revision;
+  if (same)
+    throw new ConflictError(`config "${key}": what was to change with it has changed; read it again`, {
+      key,
+    });
 }
 
 /** Tries again for as long as others get there first, but not for ever. */

@@ -1,9 +1,13 @@
 import type { CoordClient, Range } from '@coord/client';
 import type { CoordLogger } from '@coord/client/internal';
-import type { ConfigCenter } from './config-center-types.js';
+import type { Alongside, Decide } from './change.js';
+import { type Commit, commit } from './commit.js';
+import type { Annotations, ConfigCenter } from './config-center-types.js';
 import type { ConfigStore } from './config-store.js';
+import type { Content } from './content.js';
 import { INTERNAL_ROOT } from './options.js';
 import { type ReadTogether, readTogether } from './read-together.js';
+import { decidePut } from './write-decisions.js';
 
 /** What the sibling packages may use of a config centre, beyond its public face. */
 export interface ConfigCenterInternals {
@@ -11,11 +15,17 @@ export interface ConfigCenterInternals {
   readonly client: CoordClient;
   /** Everything beside the raw values of this centre is below it. Ends without a slash. */
   readonly recordRoot: string;
-  readTogether(
-    keys: readonly string[],
-    others: Range | undefined,
+  readTogether(keys: readonly string[], others: readonly Range[], signal: AbortSignal): Promise<ReadTogether>;
+  /**
+   * Makes a new version of a key, and what else is given, in one transaction.
+   * @throws {ConflictError} when the conditions of what else is given do not hold
+   */
+  setAlongside(
+    key: string,
+    value: { readonly content: Content } & Pick<Annotations, 'author' | 'comment'>,
+    alongside: Alongside,
     signal: AbortSignal,
-  ): Promise<ReadTogether>;
+  ): Promise<Commit>;
 }
 
 export const INTERNALS: unique symbol = Symbol.for('@coord/config.internals');
@@ -26,6 +36,14 @@ export function makeInternals(store: ConfigStore): ConfigCenterInternals {
     client: store.client,
     recordRoot: `${INTERNAL_ROOT}${store.options.keyPrefix}`,
     readTogether: (keys, others, signal) => readTogether(store, keys, others, signal),
+    setAlongside(key, value, alongside, signal) {
+      const decide = decidePut(key, { ...value, operation: 'put', force: true });
+      const both: Decide = (state) => {
+        const change = decide(state);
+        return change && { ...change, alongside };
+      };
+      return commit(store, key, both, signal);
+    },
   };
 }
 

@@ -8,21 +8,21 @@ import { bareState, keyState } from './key-state.js';
 export interface ReadTogether {
   /** Each key as a `create`, or as a `delete` where it is absent, in the order of the question. */
   readonly changes: readonly ConfigChange[];
-  /** What is in the range that was asked for. */
-  readonly others: readonly KeyValue[];
+  /** What is in each of the ranges that were asked for. */
+  readonly others: readonly (readonly KeyValue[])[];
 }
 
 /** Reads all of it in one transaction, linearizable: what one transaction wrote is seen as a whole. */
 export async function readTogether(
   store: ConfigStore,
   keys: readonly string[],
-  others: Range | undefined,
+  others: readonly Range[],
   signal: AbortSignal,
 ): Promise<ReadTogether> {
   const { client, layout, options } = store;
   const raws = keys.map((key) => ({ get: layout.raw(key) }));
   const metas = options.enableVersioning ? keys.map((key) => ({ get: layout.meta(key) })) : [];
-  const rest = others === undefined ? [] : [{ get: others }];
+  const rest = others.map((range) => ({ get: range }));
   const { responses } = await client.kv.txn(
     { success: [...raws, ...metas, ...rest] },
     { signal, idempotent: true },
@@ -36,9 +36,9 @@ export async function readTogether(
     const revision = raw?.modRevision ?? state.metaRevision;
     return toConfigChange({ key, revision, state, last: true }, undefined, undefined);
   });
-  const last = responses.at(-1);
+  const ranges = responses.slice(responses.length - others.length);
   return {
     changes: await Promise.all(changes),
-    others: others !== undefined && last?.type === 'get' ? last.kvs : [],
+    others: ranges.map((answer) => (answer.type === 'get' ? answer.kvs : [])),
   };
 }

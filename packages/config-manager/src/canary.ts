@@ -1,0 +1,221 @@
+import { randomUUID } from 'node:crypto';
+import { ConflictError, NotFoundError, type WaitOptions } from '@coord/client';
+import { assertValid, checkWaitOptions, type IssueList, show, Wait } from '@coord/client/internal';
+import type { ConfigCenter } from '@coord/config';
+import { type Content, encodeContent } from '@coord/config/internal';
+import {
+  type CanaryHeader,
+  type CanaryRecord,
+  type CanaryRule,
+  canaryKey,
+  decodeCanary,
+  encodeCanary,
+  isLabels,
+} from './canary-record.js';
+import { checkTarget, type RecordTarget } from './record-target.js';
+
+export interface CanaryOptions extends WaitOptions, CanaryRule {
+  /** Who. */
+  readonly author?: string | undefined;
+  /** Why. */
+  readonly comment?: string | undefined;
+}
+
+/** A value that some instances use in the place of the key's own. */
+export interface ConfigCanary extends CanaryRule {
+  readonly id: string;
+  readonly key: string;
+  readonly value: unknown;
+  readonly author: string | undefined;
+  readonly comment: string | undefined;
+  readonly startedAt: Date;
+  /**
+   * Another share of the instances, or other labels; those who are in stay in when the share grows.
+   * @throws {ConflictError} when the canary has changed or is over @throws {ValidationError} for a bad rule
+   */
+  resize(rule: CanaryRule, options?: WaitOptions): Promise<ConfigCanary>;
+  /**
+   * Makes it the value of the key, a new version, and ends the canary: one transaction.
+   * @returns the version @throws {ConflictError} when the canary has changed or is over
+   * @throws {ValidationError} when it does not fit the schema stored beside the key
+   */
+  promote(options?: WaitOptions & Pick<CanaryOptions, 'author' | 'comment'>): Promise<number>;
+  /** Ends it: everybody uses the value of the key. @returns whether it was still this canary */
+  drop(options?: WaitOptions): Promise<boolean>;
+}
+
+/**
+ * Gives a value to some of the instances, in the place of the key's own: to those with certain labels, to a
+ * percentage, or both. Managers with the layer `canary` follow it; the key, and who reads it with other tools, see
+ * nothing of it until it is promoted. `appliedConfig` tells who uses it, and who refuses it.
+ *
+ * @throws {ConflictError} when the key has a canary already
+ * @throws {ValidationError} for a bad key, value or rule @throws {CoordError} when etcd cannot be asked
+ * @example
+ * let canary = await startCanary(config, 'prod/orders/http', { timeoutMs: 250 }, { percent: 5 });
+ * canary = await canary.resize({ percent: 50 });
+ * await canary.promote({ author: 'ada' });
+ */
+export async function startCanary(
+  config: ConfigCenter,
+  key: string,
+  value: unknown,
+  options: CanaryOptions,
+): Promise<ConfigCanary> {
+  const issues: IssueList = [];
+  const target = checkTarget(issues, config, key);
+  const content = encodeContent(issues, value);
+  checkWaitOptions(issues, options);
+  checkRule(issues, options);
+  assertValid(issues);
+  const { percent, labels, author, comment, signal, timeoutMs } = options;
+  const startedAt = Date.now();
+  const header = {
+    format: 1,
+    id: randomUUID(),
+    contentType: content.type,
+    author,
+    comment,
+    startedAt,
+  } as const;
+  const record = { header: { ...header, percent, labels }, content, value };
+  const revision = await write(target, record, 0n, { signal, timeoutMs });
+  if (revision === undefined) {
+    throw new ConflictError(`config "${target.key}" has a canary already; promote or drop it first`, { key });
+  }
+  return new EtcdCanary(target, { ...record, revision });
+}
+
+/**
+ * The canary of a key.
+ * @throws {NotFoundError} when there is none @throws {ValidationError} for a bad key, and when it cannot be read
+ * @throws {CoordError} when etcd cannot be asked
+ */
+export async function getCanary(
+  config: ConfigCenter,
+  key: string,
+  options?: WaitOptions,
+): Promise<ConfigCanary> {
+  const issues: IssueList = [];
+  const target = checkTarget(issues, config, key);
+  assertValid(checkWaitOptions(issues, options));
+  const { client, recordRoot } = target.center;
+  const found = await client.kv.get(canaryKey(recordRoot, target.key), options);
+  if (found === undefined) throw new NotFoundError(`config "${target.key}" has no canary`, { key });
+  return new EtcdCanary(target, decodeCanary(found));
+}
+
+class EtcdCanary implements ConfigCanary {
+  readonly id: string;
+  readonly key: string;
+  readonly value: unknown;
+  readonly percent: number | undefined;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly author: string | undefined;
+  readonly comment: string | undefined;
+  readonly startedAt: Date;
+  readonly #target: RecordTarget;
+  readonly #record: CanaryRecord;
+
+  constructor(target: RecordTarget, record: CanaryRecord) {
+    const { id, percent, labels, author, comment, startedAt } = record.header;
+    this.id = id;
+    this.key = target.key;
+    this.value = record.value;
+    this.percent = percent;
+    this.labels = labels;
+    this.author = author;
+    this.comment = comment;
+    this.startedAt = new Date(startedAt);
+    this.#target = target;
+    this.#record = record;
+  }
+
+  async resize({ percent, labels }: CanaryRule, options?: WaitOptions): Promise<ConfigCanary> {
+    const issues: IssueList = [];
+    checkRule(issues, { percent, labels });
+    assertValid(checkWaitOptions(issues, options));
+    const record = { ...this.#record, header: { ...this.#record.header, percent, labels } };
+    const revision = await write(this.#target, record, this.#record.revision, options);
+    if (revision === undefined) throw this.#changed();
+    return new EtcdCanary(this.#target, { ...record, revision });
+  }
+
+  async promote({
+    author = this.author,
+    comment = this.comment,
+    ...options
+  }: WaitOptions & Pick<CanaryOptions, 'author' | 'comment'> = {}): Promise<number> {
+    const { center, key } = this.#target;
+    const etcdKey = canaryKey(center.recordRoot, key);
+    const { content, revision } = this.#record;
+    using wait = new Wait(options, `config "${key}": promote the canary`);
+    const alongside = {
+      compare: [{ key: etcdKey, target: 'mod', is: '=', to: revision } as const],
+      success: [{ delete: etcdKey }],
+    };
+    try {
+      const done = await center.setAlongside(key, { content, author, comment }, alongside, wait.signal);
+      return done.meta?.version ?? 0;
+    } catch (error) {
+      throw error instanceof ConflictError ? this.#changed() : wait.errorFor(error);
+    }
+  }
+
+  async drop(options?: WaitOptions): Promise<boolean> {
+    const { center, key } = this.#target;
+    const etcdKey = canaryKey(center.recordRoot, key);
+    const { succeeded } = await center.client.kv.txn(
+      {
+        compare: [{ key: etcdKey, target: 'mod', is: '=', to: this.#record.revision }],
+        success: [{ delete: etcdKey }],
+      },
+      options,
+    );
+    return succeeded;
+  }
+
+  #changed(): ConflictError {
+    const { key } = this;
+    return new ConflictError(`config "${key}": the canary has changed or is over; read it again`, { key });
+  }
+}
+
+/** @returns the revision; undefined when the record is not as it was to be */
+async function write(
+  { center, key }: RecordTarget,
+  { header, content }: { readonly header: CanaryHeader; readonly content: Content },
+  before: bigint,
+  options: WaitOptions | undefined,
+): Promise<bigint | undefined> {
+  const etcdKey = canaryKey(center.recordRoot, key);
+  const { succeeded, revision } = await center.client.kv.txn(
+    {
+      compare: [{ key: etcdKey, target: 'mod', is: '=', to: before }],
+      success: [{ put: { key: etcdKey, value: encodeCanary(header, content) } }],
+    },
+    options,
+  );
+  return succeeded ? revision : undefined;
+}
+
+function checkRule(issues: IssueList, rule: CanaryOptions | undefined): void {
+  if (typeof rule !== 'object' || rule === null) {
+    issues.push({ path: 'percent', message: 'percent or labels must be given' });
+    return;
+  }
+  const { percent, labels, author, comment } = rule;
+  if (percent === undefined && labels === undefined) {
+    issues.push({ path: 'percent', message: 'percent or labels must be given' });
+  }
+  if (percent !== undefined && !(typeof percent === 'number' && percent >= 0 && percent <= 100)) {
+    issues.push({ path: 'percent', message: `must be a number from 0 to 100, got ${show(percent)}` });
+  }
+  if (labels !== undefined && !(isLabels(labels) && Object.keys(labels).length > 0)) {
+    issues.push({ path: 'labels', message: 'must be an object of strings, at least one' });
+  }
+  for (const [path, text] of Object.entries({ author, comment })) {
+    if (text === undefined || (typeof text === 'string' && text.length <= 1_000)) continue;
+    issues.push({ path, message: `must be a string of at most 1000 characters, got ${show(text)}` });
+  }
+}
