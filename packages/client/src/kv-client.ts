@@ -131,14 +131,14 @@ export class KvClient implements KV {
   }
 
   async txn(request: TxnRequest, options: WriteOptions = {}): Promise<TxnResult> {
-    const sessions = new Set<Session>();
+    const sessions: Session[] = [];
     const wire = readInput('txn', () => {
       assertValid(checkCallOptions([], options));
       return this.#codec.txnRequest(request, sessions);
     });
     const call = txnCall(wire, isReadOnly(wire) ? 'read' : kindOf(options));
-    const response = await (sessions.size > 0
-      ? this.#sessionBound(call, options, [...sessions])
+    const response = await (sessions.length > 0
+      ? this.#sessionBound(call, options, sessions)
       : this.#call(call, options));
     const result = this.#codec.txnResult(response, response.header.revision);
     this.#reportWrites(wire, result);
@@ -152,18 +152,17 @@ export class KvClient implements KV {
       const { key, end } = this.#codec.range(range, `exclusive[${i}]`);
       return new KeySpan(key, end);
     });
-    return this.#coalescer.call({ ...call, footprint: withReads(call.footprint, spans) }, options);
+    call.footprint = withReads(call.footprint, spans);
+    return this.#coalescer.call(call, options);
   }
 
   /** A put refused for its lease is a lost session, where there is no other lease in the call. */
-  async #sessionBound<Response>(
+  #sessionBound<Response>(
     call: KvCall<Response>,
     options: WriteOptions,
     sessions: readonly Session[],
   ): Promise<Response> {
-    try {
-      return await this.#call(call, options);
-    } catch (cause) {
+    return this.#call(call, options).catch((cause: unknown) => {
       if (!(cause instanceof NotFoundError)) throw cause;
       // They hear of it now, not with their next keepalive.
       for (const session of sessions) session.keepAlive().catch(() => undefined);
@@ -174,7 +173,7 @@ export class KvClient implements KV {
       const { outcome } = cause; // an earlier attempt may have arrived while there was the lease
       const message = `session lost: lease ${leaseId.toString(16)} is gone from etcd; start a new session`;
       throw new SessionLostError(message, { leaseId, cause, outcome });
-    }
+    });
   }
 
   #reportWrites(request: TxnRequestMessage, result: TxnResult): void {

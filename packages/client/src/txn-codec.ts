@@ -65,9 +65,13 @@ const MAX_NESTED_TXNS = 32;
 const OPS = ['get', 'put', 'delete', 'txn'] as const;
 const SORT_ORDERS = { ascend: SortOrder.Ascend, descend: SortOrder.Descend } as const;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** Turns requests into etcd's messages and answers back, under the client's namespace. */
 export class TxnCodec {
   readonly #namespace: Buffer;
+  #lastKey: string | undefined;
+  #lastBytes: Buffer = NO_BYTES;
 
   constructor(namespace: string) {
     this.#namespace = Buffer.from(namespace, 'utf8');
@@ -79,11 +83,22 @@ export class TxnCodec {
 
   /** A caller's range as the server knows it. */
   range(range: Range, path?: string): KeyRange {
+    if (typeof range === 'string') return { key: this.key(range, path) };
     return inNamespace(this.#namespace, keyRange(range, path));
   }
 
   key(key: Key, path?: string): Buffer {
-    const bytes = keyBytes(key, path);
+    // A transaction names a key several times, and then it needs one buffer: nobody writes into them.
+    if (key === this.#lastKey) return this.#lastBytes;
+    const bytes = this.#inNamespace(keyBytes(key, path));
+    if (typeof key === 'string') {
+      this.#lastKey = key;
+      this.#lastBytes = bytes;
+    }
+    return bytes;
+  }
+
+  #inNamespace(bytes: Buffer): Buffer {
     return this.#namespace.length === 0 ? bytes : Buffer.concat([this.#namespace, bytes]);
   }
 
@@ -113,51 +128,59 @@ export class TxnCodec {
     };
   }
 
-  putRequest(key: Key, value: string | Uint8Array, fields: PutFields, path = 'put'): PutRequest {
-    if (fields.session !== undefined && fields.leaseId !== undefined) {
-      throw new ValidationError([
-        { path: `${path}.leaseId`, message: 'give either session or leaseId, not both' },
-      ]);
+  putRequest(key: Key, value: string | Uint8Array, fields: PutFields): PutRequest {
+    try {
+      return this.#putRequest(key, value, fields);
+    } catch (error) {
+      throw within('put', error);
     }
-    if (fields.session !== undefined) assertSession(fields.session, `${path}.session`);
+  }
+
+  #putRequest(key: Key, value: string | Uint8Array, fields: PutFields): PutRequest {
+    if (fields.session !== undefined && fields.leaseId !== undefined) {
+      throw new ValidationError([{ path: 'leaseId', message: 'give either session or leaseId, not both' }]);
+    }
+    if (fields.session !== undefined) assertSession(fields.session, 'session');
     fields.session?.assertAlive();
     const lease = fields.session?.leaseId ?? fields.leaseId;
     return {
-      key: this.key(key, `${path}.key`),
-      value: textOrBytes(value, `${path}.value`),
-      lease: int64(lease, `${path}.leaseId`),
-      prev_kv: flag(fields.previous, `${path}.previous`),
-      ignore_value: flag(fields.ignoreValue, `${path}.ignoreValue`),
-      ignore_lease: flag(fields.ignoreLease, `${path}.ignoreLease`),
+      key: this.key(key),
+      value: textOrBytes(value, 'value'),
+      lease: int64(lease, 'leaseId'),
+      prev_kv: flag(fields.previous, 'previous'),
+      ignore_value: flag(fields.ignoreValue, 'ignoreValue'),
+      ignore_lease: flag(fields.ignoreLease, 'ignoreLease'),
     };
   }
 
   /** @param sessions takes up those that the puts are bound to */
-  txnRequest(request: TxnRequest, sessions: Set<Session>, path = 'txn', depth = 0): TxnRequestMessage {
-    assertObject(request, path);
-    if (depth > MAX_NESTED_TXNS) {
-      throw new ValidationError([{ path, message: `is nested more than ${MAX_NESTED_TXNS} times` }]);
+  txnRequest(request: TxnRequest, sessions: Session[], depth = 0): TxnRequestMessage {
+    try {
+      assertObject(request, '');
+      if (depth > MAX_NESTED_TXNS) {
+        throw new ValidationError([{ path: '', message: `is nested more than ${MAX_NESTED_TXNS} times` }]);
+      }
+      const { compare, success, failure } = request;
+      return {
+        compare: encodeEach(compare, 'compare', (each) => this.#compare(each)),
+        success: encodeEach(success, 'success', (each) => this.#op(each, sessions, depth)),
+        failure: encodeEach(failure, 'failure', (each) => this.#op(each, sessions, depth)),
+      };
+    } catch (error) {
+      throw within('txn', error);
     }
-    const { compare, success, failure } = request;
-    return {
-      compare: list(compare, `${path}.compare`).map((each, i) =>
-        this.#compare(each, `${path}.compare[${i}]`),
-      ),
-      success: this.#ops(success, sessions, `${path}.success`, depth),
-      failure: this.#ops(failure, sessions, `${path}.failure`, depth),
-    };
   }
 
-  #compare(compare: Compare, path: string): CompareMessage {
-    assertObject(compare, path);
-    const { key, end } = this.range(compare.key, `${path}.key`);
-    const result = OPERATORS[oneOf(OPERATORS, compare.is, `${path}.is`)];
+  #compare(compare: Compare): CompareMessage {
+    assertObject(compare, '');
+    const { key, end } = this.range(compare.key, 'key');
+    const result = OPERATORS[oneOf(OPERATORS, compare.is, 'is')];
     if (compare.target === 'value') {
-      const value = textOrBytes(compare.to, `${path}.to`);
+      const value = textOrBytes(compare.to, 'to');
       return { key, range_end: end, result, target: CompareTarget.Value, value };
     }
-    const target = TARGETS[oneOf(TARGETS, compare.target, `${path}.target`)];
-    const to = requiredInt64(compare.to, `${path}.to`);
+    const target = TARGETS[oneOf(TARGETS, compare.target, 'target')];
+    const to = requiredInt64(compare.to, 'to');
     // Written out: this is made for each call, and spreading one object into another is slow.
     switch (target) {
       case CompareTarget.Version:
@@ -171,28 +194,24 @@ export class TxnCodec {
     }
   }
 
-  #ops(ops: readonly Op[] | undefined, sessions: Set<Session>, path: string, depth: number): RequestOp[] {
-    return list(ops, path).map((each, i) => this.#op(each, sessions, `${path}[${i}]`, depth));
-  }
-
-  #op(op: Op, sessions: Set<Session>, path: string, depth: number): RequestOp {
-    assertObject(op, path);
+  #op(op: Op, sessions: Session[], depth: number): RequestOp {
+    assertObject(op, '');
     if (OPS.reduce((n, name) => (name in op ? n + 1 : n), 0) !== 1) {
-      throw new ValidationError([{ path, message: `must be one of ${OPS.join(', ')}` }]);
+      throw new ValidationError([{ path: '', message: `must be one of ${OPS.join(', ')}` }]);
     }
     if ('get' in op) {
-      return { request_range: this.rangeRequest(this.range(op.get, `${path}.get`), op.options) };
+      return { request_range: this.rangeRequest(this.range(op.get, 'get'), op.options) };
     }
     if ('put' in op) {
-      assertObject(op.put, `${path}.put`);
+      assertObject(op.put, 'put');
       const { key, value, session } = op.put;
-      if (session !== undefined) sessions.add(session);
-      return { request_put: this.putRequest(key, value, op.put, `${path}.put`) };
+      if (session !== undefined && !sessions.includes(session)) sessions.push(session);
+      return { request_put: this.putRequest(key, value, op.put) };
     }
     if ('delete' in op) {
-      return { request_delete_range: deleteRequest(this.range(op.delete, `${path}.delete`), op.previous) };
+      return { request_delete_range: deleteRequest(this.range(op.delete, 'delete'), op.previous) };
     }
-    return { request_txn: this.txnRequest(op.txn, sessions, `${path}.txn`, depth + 1) };
+    return { request_txn: this.txnRequest(op.txn, sessions, depth + 1) };
   }
 
   keyValue(wire: WireKeyValue): KeyValue {
@@ -257,10 +276,32 @@ function flag(value: boolean | undefined, path: string): boolean | undefined {
   return value;
 }
 
-function list<T>(items: readonly T[] | undefined, path: string): readonly T[] {
+/** Encodes the items of a list. What is wrong with one is told with its place: `success[1].put.key`. */
+function encodeEach<T, U>(items: readonly T[] | undefined, path: string, encode: (item: T) => U): U[] {
   if (items === undefined) return [];
-  if (Array.isArray(items)) return [...items]; // without holes, which map would leave out
-  throw new ValidationError([{ path, message: `must be an array, got ${show(items)}` }]);
+  if (!Array.isArray(items)) {
+    throw new ValidationError([{ path, message: `must be an array, got ${show(items)}` }]);
+  }
+  // Filled by index: an array that grows makes room for seventeen.
+  const encoded = new Array<U>(items.length);
+  for (let i = 0; i < encoded.length; i++) {
+    try {
+      encoded[i] = encode(items[i]);
+    } catch (error) {
+      throw within(`${path}[${i}]`, error);
+    }
+  }
+  return encoded;
+}
+
+/** The error with its paths as seen from further out: so they are only made when something is wrong. */
+function within(outer: string, error: unknown): unknown {
+  if (!(error instanceof ValidationError)) return error;
+  const issues = error.issues.map(({ path, message }) => ({
+    path: path === '' ? outer : `${outer}.${path}`,
+    message,
+  }));
+  return new ValidationError(issues, { cause: error.cause });
 }
 
 function assertObject(value: unknown, path: string): void {

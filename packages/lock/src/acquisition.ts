@@ -1,6 +1,6 @@
 import type { Session } from '@coord/client';
-import type { Cancellation } from '@coord/client/internal';
-import type { Contender } from './contender.js';
+import type { Cancellation, SessionRef } from '@coord/client/internal';
+import type { Contender, Standing } from './contender.js';
 import { LockConflictError, type QueueView } from './errors.js';
 import type { TakenAlong } from './heir.js';
 import type { Grant } from './hold.js';
@@ -8,6 +8,7 @@ import { holderOf } from './holder.js';
 import { KeyGuard } from './key-guard.js';
 import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
+import type { Following } from './queue-watch.js';
 import {
   type Attempt,
   isStale,
@@ -46,58 +47,99 @@ export function acquireInTurn<C extends Contender>(
   support: LockSupport,
   request: AcquisitionRequest<C>,
   progress: Progress,
-  prepared?: Prepared<C> & { readonly takenAlong?: TakenAlong | undefined },
+  prepared?: TakenPrepared<C>,
 ): Promise<Grant<C>> {
-  const { backoff } = support;
-  const onFailure = (error: unknown) => {
-    progress.cause = error;
-  };
-  const persistently = <T>(operation: () => Promise<T>, ended: Cancellation) =>
-    ended.race(persist(operation, { signal: ended, backoff, onFailure }));
+  return untilSessionHolds(support, request, new InTurn(support, request, progress, prepared), prepared);
+}
 
-  const strategy: Strategy<C> = {
-    enter: (session) => request.contender(session),
-    borrow: () =>
-      persist(() => support.borrowSession(request.ttlMs, request.stop), {
-        signal: request.stop,
-        backoff,
-        onFailure,
-      }),
-    async win(contender, session, ended) {
-      const taken = contender === prepared?.entry ? prepared.takenAlong : undefined;
-      // From before it joins, or else something may be missed.
-      const following = taken ? taken.following : support.queueWatches.followIfRunning(contender);
-      try {
-        const standing =
-          (taken && (await ended.race(taken.standing))) ??
-          (await persistently(() => contender.join(), ended));
-        progress.cause = undefined;
-        if (standing.ahead.length > 0 || !standing.present) {
-          progress.ahead = standing.count ?? standing.ahead.length;
-          if (standing.holder !== undefined) progress.holder = holderOf(standing.holder);
-          const guard = new KeyGuard(support, contender, () => ended.abort(lostItsPlace(request.name)));
-          const inTurn = await waitForTurn(support, contender, standing, following, {
-            signal: ended.signal,
-            backoff,
-            verifyEveryMs: Math.min(session.ttlMs, MAX_QUIET_MS),
-            onStanding: ({ holder }) => {
-              progress.cause = undefined;
-              if (holder !== undefined) progress.holder = holderOf(holder);
-            },
-            onFollowing: () => {
-              if (contender.isInItsLane) guard.stop(); // who follows the queue sees his own key go
-            },
-            onFailure,
-          }).finally(() => guard.stop());
-          if (!inTurn) throw lostItsPlace(request.name);
-        }
-      } finally {
-        following?.stop();
+type TakenPrepared<C extends Contender> = Prepared<C> & { readonly takenAlong?: TakenAlong | undefined };
+
+/** By joining the queue, and waiting for as long as it takes. */
+class InTurn<C extends Contender> implements Strategy<C> {
+  readonly #support: LockSupport;
+  readonly #request: AcquisitionRequest<C>;
+  readonly #progress: Progress;
+  readonly #prepared: TakenPrepared<C> | undefined;
+
+  constructor(
+    support: LockSupport,
+    request: AcquisitionRequest<C>,
+    progress: Progress,
+    prepared: TakenPrepared<C> | undefined,
+  ) {
+    this.#support = support;
+    this.#request = request;
+    this.#progress = progress;
+    this.#prepared = prepared;
+  }
+
+  enter(session: Session): C {
+    return this.#request.contender(session);
+  }
+
+  borrow(): Promise<SessionRef> {
+    const { ttlMs, stop } = this.#request;
+    return this.#persist(() => this.#support.borrowSession(ttlMs, stop), stop);
+  }
+
+  async win(contender: C, session: Session, ended: Cancellation): Promise<void> {
+    const taken = contender === this.#prepared?.entry ? this.#prepared.takenAlong : undefined;
+    // From before it joins, or else something may be missed.
+    const following = taken ? taken.following : this.#support.queueWatches.followIfRunning(contender);
+    try {
+      const standing =
+        (taken && (await ended.race(taken.standing))) ??
+        (await ended.race(this.#persist(() => contender.join(), ended)));
+      this.#progress.cause = undefined;
+      if (standing.ahead.length > 0 || !standing.present) {
+        await this.#waitBehind(contender, session, ended, standing, following);
       }
-      if (isStale(session)) await persistently(() => session.keepAlive({ signal: ended.signal }), ended);
-    },
-  };
-  return untilSessionHolds(support, request, strategy, prepared);
+    } finally {
+      following?.stop();
+    }
+    if (isStale(session)) await ended.race(this.#persist(() => keepAlive(session, ended), ended));
+  }
+
+  async #waitBehind(
+    contender: C,
+    session: Session,
+    ended: Cancellation,
+    standing: Standing,
+    following: Following | undefined,
+  ): Promise<void> {
+    const progress = this.#progress;
+    progress.ahead = standing.count ?? standing.ahead.length;
+    if (standing.holder !== undefined) progress.holder = holderOf(standing.holder);
+    const lost = () => lostItsPlace(this.#request.name);
+    const guard = new KeyGuard(this.#support, contender, () => ended.abort(lost()));
+    const inTurn = await waitForTurn(this.#support, contender, standing, following, {
+      signal: ended.signal,
+      backoff: this.#support.backoff,
+      verifyEveryMs: Math.min(session.ttlMs, MAX_QUIET_MS),
+      onStanding: ({ holder }) => {
+        progress.cause = undefined;
+        if (holder !== undefined) progress.holder = holderOf(holder);
+      },
+      onFollowing: () => {
+        if (contender.isInItsLane) guard.stop(); // who follows the queue sees his own key go
+      },
+      onFailure: (error) => {
+        progress.cause = error;
+      },
+    }).finally(() => guard.stop());
+    if (!inTurn) throw lost();
+  }
+
+  #persist<T>(operation: () => Promise<T>, signal: Cancellation): Promise<T> {
+    const onFailure = (error: unknown) => {
+      this.#progress.cause = error;
+    };
+    return persist(operation, { signal, backoff: this.#support.backoff, onFailure });
+  }
+}
+
+function keepAlive(session: Session, { signal }: Cancellation): Promise<void> {
+  return session.keepAlive({ signal });
 }
 
 /** Takes the lock if it is free. @throws {LockConflictError} if not */
@@ -113,7 +155,7 @@ export function acquireIfFree<C extends Contender>(
       if (!result.entered) {
         throw new LockConflictError(request.name, result.holder && holderOf(result.holder));
       }
-      if (isStale(session)) await session.keepAlive({ signal: ended.signal });
+      if (isStale(session)) await keepAlive(session, ended);
     },
   });
 }

@@ -59,9 +59,12 @@ export class Contender extends QueueEntry {
   }
 
   /** Joins the queue at its end. */
-  async join(): Promise<Standing> {
-    const joined = await this.enqueue({ reads: this.#readsToJoin() });
-    if (joined.entered) return this.#standingOf(joined) ?? (await this.verify());
+  join(): Promise<Standing> {
+    return this.enqueue({ reads: this.#readsToJoin() }).then((joined) => this.#joined(joined));
+  }
+
+  #joined(joined: Enqueued): Standing | Promise<Standing> {
+    if (joined.entered) return this.#standingOf(joined) ?? this.verify();
     const [key] = this.#place.etcdKeys;
     throw new NotFoundError(`key ${key} can not join its queue any more`, { key, outcome: 'unknown' });
   }
@@ -127,7 +130,7 @@ export class Contender extends QueueEntry {
   /** Those before it and itself, if they can be read together with the write; otherwise only itself. */
   #readsToJoin(): Op[] {
     const { etcdKeys, lanes } = this.#place;
-    const looks = [...lanes.map((lane) => this.#newest(lane)), ...this.#lookAtOwn()];
+    const looks = lanes.map((lane) => this.#newest(lane)).concat(this.#lookAtOwn());
     return etcdKeys.length + looks.length <= MAX_TXN_OPS ? looks : [{ get: etcdKeys[0] }];
   }
 

@@ -1,17 +1,11 @@
 import type { CallOptions, CoordError, TxnRequest, TxnResult, WaitOptions } from '@coord/client';
-import {
-  assertValid,
-  Cancellation,
-  checkTtlMs,
-  checkWaitOptions,
-  monotonicNow,
-  Wait,
-} from '@coord/client/internal';
+import { assertValid, Cancellation, checkTtlMs, checkWaitOptions, Wait } from '@coord/client/internal';
 import type { Left } from './background.js';
 import type { Conversion } from './conversion.js';
-import { LockExpiredError, LockNotHeldError } from './errors.js';
+import type { LockExpiredError, LockNotHeldError } from './errors.js';
 import { guardedTxn } from './guarded-txn.js';
 import type { Grant, Hold } from './hold.js';
+import { HoldReport } from './hold-report.js';
 import { KeyGuard } from './key-guard.js';
 import type { Lock } from './lock.js';
 import { LockLease } from './lock-lease.js';
@@ -36,7 +30,7 @@ export class HeldLock implements Lock {
   #guard: KeyGuard;
   readonly #grant: Grant;
   readonly #held: Set<HeldLock>;
-  readonly #heldSince = monotonicNow();
+  readonly #report: HoldReport;
   #state: State = { type: 'held' };
   /** What users are told by the signal. */
   readonly #interruption = new Cancellation();
@@ -57,6 +51,7 @@ export class HeldLock implements Lock {
     this.key = hold.name;
     this.etcdKey = hold.etcdKeys[0];
     this.fencingToken = hold.token;
+    this.#report = new HoldReport(support, this.key, this.fencingToken);
     this.#turns = new Turns(support);
     this.#guard = this.#newGuard();
     this.#lease = new LockLease(() => this.#lose('its session ended'));
@@ -87,7 +82,7 @@ export class HeldLock implements Lock {
   /** Ends the hold because its `DistributedLock` is being closed: users are told by the signal. */
   interrupt(cause: CoordError): void {
     if (!this.#checkClock()) return;
-    this.#interruption.abort(this.#expiredError('the DistributedLock that made it was closed', cause));
+    this.#interruption.abort(this.#report.expired('the DistributedLock that made it was closed', cause));
     void this.#startRelease();
   }
 
@@ -98,7 +93,7 @@ export class HeldLock implements Lock {
     using wait = this.#waitFor('renew', options);
     try {
       const renewed = await wait.race(this.#turns.take(() => this.#renewNow(ttlMs, wait)));
-      this.#log('debug', 'lock renewed', { outcome: renewed ? 'renewed' : 'not held', ttlMs });
+      this.#report.log('debug', 'lock renewed', { outcome: renewed ? 'renewed' : 'not held', ttlMs });
       return renewed;
     } catch (error) {
       wait.check();
@@ -225,7 +220,7 @@ export class HeldLock implements Lock {
     this.#state = { type: 'released', left, why: 'it was released' };
     void left.then((how) => {
       this.#left();
-      this.#log('debug', 'lock released', { outcome: how });
+      this.#report.log('debug', 'lock released', { outcome: how });
     });
     this.#end();
     return left;
@@ -233,9 +228,9 @@ export class HeldLock implements Lock {
 
   #lose(reason: string): void {
     if (this.#state.type !== 'held') return;
-    const error = this.#expiredError(reason);
+    const error = this.#report.expired(reason);
     this.#state = { type: 'lost', error };
-    this.#log('warn', 'lock lost', { reason });
+    this.#report.log('warn', 'lock lost', { reason });
     // Whatever is left of it must not block the next one; usually there is nothing.
     void this.#leave().then(() => this.#left());
     this.#end();
@@ -282,23 +277,8 @@ export class HeldLock implements Lock {
     return new Wait({ ...options, timeoutMs }, `${what} of lock "${this.key}"`);
   }
 
-  #expiredError(reason: string, cause?: unknown): LockExpiredError {
-    return new LockExpiredError(this.key, reason, { fencingToken: this.fencingToken, cause });
-  }
-
   #notHeldError(reason?: string): LockNotHeldError {
-    const cause = this.#interruption.reason;
     const why = reason ?? (this.#state.type === 'released' ? this.#state.why : 'it was lost');
-    return new LockNotHeldError(this.key, this.fencingToken, why, { cause });
-  }
-
-  #log(level: 'debug' | 'warn', message: string, fields: Record<string, unknown>): void {
-    if (level === 'debug' && !this.#support.logsDebug) return;
-    this.#support.logger[level](message, {
-      key: this.key,
-      fencingToken: this.fencingToken.toString(),
-      heldMs: Math.round(monotonicNow() - this.#heldSince),
-      ...fields,
-    });
+    return this.#report.notHeld(why, this.#interruption.reason);
   }
 }

@@ -14,7 +14,7 @@ import { Heir } from './heir.js';
 import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf, holderOf, type LockHolder } from './holder.js';
-import { LocalQueue } from './local-queue.js';
+import { LocalQueue, type Turn } from './local-queue.js';
 import { mutexPlace, queuePrefix } from './lock-key.js';
 import type { LockSupport } from './lock-support.js';
 import { MutexGrant } from './mutex-grant.js';
@@ -86,18 +86,24 @@ export class Mutexes {
     };
   }
 
-  async #winInTurn(request: MutexRequest, progress: Progress): Promise<Grant> {
+  #winInTurn(request: MutexRequest, progress: Progress): Promise<Grant> {
+    const turn = this.#queue.tryEnter(request.name);
+    return turn === undefined ? this.#winInLine(request, progress) : this.#contend(request, progress, turn);
+  }
+
+  /** Others of this client are before it. */
+  async #winInLine(request: MutexRequest, progress: Progress): Promise<Grant> {
     const { name, stop } = request;
-    let heir: Heir | undefined;
-    let turn = this.#queue.tryEnter(name);
-    if (turn === undefined) {
-      progress.ahead = this.#queue.view(name).ahead;
-      heir = new Heir(() => prepareContender(this.#support, request));
-      turn = await this.#queue.enter(name, stop, heir).catch((error: unknown) => {
-        heir?.discard();
-        throw error;
-      });
-    }
+    progress.ahead = this.#queue.view(name).ahead;
+    const heir = new Heir(() => prepareContender(this.#support, request));
+    const turn = await this.#queue.enter(name, stop, heir).catch((error: unknown) => {
+      heir.discard();
+      throw error;
+    });
+    return await this.#contend(request, progress, turn, heir);
+  }
+
+  async #contend(request: MutexRequest, progress: Progress, turn: Turn<Heir>, heir?: Heir): Promise<Grant> {
     turn.holder = () => progress.holder;
     try {
       const grant = await acquireInTurn(this.#support, request, progress, heir?.take());

@@ -9,6 +9,7 @@ import {
   type Range,
   type Session,
   SessionLostError,
+  type TxnResult,
   type WaitOptions,
 } from '@coord/client';
 import type { Hold } from './hold.js';
@@ -122,10 +123,16 @@ export class QueueEntry implements Hold {
    * resolved, no enqueue of this entry can succeed any more.
    * @returns false when a key was certainly gone before
    */
-  async leave(): Promise<boolean> {
+  leave(): Promise<boolean> {
     this.#isLeaving = true;
+    const isSettled = this.#own !== undefined || this.#enqueueing === undefined;
+    if (isSettled && !this.#enqueues.outcomeLost) return this.#remove({ withAbortMark: false });
+    return this.#leaveUnsettled();
+  }
+
+  async #leaveUnsettled(): Promise<boolean> {
     // Only its outcome can say what there is to remove.
-    if (this.#own === undefined) await this.#enqueueing?.catch(() => undefined);
+    await this.#enqueueing?.catch(() => undefined);
     const withAbortMark = this.#enqueues.outcomeLost;
     try {
       return await this.#remove({ withAbortMark });
@@ -168,18 +175,20 @@ export class QueueEntry implements Hold {
     this.#strays.add(etcdKey);
   }
 
-  async #enqueue({ conditions = [], reads, elseReads = [] }: Enqueue): Promise<Enqueued> {
-    const { succeeded, responses } = await trackedTxn(
-      this.#kv,
-      {
-        compare: [...this.#mayJoin(), ...conditions],
-        success: [...this.#puts(), ...reads],
-        failure: [{ get: this.keys.etcdKeys[0] }, ...elseReads],
-      },
-      [this.#enqueues],
-      this.#requestTimeoutMs,
-      { exclusive: this.#queues },
+  #enqueue({ conditions = [], reads, elseReads = [] }: Enqueue): Promise<Enqueued> {
+    const request = {
+      compare: this.#mayJoin().concat(conditions),
+      success: this.#puts().concat(reads),
+      failure: [{ get: this.keys.etcdKeys[0] }, ...elseReads],
+    };
+    const exclusive = this.#queues;
+    // Thousands of these may be under way: each keeps no more than it must.
+    return trackedTxn(this.#kv, request, [this.#enqueues], this.#requestTimeoutMs, { exclusive }).then(
+      (result) => this.#enqueued(result),
     );
+  }
+
+  #enqueued({ succeeded, responses }: TxnResult): Enqueued {
     const answers = responses.filter((response) => response.type === 'get');
     if (succeeded) {
       this.#found(answers);
@@ -211,25 +220,29 @@ export class QueueEntry implements Hold {
     return { left: true, joined: isRepeated ? { entered: true } : { entered: true, answers } };
   }
 
-  async #remove({ withAbortMark }: { withAbortMark: boolean }): Promise<boolean> {
+  #remove({ withAbortMark }: { withAbortMark: boolean }): Promise<boolean> {
     const mark: Op[] = withAbortMark ? [this.#abortMark()] : [];
     const strays: Op[] = [...this.#strays].map((key) => ({ delete: key }));
     const remove: Op[] = [...strays];
     for (const key of this.etcdKeys) if (!this.#strays.has(key)) remove.push({ delete: key });
     if (this.#own === undefined) {
       // Nothing of ours can be in etcd, unless the answer to an enqueue was lost.
-      if (!this.#enqueues.outcomeLost) return true;
-      await this.#kv.txn({ success: [...remove, ...mark] }, { idempotent: true });
-      return true;
+      if (!this.#enqueues.outcomeLost) return Promise.resolve(true);
+      return this.#kv.txn({ success: [...remove, ...mark] }, { idempotent: true }).then(() => true);
     }
     const looks = this.etcdKeys.map((key) => ({ get: key, options: { keysOnly: true } }));
-    const { succeeded, responses } = await trackedTxn(
-      this.#kv,
-      { compare: this.isOwn(), success: [...remove, ...mark], failure: [...looks, ...strays, ...mark] },
-      [this.#removals],
-      this.#requestTimeoutMs,
+    const request = {
+      compare: this.isOwn(),
+      success: [...remove, ...mark],
+      failure: [...looks, ...strays, ...mark],
+    };
+    return trackedTxn(this.#kv, request, [this.#removals], this.#requestTimeoutMs).then((result) =>
+      result.succeeded ? true : this.#removeRest(result),
     );
-    if (succeeded) return true;
+  }
+
+  /** A key of it was not there. @returns whether it has left all the same by doings of ours */
+  async #removeRest({ responses }: TxnResult): Promise<boolean> {
     // It may have changed hands with itself meanwhile: a downgrade that was under way has removed one key.
     const wasThere = this.own.areShownBy(responses);
     await this.own.removeRest(responses);
@@ -260,7 +273,7 @@ export class QueueEntry implements Hold {
 
   /** What holds only while it has not joined, and has not given up. */
   #mayJoin(): Compare[] {
-    return [isAt(this.keys.etcdKeys[0], 0n), isAt(this.keys.abortKey, 0n)];
+    return [isAt(this.keys.abortKey, 0n), isAt(this.keys.etcdKeys[0], 0n)];
   }
 
   #puts(): Op[] {

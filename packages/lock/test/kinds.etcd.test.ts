@@ -156,6 +156,19 @@ describe.each(kinds)('$what', (kind) => {
     await lock.release();
   });
 
+  it('waits on over a compaction of what it was not told', async () => {
+    const name = uniqueName();
+    const { blocker, waiting } = await waitBehind(name, remote);
+    await proxy.refuse();
+    proxy.cut();
+    await blocker.release();
+    const { revision } = await direct.client.kv.put('/noise', name);
+    await etcd.etcdctl(['compaction', revision.toString()]);
+    await proxy.accept();
+    await (await waiting).release();
+    await keyCount(name, 0);
+  });
+
   it('waits on over a restart of etcd', async () => {
     const name = uniqueName();
     const { blocker, waiting } = await waitBehind(name, remote, 30_000);

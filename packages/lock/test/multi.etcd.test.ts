@@ -85,10 +85,10 @@ describe('acquireAll', () => {
           }
           const etcdKeys = 'etcdKeys' in lock ? lock.etcdKeys : [lock.etcdKey];
           const value = JSON.stringify(etcdKeys);
-          await lock.txn({ success: [{ put: { key: `${data}${i}-${j}`, value } }] });
+          await lock.txn({ success: [{ put: { key: `${data}${i}-${j}`, value } }] }, { timeoutMs: 30_000 });
           await client.kv.get('anything');
           for (const name of held) inside.delete(name);
-          await lock.release();
+          await lock.release({ timeoutMs: 30_000 }); // all of them are in each other's way
         }),
       ),
     );

@@ -212,7 +212,7 @@ describe('while etcd is away', () => {
     const startedAt = performance.now();
     const error = await rejection(remote.locks.tryAcquire(uniqueName()));
     expect(CoordError.is(error) && error.code).toMatch(/^COORD_(CONNECTION|TIMEOUT)$/);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
   });
 
   it('release rejects in time, and goes on by itself', async () => {

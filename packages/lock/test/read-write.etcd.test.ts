@@ -276,6 +276,23 @@ describe('downgrade', () => {
   });
 });
 
+it('goes on being renewed as what it has become (Redisson #4217)', async () => {
+  const { locks } = await open();
+  const options = { ttlMs: 1_000 };
+  const [writer, reader] = await Promise.all([
+    locks.acquireWriteLock(uniqueName(), options),
+    locks.acquireReadLock(uniqueName(), options),
+  ]);
+  const both = await Promise.all([writer.downgrade(), reader.tryUpgrade()]);
+  const until = performance.now() + 4_000; // etcd gives two seconds at least
+  await eventually(() => performance.now() > until, { timeoutMs: 10_000, intervalMs: 250 });
+  for (const lock of both) {
+    expect(lock.signal.aborted).toBe(false);
+    expect(await lock.isHeld()).toBe(true);
+    await lock.release();
+  }
+});
+
 describe('tryUpgrade', () => {
   it('makes a writer of a reader that is alone, with a higher token', async () => {
     const name = uniqueName();

@@ -32,13 +32,14 @@ export function footprintOfTxn(request: TxnRequestMessage): Footprint {
   const reads = new SpanSet();
   const writes = new SpanSet();
   collect(request, reads, writes);
-  // A write keeps others away as a read does, and more.
-  return { reads: reads.spans.filter((span) => !writes.has(span)), writes: writes.spans };
+  // A write keeps others away as a read does, and more. Copied: an array that has grown has room for many.
+  return { reads: reads.spans.filter((span) => !writes.has(span)).slice(), writes: writes.spans.slice() };
 }
 
 /** The footprint with more ranges to read: what is named so is changed by no other call of the same batch. */
 export function withReads({ reads, writes }: Footprint, more: readonly KeySpan[]): Footprint {
-  return { reads: [...reads, ...more], writes };
+  const others = more.filter((span) => !reads.some((each) => each.equals(span)));
+  return { reads: others.length === 0 ? reads : reads.concat(others), writes };
 }
 
 function collect({ compare, success, failure }: TxnRequestMessage, reads: SpanSet, writes: SpanSet): void {

@@ -65,7 +65,8 @@ export interface Cargo<Response> extends Packing<Response> {
 export interface KvCall<Response> {
   readonly method: KvMethod;
   readonly kind: CallKind;
-  readonly footprint: Footprint;
+  /** Settled when the call is made; until then more ranges may be added to it. */
+  footprint: Footprint;
   /** Undefined: always by itself. */
   readonly lane: LaneName | undefined;
   /** It may be sent again after etcd has run out of space: if it was applied, that shows. */
@@ -124,17 +125,43 @@ export function deleteCall(request: DeleteRangeRequest, kind: CallKind): KvCall<
 }
 
 export function txnCall(request: TxnRequestMessage, kind: CallKind): KvCall<TxnResponse> {
-  return {
-    method: 'txn',
-    kind,
-    footprint: footprintOfTxn(request),
-    lane: laneOfTxn(request, kind),
-    isGuardedDelete: () => kind !== 'read' && isGuardedDelete(request),
-    sendAlone: (send, options) => send('txn', () => request, kind, options),
-    confirms: ({ succeeded }) => succeeded || kind === 'idempotent',
-    load: (rules) => loadTxn(request, rules),
-    leases: () => leasesOf(request),
-  };
+  return new TxnCall(request, kind);
+}
+
+/** A class, since there are many of them: a closure for each method costs more than all the rest. */
+class TxnCall implements KvCall<TxnResponse> {
+  readonly method = 'txn';
+  readonly kind: CallKind;
+  footprint: Footprint;
+  readonly lane: LaneName | undefined;
+  readonly #request: TxnRequestMessage;
+
+  constructor(request: TxnRequestMessage, kind: CallKind) {
+    this.kind = kind;
+    this.footprint = footprintOfTxn(request);
+    this.lane = laneOfTxn(request, kind);
+    this.#request = request;
+  }
+
+  isGuardedDelete(): boolean {
+    return this.kind !== 'read' && isGuardedDelete(this.#request);
+  }
+
+  sendAlone(send: SendUnary, options: CallOptions): Promise<TxnResponse> {
+    return send('txn', () => this.#request, this.kind, options);
+  }
+
+  confirms({ succeeded }: TxnResponse): boolean {
+    return succeeded || this.kind === 'idempotent';
+  }
+
+  load(rules: () => BatchRules): Cargo<TxnResponse> | undefined {
+    return loadTxn(this.#request, rules);
+  }
+
+  leases(): readonly bigint[] {
+    return leasesOf(this.#request);
+  }
 }
 
 const NO_GUARDS: readonly RequestOp[] = [];

@@ -25,9 +25,9 @@ class Directory<T extends Occupant> {
   readonly parent: Directory<T> | undefined;
   readonly name: string;
   children: Map<string, Directory<T>> | undefined;
-  readonly keys = new Map<string, KeyUsers<T>>();
+  keys: Map<string, KeyUsers<T>> | undefined;
   /** The ranges that lie within this directory and within none below it, in call order. */
-  readonly ranges: Access<T>[] = [];
+  ranges: Access<T>[] | undefined;
 
   constructor(name: string, parent?: Directory<T>) {
     this.name = name;
@@ -36,7 +36,7 @@ class Directory<T extends Occupant> {
   }
 
   get isEmpty(): boolean {
-    return this.keys.size === 0 && this.ranges.length === 0 && !this.children?.size;
+    return !this.keys?.size && !this.ranges?.length && !this.children?.size;
   }
 }
 
@@ -82,9 +82,12 @@ export class OverlapIndex<T extends Occupant> {
       directory = child;
     }
     if (!span.single) {
-      directory.ranges.push({ occupant, span, writes });
+      const access = { occupant, span, writes };
+      if (directory.ranges === undefined) directory.ranges = [access];
+      else directory.ranges.push(access);
       return;
     }
+    directory.keys ??= new Map();
     const users = directory.keys.get(span.start);
     if (users !== undefined) (writes ? users.writers : users.readers).push(occupant);
     else {
@@ -100,13 +103,13 @@ export class OverlapIndex<T extends Occupant> {
     for (const name of span.directories) directory = directory?.children?.get(name);
     if (directory === undefined) return;
     if (span.single) {
-      const users = directory.keys.get(span.start);
+      const users = directory.keys?.get(span.start);
       if (users === undefined) return;
       const list = writes ? users.writers : users.readers;
       const index = list.indexOf(occupant);
       if (index >= 0) list.splice(index, 1);
-      if (users.readers.length === 0 && users.writers.length === 0) directory.keys.delete(span.start);
-    } else {
+      if (users.readers.length === 0 && users.writers.length === 0) directory.keys?.delete(span.start);
+    } else if (directory.ranges !== undefined) {
       const index = directory.ranges.findIndex(
         (access) => access.occupant === occupant && access.span === span && access.writes === writes,
       );
@@ -126,7 +129,7 @@ export class OverlapIndex<T extends Occupant> {
       if (directory === undefined) return;
       search.ranges(directory, span, writes);
     }
-    if (span.single) search.users(directory.keys.get(span.start), writes);
+    if (span.single) search.users(directory.keys?.get(span.start), writes);
     else search.below(directory, span, writes);
   }
 }
@@ -141,6 +144,7 @@ class Search<T extends Occupant> {
 
   /** The ranges of a directory itself. */
   ranges(directory: Directory<T>, span: KeySpan, writes: boolean): void {
+    if (directory.ranges === undefined) return;
     for (const access of directory.ranges) {
       if (access.occupant.sequence >= this.#before) break;
       if ((writes || access.writes) && access.span.overlaps(span)) this.#note(access.occupant);
@@ -155,7 +159,7 @@ class Search<T extends Occupant> {
 
   /** The keys of a directory, and all that is in those below it. */
   below(directory: Directory<T>, span: KeySpan, writes: boolean): void {
-    for (const [key, users] of directory.keys) if (span.holds(key)) this.users(users, writes);
+    for (const [key, users] of directory.keys ?? []) if (span.holds(key)) this.users(users, writes);
     for (const child of directory.children?.values() ?? []) {
       const startsBeforeEnd = span.end === undefined || child.path < span.end;
       if (!startsBeforeEnd || (child.path < span.start && !span.start.startsWith(child.path))) continue;

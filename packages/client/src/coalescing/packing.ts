@@ -52,18 +52,22 @@ export function packDelete(request: DeleteRangeRequest): Packing<DeleteRangeResp
 
 /** A transaction without conditions: its operations as they are. */
 export function packFlatTxn({ success }: TxnRequestMessage): Packing<TxnResponse> {
-  return { ops: success, unpack: (responses, header) => ({ header, succeeded: true, responses }) };
+  return { ops: success, unpack: unpackFlatTxn };
+}
+
+function unpackFlatTxn(responses: readonly ResponseOp[], header: ResponseHeader): TxnResponse {
+  return { header, succeeded: true, responses };
 }
 
 /** Any other: a Txn within the Txn. */
 export function packNestedTxn(request: TxnRequestMessage): Packing<TxnResponse> {
-  return {
-    ops: [{ request_txn: request }],
-    unpack([answer], header) {
-      if (answer === undefined || !('response_txn' in answer)) throw unexpected('txn');
-      return { ...answer.response_txn, header };
-    },
-  };
+  return { ops: [{ request_txn: request }], unpack: unpackNestedTxn };
+}
+
+function unpackNestedTxn([answer]: readonly ResponseOp[], header: ResponseHeader): TxnResponse {
+  if (answer === undefined || !('response_txn' in answer)) throw unexpected('txn');
+  const { succeeded, responses } = answer.response_txn;
+  return { header, succeeded, responses };
 }
 
 function unexpected(method: string): CoordError {

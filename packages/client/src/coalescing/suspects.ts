@@ -36,8 +36,8 @@ export class Suspects {
   }
 }
 
-function* namesOf({ footprint, leases }: KvCall<unknown>): Generator<string, void> {
-  for (const lease of leases()) yield `lease ${lease}`;
-  const span = footprint.writes[0] ?? footprint.reads[0];
+function* namesOf(call: KvCall<unknown>): Generator<string, void> {
+  for (const lease of call.leases()) yield `lease ${lease}`;
+  const span = call.footprint.writes[0] ?? call.footprint.reads[0];
   if (span !== undefined) yield `key ${span.start}`;
 }
