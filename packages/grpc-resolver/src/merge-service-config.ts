@@ -8,14 +8,15 @@ export function overlay(own: ServiceConfigJson, stored: ServiceConfigJson): Serv
   const [mine, theirs] = [methodsOf(own), methodsOf(stored)];
   const merged = { ...stored, ...defined(own) };
   if (theirs.length === 0) return merged;
+  const [ofMine, ofTheirs] = [byName(mine), byName(theirs)];
   // An entry for each name in either: whatever is called, the most exact of these is as exact as both of theirs.
   const names = new Map([...mine, ...theirs].flatMap(({ name }) => name.map((each) => [keyOf(each), each])));
   return {
     ...merged,
     methodConfig: Array.from(names.values(), (name) => {
-      const ours = entryFor(mine, name);
+      const ours = entryFor(ofMine, name);
       const repeats = REPEATING.some((field) => field in ours);
-      return { ...without(entryFor(theirs, name), repeats ? REPEATING : []), ...ours, name: [name] };
+      return { ...without(entryFor(ofTheirs, name), repeats ? REPEATING : []), ...ours, name: [name] };
     }),
   };
 }
@@ -68,14 +69,13 @@ function methodsOf({ methodConfig }: ServiceConfigJson): readonly MethodEntry[] 
   return Array.isArray(methodConfig) ? methodConfig.map((entry) => ({ name: [], ...defined(entry) })) : [];
 }
 
-/** What goes for a name: of the entry that names it most exactly. */
-function entryFor(entries: readonly MethodEntry[], { service, method }: Name): object {
-  const wanted = [{ service, method }, { service }, {}].map(keyOf);
-  for (const key of wanted) {
-    const found = entries.find(({ name }) => name.some((each) => keyOf(each) === key));
-    if (found !== undefined) return found;
-  }
-  return {};
+function byName(entries: readonly MethodEntry[]): ReadonlyMap<string, MethodEntry> {
+  return new Map(entries.flatMap((entry) => entry.name.map((name) => [keyOf(name), entry])));
+}
+
+/** What goes for a name: the entry that names it most exactly. */
+function entryFor(entries: ReadonlyMap<string, MethodEntry>, { service, method }: Name): object {
+  return entries.get(keyOf({ service, method })) ?? entries.get(keyOf({ service })) ?? entries.get('/') ?? {};
 }
 
 function keyOf({ service = '', method = '' }: Name): string {

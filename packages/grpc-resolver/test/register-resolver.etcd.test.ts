@@ -40,6 +40,30 @@ describe('several registries in one process', () => {
   });
 });
 
+describe('a scheme that is registered again', () => {
+  it('resolves new channels by the new registry, and leaves the open ones to theirs', async () => {
+    const service = stage.unique();
+    const elsewhere = createRegistry(stage.client, { keyPrefix: '/elsewhere' });
+    await stage.serve(service, 'here');
+    await stage.serve(service, 'there', elsewhere);
+    const open = () => {
+      const whos = new WhoClient(`again:///${service}`, grpc.credentials.createInsecure());
+      stage.cleanLater(() => whos.close());
+      return whos;
+    };
+    const first = registerResolver({ registry: stage.registry, scheme: 'again' });
+    const old = open();
+    expect(await who(old)).toBe('here');
+    await first.close();
+    const second = registerResolver({ registry: elsewhere, scheme: 'again' });
+    stage.cleanLater(() => second.close());
+    expect(await who(open())).toBe('there');
+    await stage.registry.deregister(service, 'here');
+    await stage.serve(service, 'here2');
+    await reachesAll(old, 'here2');
+  });
+});
+
 describe('registerResolver', () => {
   it('refuses clients whose service config names no policy that is known', async () => {
     const handle = registerResolver({ registry: stage.registry, scheme: 'strict' });
