@@ -202,7 +202,7 @@ describe('a compaction at an awkward moment', () => {
     const first = next(far.client.watch({ prefix }, { startRevision: start })).then((value) => {
       batch = value;
     });
-    for (let round = 0; round < 8 && batch === undefined; round++) {
+    for (let round = 0; round < 5 && batch === undefined; round++) {
       const { Range: asked } = await kvCalls(etcd.endpoint);
       const key = keys[round] ?? '';
       later.set(key, (await client.kv.put(key, `${round}`)).revision);
