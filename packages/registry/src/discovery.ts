@@ -3,6 +3,7 @@ import { assertValid, checkKeyPart, checkWaitOptions, show } from '@coord/client
 import { type InstanceSelection, isUsual, readSelection, select } from './instance-selection.js';
 import { type InstancesWatch, watchInstanceList } from './instances-watch.js';
 import { LinearizableReads } from './linearizable-reads.js';
+import { LiveViews } from './live-views.js';
 import { assertNotAborted } from './not-aborted.js';
 import type { RegistryContext } from './registry-context.js';
 import type { ServiceInfo } from './service-info.js';
@@ -15,12 +16,13 @@ import { type RegistryStream, type ServiceWatch, watchService } from './service-
 export class Discovery {
   readonly #context: RegistryContext;
   readonly #linearizable: LinearizableReads;
-  readonly #views = new Map<string, ServiceView>();
+  readonly #views: LiveViews<ServiceView>;
   readonly #streams = new Set<RegistryStream>();
 
   constructor(context: RegistryContext) {
     this.#context = context;
     this.#linearizable = new LinearizableReads(context);
+    this.#views = new LiveViews((serviceName) => new ServiceView(context, serviceName));
   }
 
   async discover(serviceName: string, given?: DiscoverOptions): Promise<ServiceInfo[]> {
@@ -38,7 +40,7 @@ export class Discovery {
     this.#context.assertOpen();
     assertNotAborted('discover', options);
     if (consistency === 'cached') {
-      const view = this.view(serviceName);
+      const view = this.#view(serviceName);
       if (view.all === undefined) await this.#firstList(view, options);
       await view.settled(options);
       // The usual question has its answer ready.
@@ -65,7 +67,7 @@ export class Discovery {
     const selection = readSelection(issues, given);
     assertValid(issues);
     this.#context.assertOpen();
-    const view = this.view(serviceName);
+    const view = this.#view(serviceName);
     return this.#track((onClose) => watchInstanceList(view, selection, onClose));
   }
 
@@ -83,14 +85,16 @@ export class Discovery {
     return [...names].sort();
   }
 
-  /** The shared live list of a service. @throws {ClosedError} when the registry is closed */
-  view(serviceName: string): ServiceView {
-    this.#context.assertOpen();
-    const existing = this.#views.get(serviceName);
-    if (existing !== undefined) return existing;
-    const view = new ServiceView(this.#context, serviceName);
-    this.#views.set(serviceName, view);
+  /** The shared live list of a service, kept until the registry closes. @throws {ClosedError} when it is closed */
+  keptView(serviceName: string): ServiceView {
+    const view = this.#view(serviceName);
+    view.keep();
     return view;
+  }
+
+  #view(serviceName: string): ServiceView {
+    this.#context.assertOpen();
+    return this.#views.of(serviceName);
   }
 
   #track<S extends RegistryStream>(open: (onClose: () => void) => S): S {
@@ -110,10 +114,6 @@ export class Discovery {
 
   /** Ends all that is followed and watched. */
   async close(): Promise<void> {
-    await Promise.allSettled([
-      ...[...this.#streams].map((stream) => stream.close()),
-      ...[...this.#views.values()].map((view) => view.close()),
-    ]);
-    this.#views.clear();
+    await Promise.allSettled([...[...this.#streams].map((stream) => stream.close()), this.#views.close()]);
   }
 }

@@ -46,7 +46,7 @@ class EtcdRegistry implements ServiceRegistry {
     this[REGISTRY_INTERNALS] = {
       assertOpen: () => this.#context.assertOpen(),
       logger: this.#context.logger,
-      view: (serviceName) => this.#discovery.view(serviceName),
+      view: (serviceName) => this.#discovery.keptView(serviceName),
       serviceConfigs: this.#serviceConfigs,
     };
   }

@@ -3,7 +3,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AbortedError, ClosedError, TimeoutError, type WaitOptions, type WatchCache } from '@coord/client';
 import { type Backoff, backoffDelayMs, monotonicNow, raceAbort } from '@coord/client/internal';
 import { EmptyHold, isHealthy } from './empty-hold.js';
+import type { LiveView } from './live-views.js';
 import type { RegistryContext } from './registry-context.js';
+import { RetryPause } from './retry-pause.js';
 import { openServiceCache, snapshotFileOf } from './service-cache.js';
 import type { ServiceInfo } from './service-info.js';
 import { type ServiceStatus, statusOf } from './service-status.js';
@@ -19,11 +21,14 @@ const RESTART: Backoff = { initialDelayMs: 500, maxDelayMs: 10_000, multiplier: 
  * The instances of one service, kept up to date: shared by `discover`, `watchInstances` and the resolver.
  * Once known, the list is there for good: whatever goes wrong, the last known one stays.
  */
-export class ServiceView {
+export class ServiceView implements LiveView {
   readonly serviceName: string;
   readonly #context: RegistryContext;
   readonly #hold: EmptyHold;
   readonly #listeners = new Set<() => void>();
+  readonly #pause = new RetryPause();
+  #waiting = 0;
+  #kept = false;
   readonly #ended = new AbortController();
   /** The present attempt to get the list; rejects when it fails. */
   #listed: Promise<void>;
@@ -39,8 +44,6 @@ export class ServiceView {
   #healthy: readonly ServiceInfo[] | undefined;
   #followedRevision = 0n;
   #expiryTimer: NodeJS.Timeout | undefined;
-  /** Begins the next attempt now; while there is a pause before it. */
-  #retry: (() => void) | undefined;
 
   constructor(context: RegistryContext, serviceName: string) {
     this.serviceName = serviceName;
@@ -67,6 +70,16 @@ export class ServiceView {
   /** Why the list is not followed at present; undefined while it is, or while etcd just cannot be reached. */
   get failure(): unknown {
     return this.#failure;
+  }
+
+  /** Somebody relies on it, or it knows of instances. */
+  get needed(): boolean {
+    return this.#kept || this.#waiting > 0 || this.#listeners.size > 0 || (this.all ?? []).length > 0;
+  }
+
+  /** It is needed from here on, whether or not it looks so. */
+  keep(): void {
+    this.#kept = true;
   }
 
   get closed(): boolean {
@@ -107,8 +120,13 @@ export class ServiceView {
   /** Resolves when the list is known for the first time; rejects when the present attempt to get it fails. */
   async listed(signal: AbortSignal): Promise<void> {
     if (this.#known) return;
-    this.#retry?.();
-    await raceAbort(this.#listed, signal);
+    if (this.#pause.end()) this.#listed = this.#start(); // who asks need not wait for the next attempt
+    this.#waiting += 1;
+    try {
+      await raceAbort(this.#listed, signal);
+    } finally {
+      this.#waiting -= 1;
+    }
   }
 
   /**
@@ -158,26 +176,9 @@ export class ServiceView {
         this.#notify();
       }
       await this.#cache?.close();
-      await this.#pause(backoffDelayMs(attempt, RESTART));
+      const early = await this.#pause.wait(backoffDelayMs(attempt, RESTART), this.#ended.signal);
+      if (!early && !this.closed) this.#listed = this.#start();
     }
-  }
-
-  /** Waits until the next attempt has begun: after a while, or as soon as somebody asks for a list that is not known. */
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        clearTimeout(timer);
-        this.#retry = undefined;
-        stop[Symbol.dispose]();
-        resolve();
-      };
-      const timer = setTimeout(() => this.#retry?.(), ms).unref();
-      const stop = addAbortListener(this.#ended.signal, end);
-      this.#retry = () => {
-        this.#listed = this.#start();
-        end();
-      };
-    });
   }
 
   /** Opens the cache and takes over its first list. */
