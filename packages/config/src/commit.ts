@@ -93,7 +93,7 @@ async function writeRaw(
 ): Promise<Written> {
   const { client, layout } = store;
   const { content, alongside } = change;
-  checkStoredSchema(key, state, content);
+  checkStoredSchema(store, key, state, content);
   const rawKey = layout.raw(key);
   const request: TxnRequest = {
     compare: [modIs(rawKey, state.raw), ...schemaUnchanged(store, key, state), ...(alongside?.compare ?? [])],

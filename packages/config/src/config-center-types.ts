@@ -2,6 +2,7 @@ import type { WaitOptions } from '@coord/client';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigWatch } from './config-change.js';
 import type { ConfigValue } from './config-value.js';
+import type { ConfigFormat } from './content.js';
 import type { ConfigDiff } from './diff-types.js';
 import type { ConfigVersion } from './history.js';
 import type { JsonSchema } from './json-schema.js';
@@ -39,11 +40,23 @@ export interface Annotations {
 export interface WriteConfigOptions extends WaitOptions, Annotations {
   /** Checks the value before it is written. What is stored is the value as given, not the schema's output. */
   readonly schema?: StandardSchemaV1 | undefined;
+  /**
+   * Store the value encrypted (AES-256-GCM, with the centre's `encryption`), in the history too. Absent = as the
+   * present value: what is encrypted stays so, until `false` says otherwise or the key is deleted.
+   */
+  readonly encrypt?: boolean | undefined;
   /** Write a new version even if value and metadata are what is there already. @default false */
   readonly force?: boolean | undefined;
 }
 
-export interface SetConfigOptions extends WriteConfigOptions, Precondition {}
+export interface SetConfigOptions extends WriteConfigOptions, Precondition {
+  /**
+   * `yaml`: a text is a YAML document (1.2, core schema), stored with its comments and read as what it says;
+   * any other value is written as YAML. `json`: text and bytes as they are, everything else as JSON.
+   * @default 'json'
+   */
+  readonly format?: ConfigFormat | undefined;
+}
 
 export interface DeleteConfigOptions
   extends WaitOptions,

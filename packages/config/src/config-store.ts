@@ -10,6 +10,7 @@ import { type CoordLogger, internalsOf } from '@coord/client/internal';
 import type { JoinedUpdate } from './join-changes.js';
 import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
 import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
+import type { Keyring } from './keyring.js';
 import { decodeHistoryEntry } from './meta.js';
 import type { ResolvedConfigCenterConfig } from './options.js';
 import { SharedReads } from './shared-reads.js';
@@ -21,6 +22,7 @@ export interface ConfigStore {
   readonly options: ResolvedConfigCenterConfig;
   readonly logger: CoordLogger;
   readonly requestTimeoutMs: number;
+  readonly keyring: Keyring;
   /** Changes of a single key, being joined with their record. */
   readonly joins: SharedReads<JoinedUpdate>;
 }
@@ -29,7 +31,15 @@ export function createConfigStore(client: CoordClient, options: ResolvedConfigCe
   const { logger, options: clientOptions } = internalsOf(client);
   const layout = createKeyLayout(options.keyPrefix);
   const { requestTimeoutMs } = clientOptions;
-  return { client, layout, options, logger, requestTimeoutMs, joins: new SharedReads() };
+  return {
+    client,
+    layout,
+    options,
+    logger,
+    requestTimeoutMs,
+    keyring: options.keyring,
+    joins: new SharedReads(),
+  };
 }
 
 /** Raw value and record at one moment, linearizable. */

@@ -1,6 +1,6 @@
 import { type KeyValue, ValidationError } from '@coord/client';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { decodeContent } from './content.js';
+import type { ConfigStore } from './config-store.js';
 import { type KeyState, lastVersion } from './key-state.js';
 import { applySchema } from './schema.js';
 
@@ -26,6 +26,7 @@ export interface ConfigValue<T = unknown> {
 
 /** @throws {ValidationError} naming the key, when the value cannot be read or does not fit the schema */
 export async function readConfigValue(
+  { keyring }: ConfigStore,
   key: string,
   raw: KeyValue,
   state: KeyState,
@@ -33,7 +34,7 @@ export async function readConfigValue(
 ): Promise<ConfigValue> {
   try {
     const type = state.external ? 'auto' : (state.meta?.contentType ?? 'auto');
-    const value = decodeContent({ type, bytes: raw.value });
+    const value = keyring.decode(key, { type, bytes: raw.value });
     return makeConfigValue(
       key,
       raw.modRevision,

@@ -1,13 +1,14 @@
 import { ValidationError } from '@coord/client';
-import { assertValid, type CoordLogger, type IssueList } from '@coord/client/internal';
+import { assertValid, type CoordLogger, type IssueList, show } from '@coord/client/internal';
 import { decodeJson } from './json-decode.js';
 import { encodeJson } from './json-encode.js';
+import { decodeYaml, encodeYaml, yamlProblems } from './yaml.js';
 
 /**
  * How the bytes of a value are to be read. `auto`: written by others, who left no content type:
- * JSON if it is JSON, else text, else bytes, as the Go original does.
+ * JSON if it is JSON, else text, else bytes, as the Go original does. `sealed`: encrypted; see `Keyring`.
  */
-export type ContentType = 'text' | 'json' | 'bytes' | 'auto';
+export type ContentType = 'text' | 'json' | 'yaml' | 'bytes' | 'auto' | 'sealed';
 
 /** A value as it is stored. */
 export interface Content {
@@ -28,9 +29,22 @@ export const MAX_VALUE_BYTES = 512 * 1024;
 /** What others wrote may be larger, up to what etcd takes at all by default; parsing more is refused. */
 const MAX_READ_BYTES = 2 * 1024 * 1024;
 
-/** Strings are stored as they are, bytes as they are, everything else as JSON. Adds an issue for each problem. */
-export function encodeContent(issues: IssueList, value: unknown, path = 'value'): Content {
-  const content = encode(issues, value, path);
+/** How to store a value that is neither text nor bytes; with `yaml` a text is the document itself. */
+export type ConfigFormat = 'json' | 'yaml';
+
+/**
+ * Strings are stored as they are, bytes as they are, everything else as JSON; or all of it as YAML.
+ * Adds an issue for each problem.
+ */
+export function encodeContent(
+  issues: IssueList,
+  value: unknown,
+  { path = 'value', format = 'json' }: { path?: string; format?: ConfigFormat | undefined } = {},
+): Content {
+  if (format !== 'json' && format !== 'yaml') {
+    issues.push({ path: 'format', message: `must be 'json' or 'yaml', got ${show(format)}` });
+  }
+  const content = format === 'yaml' ? encodeAsYaml(issues, value, path) : encode(issues, value, path);
   issues.push(...sizeIssues(content, path));
   return content;
 }
@@ -44,6 +58,14 @@ function sizeIssues({ bytes }: Content, path: string): IssueList {
   if (bytes.length <= MAX_VALUE_BYTES) return [];
   const message = `must be at most ${MAX_VALUE_BYTES} bytes, got ${bytes.length}; split it into several keys`;
   return [{ path, message }];
+}
+
+function encodeAsYaml(issues: IssueList, value: unknown, path: string): Content {
+  const found: IssueList = [];
+  const text = typeof value === 'string' ? value : encodeYaml(found, value, path);
+  if (Buffer.byteLength(text) <= MAX_VALUE_BYTES) found.push(...yamlProblems(text, path));
+  issues.push(...found);
+  return { type: 'yaml', bytes: Buffer.from(text) };
 }
 
 function encode(issues: IssueList, value: unknown, path: string): Content {
@@ -69,6 +91,8 @@ export function decodeContent(content: Content, path = 'value'): unknown {
   switch (type) {
     case 'text':
       return decodeText(bytes, path);
+    case 'yaml':
+      return decodeYaml(decodeText(bytes, path), path);
     case 'json':
       return decodeAsJson(decodeText(bytes, path), path);
     case 'auto':

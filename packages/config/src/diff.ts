@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { NotFoundError } from '@coord/client';
 import { type ConfigStore, firstKey, readState } from './config-store.js';
-import { decodeContent } from './content.js';
 import type { ConfigDiff } from './diff-types.js';
 import { diffJson, diffText } from './diff-values.js';
 import { isPlainObject } from './json-encode.js';
@@ -38,7 +37,7 @@ export async function diffVersions(
     const response = responses[index];
     const kv = response && firstKey(response);
     const deleted = kv !== undefined && decodeHistoryEntry(kv.value)?.meta.contentType === undefined;
-    return { version, value: deleted ? undefined : pastValue(key, version, kv).value };
+    return { version, value: deleted ? undefined : pastValue(store, key, version, kv).value };
   });
   if (before === undefined) throw new NotFoundError(`config "${key}": no version ${from}`, { key });
   return compare(key, before, after);
@@ -49,7 +48,7 @@ async function presentSide(store: ConfigStore, key: string, signal: AbortSignal)
   const version = lastVersion(state);
   if (state.raw === undefined) return { version, value: undefined };
   const type = state.external ? 'auto' : (state.meta?.contentType ?? 'auto');
-  return { version, value: decodeContent({ type, bytes: state.raw.value }) };
+  return { version, value: store.keyring.decode(key, { type, bytes: state.raw.value }) };
 }
 
 function compare(key: string, from: Side, to: Side): ConfigDiff {

@@ -1,6 +1,5 @@
 import type { ConfigStore } from './config-store.js';
 import { plainJson } from './config-value.js';
-import { decodeContent } from './content.js';
 import { type ConfigOperation, decodeHistoryEntry, decodeMeta, type HistoryEntry } from './meta.js';
 
 /** One version of a key, as the history has it. */
@@ -49,7 +48,8 @@ export async function readHistory(
     if (kvs.length === 0) break; // pruned from here on
     for (const kv of [...kvs].reverse()) {
       const entry = decodeHistoryEntry(kv.value);
-      if (entry !== undefined) versions.push(new StoredConfigVersion(entry, kv.createRevision));
+      if (entry !== undefined)
+        versions.push(new StoredConfigVersion(entry, kv.createRevision, readValue(store, key, entry)));
     }
     to = from;
   }
@@ -70,9 +70,7 @@ class StoredConfigVersion implements ConfigVersion {
   readonly from: number | undefined;
   readonly releaseId: string | undefined;
 
-  constructor(entry: HistoryEntry, revision: bigint) {
-    const { meta } = entry;
-    const { value, unreadable } = readValue(entry);
+  constructor({ meta }: HistoryEntry, revision: bigint, { value, unreadable }: ReadValue) {
     this.version = meta.version;
     this.operation = meta.operation;
     this.deleted = meta.contentType === undefined;
@@ -93,12 +91,17 @@ class StoredConfigVersion implements ConfigVersion {
   }
 }
 
+interface ReadValue {
+  readonly value?: unknown;
+  readonly unreadable?: string;
+}
+
 /** A version that cannot be read must not hide the others. */
-function readValue({ meta, bytes }: HistoryEntry): { value?: unknown; unreadable?: string } {
+function readValue({ keyring }: ConfigStore, key: string, { meta, bytes }: HistoryEntry): ReadValue {
   if (meta.contentType === undefined) return {};
   if (meta.omitted) return { unreadable: 'was too large to be kept' };
   try {
-    return { value: decodeContent({ type: meta.contentType, bytes }) };
+    return { value: keyring.decode(key, { type: meta.contentType, bytes }) };
   } catch (error) {
     return { unreadable: error instanceof Error ? error.message : String(error) };
   }

@@ -14,6 +14,7 @@ export type {
 } from './config-center-types.js';
 export type { ConfigChange, ConfigWatch } from './config-change.js';
 export type { ConfigValue } from './config-value.js';
+export type { ConfigFormat } from './content.js';
 export type {
   ConfigDiff,
   JsonConfigDiff,
@@ -25,6 +26,7 @@ export type {
 export { VersionConflictError } from './errors.js';
 export type { ConfigVersion } from './history.js';
 export type { JsonSchema } from './json-schema.js';
+export type { EncryptionConfig } from './keyring.js';
 export type { ConfigKeyPage } from './list.js';
 export type { ConfigOperation } from './meta.js';
 export type { ConfigCenterConfig } from './options.js';

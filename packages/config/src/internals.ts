@@ -37,7 +37,7 @@ export function makeInternals(store: ConfigStore): ConfigCenterInternals {
     recordRoot: `${INTERNAL_ROOT}${store.options.keyPrefix}`,
     readTogether: (keys, others, signal) => readTogether(store, keys, others, signal),
     setAlongside(key, value, alongside, signal) {
-      const decide = decidePut(key, { ...value, operation: 'put', force: true });
+      const decide = decidePut(store.keyring, key, { ...value, operation: 'put', force: true });
       const both: Decide = (state) => {
         const change = decide(state);
         return change && { ...change, alongside };

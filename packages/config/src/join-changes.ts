@@ -63,12 +63,13 @@ export function isOutage(error: unknown): boolean {
 
 /** The change as the consumer gets it. What is unusable becomes part of the event: the watch goes on. */
 export async function toConfigChange(
+  store: ConfigStore,
   { key, revision, state, last }: JoinedChange,
   before: KeyState | undefined,
   schema: StandardSchemaV1 | undefined,
 ): Promise<ConfigChange> {
-  const current = await readUsable(key, state, schema);
-  const previous = before && (await readUsable(key, before, schema));
+  const current = await readUsable(store, key, state, schema);
+  const previous = before && (await readUsable(store, key, before, schema));
   const { external } = state;
   return {
     type: state.raw === undefined ? 'delete' : before === undefined ? 'create' : 'update',
@@ -85,13 +86,14 @@ export async function toConfigChange(
 }
 
 async function readUsable(
+  store: ConfigStore,
   key: string,
   state: KeyState,
   schema: StandardSchemaV1 | undefined,
 ): Promise<ConfigValue | ValidationError | undefined> {
   if (state.raw === undefined) return undefined;
   try {
-    return await readConfigValue(key, state.raw, state, schema);
+    return await readConfigValue(store, key, state.raw, state, schema);
   } catch (error) {
     if (error instanceof ValidationError) return error;
     return new ValidationError([{ path: 'value', message: 'the schema failed to check it' }], {

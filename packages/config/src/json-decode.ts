@@ -15,7 +15,7 @@ export function decodeJson(text: string, path: string): unknown {
   return /\d{16}/.test(text) ? withBigIntegers(text) : value;
 }
 
-function checkStructure(issues: IssueList, value: unknown, path: string, depth: number): void {
+export function checkStructure(issues: IssueList, value: unknown, path: string, depth: number): void {
   if (typeof value !== 'object' || value === null || issues.length > 0) return;
   if (depth >= MAX_DEPTH) {
     issues.push({ path, message: `is nested deeper than ${MAX_DEPTH} levels` });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Compare, type KeyValue, type Op, ValidationError } from '@coord/client';
 import type { Change } from './change.js';
 import type { ConfigStore } from './config-store.js';
-import { type Content, decodeContent } from './content.js';
+import type { Content } from './content.js';
 import { checkByJsonSchema } from './json-schema.js';
 import { type KeyState, lastVersion } from './key-state.js';
 import { encodeHistoryEntry, encodeMeta, type Meta } from './meta.js';
@@ -34,7 +34,7 @@ export function keyWrite(
   { release, roomBytes }: KeyWriteOptions,
 ): KeyWrite {
   const { layout, options } = store;
-  checkStoredSchema(key, state, change.content);
+  checkStoredSchema(store, key, state, change.content);
   // An adoption is itself the version of what others left.
   const others = state.external && change.operation !== 'adopt';
   const from = lastVersion(state) + (others ? 1 : 0);
@@ -94,9 +94,14 @@ export function schemaUnchanged(
 }
 
 /** @throws {ValidationError} when a value does not fit the JSON Schema stored beside its key */
-export function checkStoredSchema(key: string, { schema }: KeyState, content: Content | undefined): void {
+export function checkStoredSchema(
+  { keyring }: ConfigStore,
+  key: string,
+  { schema }: KeyState,
+  content: Content | undefined,
+): void {
   if (content === undefined || schema?.text === undefined) return;
-  const issues = checkByJsonSchema(schema.text, decodeContent(content));
+  const issues = checkByJsonSchema(schema.text, keyring.decode(key, content));
   if (issues.length === 0) return;
   const where = `(config "${key}", by the schema stored beside it)`;
   throw new ValidationError(issues.map(({ path, message }) => ({ path, message: `${message} ${where}` })));

@@ -1,4 +1,5 @@
 import { assertValid, checkKeyPart, type IssueList, show } from '@coord/client/internal';
+import { checkEncryption, type EncryptionConfig, Keyring } from './keyring.js';
 
 export interface ConfigCenterConfig {
   /**
@@ -18,6 +19,8 @@ export interface ConfigCenterConfig {
    * @default true
    */
   readonly enableValidation?: boolean | undefined;
+  /** The keys for values that are stored encrypted (`encrypt`). Without it such values cannot be read. */
+  readonly encryption?: EncryptionConfig | undefined;
   /** How many versions of a key to keep, the current one included. @default 100 */
   readonly maxVersionHistory?: number | undefined;
 }
@@ -27,6 +30,7 @@ export interface ResolvedConfigCenterConfig {
   readonly enableVersioning: boolean;
   readonly enableValidation: boolean;
   readonly maxVersionHistory: number;
+  readonly keyring: Keyring;
 }
 
 /** Everything beside the raw values lives under this root. */
@@ -57,8 +61,9 @@ export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): Res
       message: `must be an integer from 1 to 10000, got ${show(depth)}`,
     });
   }
+  checkEncryption(issues, options.encryption);
   assertValid(issues);
-  return Object.freeze(resolved);
+  return Object.freeze({ ...resolved, keyring: new Keyring(options.encryption) });
 }
 
 function checkPrefix(issues: IssueList, prefix: unknown): void {

@@ -1,9 +1,13 @@
 import { type KeyValue, NotFoundError, ValidationError } from '@coord/client';
+import type { ConfigStore } from './config-store.js';
 import { type Content, decodeContent } from './content.js';
+import { isSealed } from './keyring.js';
 import { decodeHistoryEntry } from './meta.js';
 
 export interface PastValue {
+  /** Decrypted. */
   readonly content: Content;
+  readonly sealed: boolean;
   readonly value: unknown;
 }
 
@@ -11,9 +15,14 @@ export interface PastValue {
  * The bytes and the content type of a version as they were stored then, and what they say.
  * @param kv the version in the history
  * @throws {NotFoundError} when the history does not have it
- * @throws {ValidationError} when the version is a deletion, or was too large to be kept
+ * @throws {ValidationError} when the version is a deletion, was too large to be kept, or cannot be decrypted
  */
-export function pastValue(key: string, version: number, kv: KeyValue | undefined): PastValue {
+export function pastValue(
+  { keyring }: ConfigStore,
+  key: string,
+  version: number,
+  kv: KeyValue | undefined,
+): PastValue {
   const entry = kv && decodeHistoryEntry(kv.value);
   if (entry === undefined) {
     throw new NotFoundError(`config "${key}": version ${version} is not in the history`, { key });
@@ -23,6 +32,7 @@ export function pastValue(key: string, version: number, kv: KeyValue | undefined
     const message = contentType === undefined ? 'is a deletion; use delete()' : 'was too large to be kept';
     throw new ValidationError([{ path: 'version', message: `${version} of config "${key}" ${message}` }]);
   }
-  const content: Content = { type: contentType, bytes: entry.bytes };
-  return { content, value: decodeContent(content) };
+  const stored: Content = { type: contentType, bytes: entry.bytes };
+  const content = keyring.open(key, stored);
+  return { content, value: decodeContent(content), sealed: isSealed(stored) };
 }

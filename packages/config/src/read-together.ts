@@ -34,7 +34,7 @@ export async function readTogether(
       ? keyState(raw, found[keys.length + index])
       : bareState(raw, false);
     const revision = raw?.modRevision ?? state.metaRevision;
-    return toConfigChange({ key, revision, state, last: true }, undefined, undefined);
+    return toConfigChange(store, { key, revision, state, last: true }, undefined, undefined);
   });
   const ranges = responses.slice(responses.length - others.length);
   return {

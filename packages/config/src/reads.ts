@@ -46,7 +46,7 @@ export class Reads {
           ? await this.#cached.read(name, wait)
           : await readState(this.#store, name, wait.signal);
       if (state.raw === undefined) throw new NotFoundError(`config "${name}" does not exist`, { key: name });
-      return (await readConfigValue(name, state.raw, state, schema)) as ConfigValue<T>;
+      return (await readConfigValue(this.#store, name, state.raw, state, schema)) as ConfigValue<T>;
     });
   }
 

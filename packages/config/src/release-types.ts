@@ -1,5 +1,6 @@
 import type { WaitOptions } from '@coord/client';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { ConfigFormat } from './content.js';
 import type { Precondition } from './precondition.js';
 
 /** One key of a release: a new value, or its deletion. With `version` or `revision` it is a compare-and-set. */
@@ -11,6 +12,10 @@ export interface PublishPut extends Precondition {
   readonly delete?: false | undefined;
   /** Checks the value before it is written. */
   readonly schema?: StandardSchemaV1 | undefined;
+  /** As in `set`. @default 'json' */
+  readonly format?: ConfigFormat | undefined;
+  /** Store it encrypted. Absent = as the present value. */
+  readonly encrypt?: boolean | undefined;
   /** Kept with the value and returned with it. Absent = kept as it is. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }

@@ -4,8 +4,9 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Decide } from './change.js';
 import { commitRelease } from './commit-release.js';
 import { type ConfigStore, firstKey } from './config-store.js';
-import { type Content, encodeContent, warnIfLarge } from './content.js';
+import { type Content, decodeContent, encodeContent, warnIfLarge } from './content.js';
 import { normalizeKey } from './key-layout.js';
+import type { Keyring } from './keyring.js';
 import { isObject, type Operations } from './operations.js';
 import { checkVersioned } from './options.js';
 import { pastValue } from './past-value.js';
@@ -21,7 +22,7 @@ import type {
 } from './release-types.js';
 import { MAX_KEYS, MAX_RELEASES, MAX_REQUEST_BYTES } from './request-limits.js';
 import { applySchema, checkSchema } from './schema.js';
-import { checkAnnotations, decideDelete, decidePut, decideRevert } from './write-decisions.js';
+import { checkAnnotations, checkEncrypt, decideDelete, decidePut, decideRevert } from './write-decisions.js';
 
 /** Releases: many keys in one step, and back again in one. */
 export class Releases {
@@ -40,13 +41,15 @@ export class Releases {
     const parts: Part[] = [];
     const check = (issues: IssueList) => {
       this.#checkRelease(issues, options);
-      parts.push(...checkChanges(issues, changes, options));
+      parts.push(...checkChanges(issues, changes, options, this.#store.keyring));
     };
     const subject = { keys: Array.isArray(changes) ? changes.length : 0 };
     return this.#operations.run('publish', subject, options, check, async (wait) => {
       for (const { key, content, schema, value, path } of parts) {
         if (content !== undefined) warnIfLarge(this.#store.logger, key, content);
-        if (schema !== undefined) await wait.race(applySchema(schema, value, path));
+        if (schema === undefined || content === undefined) continue;
+        const stored = content.type === 'yaml' ? decodeContent(content) : value;
+        await wait.race(applySchema(schema, stored, path));
       }
       const { author, comment } = options;
       const decisions = new Map(parts.map(({ key, decide }) => [key, decide]));
@@ -123,12 +126,12 @@ export class Releases {
     for (const [index, change] of changes.entries()) {
       const { key, from } = change;
       const response = responses[index];
-      const past = from === 0 ? undefined : pastValue(key, from, response && firstKey(response));
+      const past = from === 0 ? undefined : pastValue(this.#store, key, from, response && firstKey(response));
       const schema = options.schemas?.[key];
       if (past !== undefined && schema !== undefined) {
         await wait.race(applySchema(schema, past.value, `"${key}"`));
       }
-      decisions.set(key, decideRevert(change, past, options));
+      decisions.set(key, decideRevert(this.#store.keyring, change, past, options));
     }
     return decisions;
   }
@@ -153,7 +156,12 @@ interface Part {
   readonly path?: string;
 }
 
-function checkChanges(issues: IssueList, changes: unknown, options: PublishOptions): readonly Part[] {
+function checkChanges(
+  issues: IssueList,
+  changes: unknown,
+  options: PublishOptions,
+  keyring: Keyring,
+): readonly Part[] {
   if (!Array.isArray(changes) || changes.length === 0 || changes.length > MAX_KEYS) {
     const got = Array.isArray(changes) ? `${changes.length}` : show(changes);
     issues.push({ path: 'changes', message: `must be an array of 1 to ${MAX_KEYS} changes, got ${got}` });
@@ -163,7 +171,9 @@ function checkChanges(issues: IssueList, changes: unknown, options: PublishOptio
   const parts = changes.map((change: unknown, index) => {
     const path = `changes[${index}]`;
     const own: IssueList = [];
-    const part = isObject(change) ? checkChange(own, change as PublishChange, path, options) : undefined;
+    const part = isObject(change)
+      ? checkChange(own, change as PublishChange, path, options, keyring)
+      : undefined;
     if (part === undefined) own.push({ path: '', message: `must be an object, got ${show(change)}` });
     else if (seen.has(part.key)) own.push({ path: 'key', message: `${show(part.key)} is there twice` });
     else seen.add(part.key);
@@ -180,7 +190,13 @@ function checkChanges(issues: IssueList, changes: unknown, options: PublishOptio
   return parts.filter((part) => part !== undefined);
 }
 
-function checkChange(issues: IssueList, change: PublishChange, path: string, options: PublishOptions): Part {
+function checkChange(
+  issues: IssueList,
+  change: PublishChange,
+  path: string,
+  options: PublishOptions,
+  keyring: Keyring,
+): Part {
   const key = normalizeKey(issues, change.key);
   const { author, comment, force } = options;
   const { version, revision } = change;
@@ -189,15 +205,26 @@ function checkChange(issues: IssueList, change: PublishChange, path: string, opt
     if ('value' in change) issues.push({ path: 'value', message: 'must not be given with delete' });
     return { key, decide: decideDelete(key, { version, revision, author, comment }) };
   }
-  const { value, schema, metadata } = change;
+  const { value, schema, metadata, encrypt, format } = change;
   if (change.delete !== undefined && change.delete !== false) {
     issues.push({ path: 'delete', message: `must be true or false, got ${show(change.delete)}` });
   }
   checkAnnotations(issues, { metadata });
+  checkEncrypt(issues, encrypt, keyring);
   checkSchema(issues, schema);
-  const content = encodeContent(issues, value);
-  const request = { version, revision, author, comment, metadata, force, content, operation: 'put' } as const;
-  return { key, decide: decidePut(key, request), content, value, schema, path: `${path}.value` };
+  const content = encodeContent(issues, value, { format });
+  const request = {
+    version,
+    revision,
+    author,
+    comment,
+    metadata,
+    encrypt,
+    force,
+    content,
+    operation: 'put',
+  } as const;
+  return { key, decide: decidePut(keyring, key, request), content, value, schema, path: `${path}.value` };
 }
 
 function checkId(issues: IssueList, releaseId: unknown): void {

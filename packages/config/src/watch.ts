@@ -121,7 +121,8 @@ export class ConfigWatcher implements ConfigWatch {
     try {
       const start = await raceAbort(this.#started, this.#stop.signal);
       if (initial) {
-        for (const change of this.#presentOrAbsent(start)) yield toConfigChange(change, undefined, schema);
+        for (const change of this.#presentOrAbsent(start))
+          yield toConfigChange(this.#store, change, undefined, schema);
       }
       for await (const update of start.updates) {
         const { changes } = await this.#join(update);
@@ -129,7 +130,7 @@ export class ConfigWatcher implements ConfigWatch {
           const previous = this.#states.get(change.key);
           if (change.state.raw === undefined) this.#states.delete(change.key);
           else this.#states.set(change.key, change.state);
-          yield toConfigChange(change, previous, schema);
+          yield toConfigChange(this.#store, change, previous, schema);
         }
       }
       this.#stop.signal.throwIfAborted();

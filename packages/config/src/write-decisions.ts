@@ -7,6 +7,7 @@ import { type Content, checkSize, decodeContent } from './content.js';
 import { VersionConflictError } from './errors.js';
 import { FORBIDDEN_NAMES } from './json-limits.js';
 import { type KeyState, lastVersion } from './key-state.js';
+import { isSealed, type Keyring } from './keyring.js';
 import { isStringRecord } from './meta.js';
 import type { PastValue } from './past-value.js';
 import { assertPrecondition, type Precondition } from './precondition.js';
@@ -43,16 +44,30 @@ export interface PutRequest extends Annotations, Precondition {
   readonly operation: 'put' | 'rollback';
   readonly from?: number | undefined;
   readonly force?: boolean | undefined;
+  /** Absent: as the present value. */
+  readonly encrypt?: boolean | undefined;
 }
 
-export function decidePut(key: string, request: PutRequest): Decide {
+export function checkEncrypt(issues: IssueList, encrypt: unknown, keyring: Keyring): void {
+  if (encrypt !== undefined && typeof encrypt !== 'boolean') {
+    issues.push({ path: 'encrypt', message: `must be true or false, got ${show(encrypt)}` });
+  } else if (encrypt === true && !keyring.canSeal) {
+    issues.push({ path: 'encrypt', message: 'needs a key; give it to the centre with `encryption`' });
+  }
+}
+
+export function decidePut(keyring: Keyring, key: string, request: PutRequest): Decide {
   return (state): Change | undefined => {
     assertPrecondition(key, state, request);
     const present = presentMetadata(state);
     const metadata = request.metadata ?? present;
-    const same = sameContent(state, request.content) && isDeepStrictEqual({ ...metadata }, { ...present });
+    const encrypt = request.encrypt ?? isSecret(state);
+    const same =
+      sameContent(keyring, key, state, request.content, encrypt) &&
+      isDeepStrictEqual({ ...metadata }, { ...present });
     if (same && request.force !== true) return undefined;
-    const { operation, content, author, comment, from } = request;
+    const { operation, author, comment, from } = request;
+    const content = encrypt ? keyring.seal(key, request.content) : request.content;
     return { operation, content, author, comment, metadata, from };
   };
 }
@@ -75,14 +90,19 @@ export interface AdoptRequest extends Annotations, Pick<Precondition, 'revision'
  * Takes what others left for a version of its own, byte for byte. `found` gets what it says.
  * The decision throws a `NotFoundError` when there is nothing.
  */
-export function decideAdopt(key: string, request: AdoptRequest, found: (value: unknown) => void): Decide {
+export function decideAdopt(
+  keyring: Keyring,
+  key: string,
+  request: AdoptRequest,
+  found: (value: unknown) => void,
+): Decide {
   return (state): Change | undefined => {
     assertPrecondition(key, state, request);
     if (state.raw === undefined) throw new NotFoundError(`config "${key}" does not exist`, { key });
     const type = state.external ? 'auto' : (state.meta?.contentType ?? 'auto');
     const content: Content = { type, bytes: state.raw.value };
     checkSize(content);
-    found(decodeContent(content));
+    found(keyring.decode(key, content));
     if (!state.external) return undefined;
     const { author, comment, metadata = {} } = request;
     return { operation: 'adopt', content, author, comment, metadata };
@@ -94,6 +114,7 @@ export function decideAdopt(key: string, request: AdoptRequest, found: (value: u
  * The decision throws a `VersionConflictError` when the key is not as the release left it, unless forced.
  */
 export function decideRevert(
+  keyring: Keyring,
   { key, from, to }: ReleaseChange,
   past: PastValue | undefined,
   { author, comment, force }: RevertOptions,
@@ -101,7 +122,14 @@ export function decideRevert(
   const back: Decide =
     past === undefined
       ? decideDelete(key, { author, comment })
-      : decidePut(key, { content: past.content, operation: 'rollback', from, author, comment });
+      : decidePut(keyring, key, {
+          content: past.content,
+          encrypt: past.sealed || undefined, // what was secret stays so
+          operation: 'rollback',
+          from,
+          author,
+          comment,
+        });
   return (state) => {
     const actual = lastVersion(state);
     const { external } = state;
@@ -116,14 +144,31 @@ function presentMetadata(state: KeyState): Readonly<Record<string, string>> {
   return state.raw === undefined ? {} : (state.meta?.metadata ?? {});
 }
 
+/** Whether the present value is encrypted, or was until others wrote over it. */
+function isSecret({ raw, meta, external }: KeyState): boolean {
+  if (raw === undefined) return false;
+  const type = external ? 'auto' : (meta?.contentType ?? 'auto');
+  return meta?.contentType === 'sealed' || isSealed({ type, bytes: raw.value });
+}
+
 /** Whether a write would change nothing. What others wrote is never the same: writing brings it under a version. */
-function sameContent(state: KeyState, content: Content): boolean {
-  if (state.raw === undefined || state.external) return false;
-  const present = { type: state.meta?.contentType ?? content.type, bytes: state.raw.value };
-  if (present.type !== content.type) return false;
-  if (Buffer.compare(present.bytes, content.bytes) === 0) return true;
-  if (content.type !== 'json') return false;
+function sameContent(
+  keyring: Keyring,
+  key: string,
+  { raw, meta, external }: KeyState,
+  content: Content,
+  encrypt: boolean,
+): boolean {
+  if (raw === undefined || external) return false;
+  const stored = { type: meta?.contentType ?? (encrypt ? 'sealed' : content.type), bytes: raw.value };
+  // Writing it again is how a value comes under the key of today.
+  if (isSealed(stored) !== encrypt || (encrypt && !keyring.isCurrent(stored))) return false;
   try {
+    const present = keyring.open(key, stored);
+    if (present.type !== content.type) return false;
+    if (Buffer.compare(present.bytes, content.bytes) === 0) return true;
+    if (content.type !== 'json') return false;
+
     // Compared as values: encoders differ in the order of members and in what they escape.
     return isDeepStrictEqual(decodeContent(present), decodeContent(content));
   } catch {

@@ -8,7 +8,7 @@ import type {
 } from './config-center-types.js';
 import type { ConfigStore } from './config-store.js';
 import { type ConfigValue, makeConfigValue } from './config-value.js';
-import { type Content, encodeContent, warnIfLarge } from './content.js';
+import { type Content, decodeContent, encodeContent, warnIfLarge } from './content.js';
 import type { Operations } from './operations.js';
 import { checkVersioned } from './options.js';
 import { type PastValue, pastValue } from './past-value.js';
@@ -16,6 +16,7 @@ import { checkPrecondition } from './precondition.js';
 import { applySchema, checkSchema } from './schema.js';
 import {
   checkAnnotations,
+  checkEncrypt,
   decideAdopt,
   decideDelete,
   decidePut,
@@ -35,13 +36,15 @@ export class Writes {
   async set<T>(key: string, value: T, options: SetConfigOptions = {}): Promise<ConfigValue<T>> {
     let content: Content | undefined;
     const check = (issues: IssueList) => {
-      content = encodeContent(issues, value);
+      content = encodeContent(issues, value, { format: options.format });
       this.#checkWrite(issues, options);
     };
     return this.#operations.onKey('set', key, options, check, async (name, wait) => {
       if (content === undefined) throw new TypeError('the value has not been encoded');
-      if (options.schema !== undefined) await wait.race(applySchema(options.schema, value));
-      return this.#put(name, value, { ...options, content, operation: 'put' }, wait);
+      // A YAML document is given as text, and stands for what it says.
+      const stored = content.type === 'yaml' ? (decodeContent(content) as T) : value;
+      if (options.schema !== undefined) await wait.race(applySchema(options.schema, stored));
+      return this.#put(name, stored, { ...options, content, operation: 'put' }, wait);
     });
   }
 
@@ -61,9 +64,11 @@ export class Writes {
       this.#checkWrite(issues, options);
     };
     return this.#operations.onKey('rollback', key, options, check, async (name, wait) => {
-      const { content, value } = await this.#readPast(name, version, wait.signal);
+      const { content, value, sealed } = await this.#readPast(name, version, wait.signal);
       if (options.schema !== undefined) await wait.race(applySchema(options.schema, value));
-      return this.#put(name, value, { ...options, content, operation: 'rollback', from: version }, wait);
+      const encrypt = options.encrypt ?? (sealed || undefined); // what was secret stays so
+      const request = { ...options, encrypt, content, operation: 'rollback', from: version } as const;
+      return this.#put(name, value, request, wait);
     });
   }
 
@@ -74,7 +79,7 @@ export class Writes {
     };
     return this.#operations.onKey('adopt', key, options, check, async (name, wait) => {
       let value: unknown;
-      const decide = decideAdopt(name, options, (found) => {
+      const decide = decideAdopt(this.#store.keyring, name, options, (found) => {
         value = found;
       });
       const { meta, revision } = await commit(this.#store, name, decide, wait.signal);
@@ -84,16 +89,22 @@ export class Writes {
 
   async #put<T>(key: string, value: T, request: PutRequest, wait: Wait): Promise<ConfigValue<T>> {
     warnIfLarge(this.#store.logger, key, request.content);
-    const done = await commit(this.#store, key, decidePut(key, request), wait.signal);
+    const done = await commit(this.#store, key, decidePut(this.#store.keyring, key, request), wait.signal);
     return makeConfigValue(key, done.revision, { meta: done.meta, external: false }, value);
   }
 
   async #readPast(key: string, version: number, signal: AbortSignal): Promise<PastValue> {
     const { client, layout } = this.#store;
-    return pastValue(key, version, await client.kv.get(layout.history(key, version), { signal }));
+    return pastValue(
+      this.#store,
+      key,
+      version,
+      await client.kv.get(layout.history(key, version), { signal }),
+    );
   }
 
   #checkWrite(issues: IssueList, options: SetConfigOptions): void {
+    checkEncrypt(issues, options.encrypt, this.#store.keyring);
     checkPrecondition(issues, options, this.#store.options.enableVersioning);
     checkAnnotations(issues, options);
     checkSchema(issues, options.schema);

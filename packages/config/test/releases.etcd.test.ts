@@ -336,12 +336,12 @@ describe('releases', () => {
   it('need versions', async () => {
     const config = t.center(t.client, { enableVersioning: false });
     const calls = [
-      config.publish([{ key: 'a', value: 1 }]),
-      config.revert('x'),
-      config.getRelease('x'),
-      config.listReleases(),
+      () => config.publish([{ key: 'a', value: 1 }]),
+      () => config.revert('x'),
+      () => config.getRelease('x'),
+      () => config.listReleases(),
     ];
-    for (const call of calls) await expect(call).rejects.toThrow(/enableVersioning/);
+    for (const call of calls) await expect(call()).rejects.toThrow(/enableVersioning/);
   });
 
   it('come to a watch as one, over a cut connection too', async () => {

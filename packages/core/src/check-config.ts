@@ -41,6 +41,7 @@ const KNOWN = {
     keyPrefix: true,
     enableVersioning: true,
     enableValidation: true,
+    encryption: true,
     maxVersionHistory: true,
   } satisfies Record<keyof ConfigCenterConfig, true>,
 };
