@@ -12,7 +12,11 @@ await using etcd = await findEtcd();
 // The services on one side, somebody who calls them on the other.
 await using serverClient = await connect({ endpoints: etcd.endpoints });
 await using callerClient = await connect({ endpoints: etcd.endpoints });
-await using services = createRegistry(serverClient, { ttlMs: 5_000 });
+await using services = createRegistry(serverClient, {
+  ttlMs: 5_000,
+  enableHealthCheck: true,
+  healthCheckIntervalMs: 100,
+});
 await using caller = createRegistry(callerClient);
 
 // A name of its own for each run, so that the example can be run twice at once.
@@ -57,6 +61,18 @@ console.log(
 await one.updateHealth('healthy');
 await expectInstances('"one" is healthy again', 2);
 
+// --- One is checked ---------------------------------------------------------------------------------------
+
+// By a function, as here, by TCP ({ tcp: true }) or by grpc.health.v1 ({ grpc: true }). Only changes are written.
+let works = true;
+const check = { run: () => works, unhealthyAfter: 2, healthyAfter: 1 };
+const three = await services.register({ name, id: 'three', address: '10.0.0.3:8080' }, { check });
+await expectInstances('"three" registers', 3);
+works = false;
+await expectInstances('"three" fails its checks', 2);
+works = true;
+await expectInstances('"three" passes again', 3);
+
 // --- Choosing ---------------------------------------------------------------------------------------------
 
 // discover reads a live local copy: no call to etcd, and it goes on with what it knows while etcd is away.
@@ -65,7 +81,11 @@ for (const { id, address, port } of near) console.log(`In zone eu-1: ${id} at ${
 
 // --- Instances go -----------------------------------------------------------------------------------------
 
-// deregister tells everybody first and deletes afterwards. A process that dies leaves with its lease instead.
+// drain tells everybody first, gives them a second to hear of it, and deletes afterwards: no call fails. A process
+// that is told to end does so by itself with drainOnSignal(services); one that dies leaves with its lease instead.
+await three.drain();
+await expectInstances('"three" is drained', 2);
+// deregister does not wait: for those who do not mind a call to an instance that has just gone.
 await two.deregister();
 await expectInstances('"two" deregisters', 1);
 await services.close(); // deregisters whatever is left

@@ -1,11 +1,10 @@
+import { decodeHealthStatus, encodeHealthRequest, SERVING } from '@coord/registry/internal';
 import type * as Grpc from '@grpc/grpc-js';
 import type { GrpcModule } from './grpc-adapter.js';
 
 type Channel = ReturnType<Grpc.experimental.SubchannelInterface['getChannel']>;
 
 const PATH = '/grpc.health.v1.Health/Watch';
-/** `HealthCheckResponse.ServingStatus.SERVING`. */
-const SERVING = 1;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 
@@ -29,7 +28,7 @@ export class HealthWatch {
     // With a channel of its own it takes neither the address nor the credentials.
     this.#client = new grpc.Client('', grpc.credentials.createInsecure(), { channelOverride: channel });
     this.#unimplemented = grpc.status.UNIMPLEMENTED;
-    this.#request = encodeRequest(service);
+    this.#request = encodeHealthRequest(service);
     this.#changed = changed;
     this.#watch();
   }
@@ -49,7 +48,7 @@ export class HealthWatch {
     const call = this.#client.makeServerStreamRequest(
       PATH,
       (bytes: Buffer) => bytes,
-      decodeStatus,
+      decodeHealthStatus,
       this.#request,
     );
     this.#call = call;
@@ -73,18 +72,4 @@ export class HealthWatch {
     this.#serving = serving;
     this.#changed();
   }
-}
-
-/** `HealthCheckRequest`: field 1, the service's name. */
-function encodeRequest(service: string): Buffer {
-  const name = Buffer.from(service);
-  const length: number[] = [];
-  let rest = name.length;
-  for (; rest > 0x7f; rest >>>= 7) length.push((rest & 0x7f) | 0x80);
-  return Buffer.from([0x0a, ...length, rest, ...name]);
-}
-
-/** `HealthCheckResponse`: field 1, the status, which is left out when it is 0. */
-function decodeStatus(bytes: Buffer): number {
-  return bytes[0] === 0x08 ? (bytes[1] ?? 0) : 0;
 }

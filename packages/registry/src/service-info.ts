@@ -39,11 +39,11 @@ export interface ServiceRegistration {
   /** `10.0.0.1` with `port` beside it, or `10.0.0.1:8080`, or `[::1]:8080`. */
   readonly address: string;
   readonly port?: number | undefined;
-  /** Anything your own consumers need to know. Values are strings, as Go's readers expect. */
+  /** A plain object with anything your own consumers need to know. Values are strings, as Go's readers expect. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** @default 'healthy' */
   readonly health?: HealthStatus | undefined;
-  /** At least 0, finite. @default 1 */
+  /** From 0, for no calls at all, to 1,000,000,000. @default 1 */
   readonly weight?: number | undefined;
   readonly zone?: string | undefined;
   readonly version?: string | undefined;

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRegistry, type Registration, type ServiceRegistry } from '../src/index.js';
 
-const RUNS = 25;
+const seed = Number(process.env.COORD_SEED ?? Date.now() % 2 ** 31);
+const numRuns = Number(process.env.COORD_RUNS ?? 25);
 const PATIENT = { timeoutMs: 30_000 };
 let etcd: EtcdServer;
 let proxy: LineProxy;
@@ -167,7 +168,7 @@ describe('one id', () => {
         await story.close();
         expect(await steady.kv.get(story.key)).toBeUndefined();
       }),
-      { numRuns: RUNS, endOnFailure: true },
+      { seed, numRuns, endOnFailure: true },
     );
   }, 300_000);
 });
