@@ -1,7 +1,6 @@
-import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { appliedConfig, type ConfigManagerOptions } from '../src/index.js';
-import { collect, type Place, useEtcd } from './setup.js';
+import { collect, eventually, type Place, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { port: 1 };

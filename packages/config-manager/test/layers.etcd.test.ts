@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type ConfigManagerOptions, listOverrides, overrideConfig } from '../src/index.js';
-import { collect, type Place, useEtcd } from './setup.js';
+import { collect, eventually, type Place, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { port: 1, host: 'localhost', pool: { min: 1, max: 2 } };

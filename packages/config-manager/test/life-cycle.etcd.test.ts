@@ -1,8 +1,7 @@
 import { ClosedError } from '@coord/client';
-import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import type { ConfigManager } from '../src/index.js';
-import { collect, Held, useEtcd } from './setup.js';
+import { collect, eventually, Held, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { port: 8080, host: 'localhost' };

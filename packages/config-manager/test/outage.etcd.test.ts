@@ -2,10 +2,10 @@ import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { connect } from '@coord/client';
 import { createConfigCenter } from '@coord/config';
-import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
+import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { useEtcd } from './setup.js';
+import { eventually, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { port: 8080, host: 'localhost' };

@@ -1,8 +1,9 @@
 import { type CoordClient, connect, PermissionError } from '@coord/client';
 import { createConfigCenter } from '@coord/config';
-import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
+import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { appliedConfig, createConfigManager, overrideConfig } from '../src/index.js';
+import { eventually } from './setup.js';
 
 let etcd: EtcdServer;
 let root: CoordClient;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClientOptions, type CoordClient, createClient } from '@coord/client';
 import { type ConfigCenter, createConfigCenter } from '@coord/config';
-import { type EtcdServer, startEtcd, startProxy } from '@coord/testkit';
+import { type EtcdServer, eventually as retry, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import {
   type ConfigManager,
@@ -126,3 +126,6 @@ export class Held {
     for (const resolve of this.#letGo.splice(0)) resolve();
   }
 }
+
+/** As the testkit's, with the patience that a busy machine needs. */
+export const eventually: typeof retry = (check, options) => retry(check, { timeoutMs: 20_000, ...options });

@@ -22,11 +22,10 @@ import { open, readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createClient } from '@coord/client';
 import { createConfigCenter } from '@coord/config';
-import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { ConfigManager } from '../src/index.js';
-import { collect, Held, useEtcd } from './setup.js';
+import { collect, eventually, Held, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { port: 8080, host: 'localhost' };

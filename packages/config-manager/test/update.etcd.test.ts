@@ -1,9 +1,8 @@
 import { ValidationError } from '@coord/client';
-import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createConfigManager } from '../src/index.js';
-import { collect, useEtcd } from './setup.js';
+import { collect, eventually, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { host: 'localhost', port: 8080, pool: { min: 1, max: 10 }, tags: ['a', 'b'] };
