@@ -22,6 +22,11 @@ export interface InstanceSelection {
 
 const USUAL: InstanceSelection = Object.freeze({});
 
+const NAMES: ReadonlySet<string> = new Set([
+  ...['health', 'zone', 'version', 'tags', 'metadata', 'filter', 'subset'],
+  ...['consistency', 'signal', 'timeoutMs'],
+]);
+
 /**
  * Notes everything that is wrong with a selection.
  * @returns a copy: what the caller changes in his object later on has not been checked
@@ -34,6 +39,7 @@ export function readSelection(issues: IssueList, given: unknown): InstanceSelect
   }
   try {
     const selection = copyOf(given);
+    checkNames(issues, given);
     checkSelection(issues, selection);
     return selection;
   } catch {
@@ -60,6 +66,13 @@ function copyOf({
     filter,
     subset: isPlainObject(subset) ? { ...subset } : subset,
   };
+}
+
+/** A misspelt one would let everything through without a word. */
+function checkNames(issues: IssueList, given: object): void {
+  for (const path of Object.keys(given)) {
+    if (!NAMES.has(path)) issues.push({ path, message: `is no option; there are ${[...NAMES].join(', ')}` });
+  }
 }
 
 function checkSelection(issues: IssueList, selection: InstanceSelection): void {

@@ -54,7 +54,14 @@ export interface ServiceRegistry extends AsyncDisposable {
    * @throws {TimeoutError | AbortedError} when it was not done in time; the instances leave all the same
    */
   drain(options?: DrainOptions): Promise<void>;
-  /** The instances of a service: the healthy ones, unless told otherwise. Shows this client's own writes. */
+  /**
+   * The instances of a service: the healthy ones, unless told otherwise. Shows this client's own writes. Cached, it
+   * waits for etcd only the first time, and from then on goes on with the last list it knew.
+   * @throws {ValidationError} for a bad name or selection
+   * @throws {TimeoutError | ConnectionError} when etcd does not answer in `timeoutMs` (the client's `requestTimeoutMs`)
+   * @example
+   * const instances = await registry.discover('user-service', { zone: 'eu-1', tags: ['canary'] });
+   */
   discover(serviceName: string, options?: DiscoverOptions): Promise<ServiceInfo[]>;
   /**
    * How far the list that cached `discover` and `watchInstances` give can be relied on: live or not, how old, of

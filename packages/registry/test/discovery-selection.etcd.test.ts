@@ -88,6 +88,7 @@ describe('a selection', () => {
     [null, ['selection']],
     ['eu', ['selection']],
     [{ health: 'well' }, ['health']],
+    [{ zones: ['eu'], tag: 'canary' }, ['zones', 'tag']],
     [{ zone: '' }, ['zone']],
     [{ zone: 7, version: null }, ['zone', 'version']],
     [{ tags: 'canary' }, ['tags']],
