@@ -21,10 +21,18 @@ const MAX_DESCRIPTION_BYTES = 16 * 1024;
 /** Asked for once: the system has to be called for it. */
 let host: string | undefined;
 
+/** The last description, since many contenders say the same within one millisecond. */
+let last: { readonly purpose: string | undefined; readonly at: number; readonly text: string } | undefined;
+
 /** What a contender writes into its key. */
 export function describeSelf(purpose: string | undefined): string {
-  host ??= hostname();
-  return JSON.stringify({ host, pid: process.pid, purpose, since: new Date().toISOString() });
+  const at = Date.now();
+  if (last === undefined || last.at !== at || last.purpose !== purpose) {
+    host ??= hostname();
+    const since = new Date(at).toISOString();
+    last = { purpose, at, text: JSON.stringify({ host, pid: process.pid, purpose, since }) };
+  }
+  return last.text;
 }
 
 export type ContenderKey = Pick<KeyValue, 'key' | 'createRevision' | 'value'> &

@@ -103,15 +103,20 @@ export class Mutexes {
     return await this.#contend(request, progress, turn, heir);
   }
 
-  async #contend(request: MutexRequest, progress: Progress, turn: Turn<Heir>, heir?: Heir): Promise<Grant> {
+  #contend(request: MutexRequest, progress: Progress, turn: Turn<Heir>, heir?: Heir): Promise<Grant> {
     turn.holder = () => progress.holder;
-    try {
-      const grant = await acquireInTurn(this.#support, request, progress, heir?.take());
-      return new MutexGrant(this.#support, grant, turn, request.description);
-    } catch (error) {
-      turn.leave();
-      throw error;
-    }
+    return this.#passOn(acquireInTurn(this.#support, request, progress, heir?.take()), request, turn);
+  }
+
+  /** The turn passes on when the acquisition fails, or else when the lock has been left. */
+  #passOn(acquisition: Promise<Grant<Contender>>, request: MutexRequest, turn: Turn<Heir>): Promise<Grant> {
+    return acquisition.then(
+      (grant) => new MutexGrant(this.#support, grant, turn, request.description),
+      (error: unknown) => {
+        turn.leave();
+        throw error;
+      },
+    );
   }
 
   async #winIfFree(request: MutexRequest): Promise<Grant> {
@@ -119,13 +124,7 @@ export class Mutexes {
     const turn = this.#queue.tryEnter(name);
     // Others of this client hold it or wait for it, so it is not free.
     if (turn === undefined) throw new LockConflictError(name, await this.#readHolder(name, stop.signal));
-    try {
-      const grant = await acquireIfFree(this.#support, request);
-      return new MutexGrant(this.#support, grant, turn, request.description);
-    } catch (error) {
-      turn.leave();
-      throw error;
-    }
+    return await this.#passOn(acquireIfFree(this.#support, request), request, turn);
   }
 
   /** Reads who holds the lock, without a write. */

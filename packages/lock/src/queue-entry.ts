@@ -43,6 +43,8 @@ export interface HandedOver {
   readonly joined?: Enqueued | undefined;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /**
  * A contender's keys in one queue or several: one transaction writes them, another removes them.
  *
@@ -59,7 +61,7 @@ export class QueueEntry implements Hold {
   /** Our keys, once they are known to be in etcd. */
   #own: OwnKeys | undefined;
   /** Keys that may come to be there without our knowing. */
-  readonly #strays = new Set<string>();
+  #strays: ReadonlySet<string> = NONE;
   readonly #enqueues: Sending = { outcomeLost: false };
   readonly #removals: Sending = { outcomeLost: false };
   #enqueueing: Promise<unknown> | undefined;
@@ -172,7 +174,7 @@ export class QueueEntry implements Hold {
 
   /** A key that goes with the others when it leaves, whether or not we know by then that it is there. */
   protected mayWrite(etcdKey: string): void {
-    this.#strays.add(etcdKey);
+    this.#strays = new Set([...this.#strays, etcdKey]);
   }
 
   #enqueue({ conditions = [], reads, elseReads = [] }: Enqueue): Promise<Enqueued> {

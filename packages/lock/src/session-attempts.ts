@@ -33,19 +33,34 @@ export interface Prepared<E extends QueueEntry> {
  * A session that ends before the entry has a place costs nothing but a fresh start.
  * @param prepared what to try with first
  */
-export async function untilSessionHolds<E extends QueueEntry>(
+export function untilSessionHolds<E extends QueueEntry>(
   support: LockSupport,
   request: Attempt,
   strategy: Strategy<E>,
   prepared?: Prepared<E>,
 ): Promise<Grant<E>> {
-  for (let attempt = 1; ; attempt++) {
-    const next = attempt === 1 ? prepared : undefined;
-    const entry = next ?? atHand(support, request, strategy) ?? (await prepare(request, strategy));
-    const grant = await tryWith(entry, support, request, strategy);
+  const first = prepared ?? atHand(support, request, strategy);
+  if (first === undefined) return tryUntilSessionHolds(support, request, strategy, 1);
+  // Nearly always this is all; then it should not cost more.
+  return tryWith(first, support, request, strategy).then(
+    (grant) => grant ?? tryUntilSessionHolds(support, request, strategy, 2),
+  );
+}
+
+/** @param attempt from 1; before all but the first there is a pause */
+async function tryUntilSessionHolds<E extends QueueEntry>(
+  support: LockSupport,
+  request: Attempt,
+  strategy: Strategy<E>,
+  attempt: number,
+): Promise<Grant<E>> {
+  for (let next = attempt; ; next++) {
+    if (next > 1) {
+      await delay(backoffDelayMs(next - 1, support.backoff), request.stop.signal).catch(() => undefined);
+      request.stop.throwIfAborted();
+    }
+    const grant = await tryWith(await prepare(request, strategy), support, request, strategy);
     if (grant !== undefined) return grant;
-    await delay(backoffDelayMs(attempt, support.backoff), request.stop.signal).catch(() => undefined);
-    request.stop.throwIfAborted();
   }
 }
 
