@@ -12,7 +12,7 @@ import {
   encodeCanary,
   isLabels,
 } from './canary-record.js';
-import { checkTarget, type RecordTarget } from './record-target.js';
+import { assertNotEncrypted, checkTarget, type RecordTarget } from './record-target.js';
 
 export interface CanaryOptions extends WaitOptions, CanaryRule {
   /** Who. */
@@ -50,7 +50,8 @@ export interface ConfigCanary extends CanaryRule {
  * nothing of it until it is promoted. `appliedConfig` tells who uses it, and who refuses it.
  *
  * @throws {ConflictError} when the key has a canary already
- * @throws {ValidationError} for a bad key, value or rule @throws {CoordError} when etcd cannot be asked
+ * @throws {ValidationError} for a bad key, value or rule, and for a key whose value is encrypted
+ * @throws {CoordError} when etcd cannot be asked
  * @example
  * let canary = await startCanary(config, 'prod/orders/http', { timeoutMs: 250 }, { percent: 5 });
  * canary = await canary.resize({ percent: 50 });
@@ -69,6 +70,7 @@ export async function startCanary(
   checkRule(issues, options);
   assertValid(issues);
   const { percent, labels, author, comment, signal, timeoutMs } = options;
+  await assertNotEncrypted(target, { signal });
   const startedAt = Date.now();
   const header = {
     format: 1,

@@ -11,7 +11,7 @@ import {
 import type { ConfigCenter } from '@coord/config';
 import { encodeContent } from '@coord/config/internal';
 import { decodeOverride, encodeOverride, type Override, overridePrefix } from './override-record.js';
-import { checkTarget, type RecordTarget } from './record-target.js';
+import { assertNotEncrypted, checkTarget, type RecordTarget } from './record-target.js';
 
 export interface OverrideConfigOptions extends WaitOptions {
   /** How long it holds, in milliseconds, rounded up to whole seconds. */
@@ -66,6 +66,7 @@ export async function overrideConfig(
   checkOptions(issues, options);
   assertValid(issues);
   const { ttlMs, instance, author, comment, ...wait } = options;
+  await assertNotEncrypted(target, wait);
   const { client, recordRoot } = target.center;
   const session = await client.session({ ...wait, ttlMs });
   const id = randomUUID();

@@ -1,4 +1,4 @@
-import { ValidationError } from '@coord/client';
+import { ValidationError, type WaitOptions } from '@coord/client';
 import type { IssueList } from '@coord/client/internal';
 import { show } from '@coord/client/internal';
 import type { ConfigCenter } from '@coord/config';
@@ -19,4 +19,14 @@ export function checkTarget(issues: IssueList, config: ConfigCenter, key: string
     throw new ValidationError(issues);
   }
   return { center, key: name };
+}
+
+/**
+ * What is stored beside an encrypted key would not be encrypted.
+ * @throws {ValidationError}
+ */
+export async function assertNotEncrypted({ center, key }: RecordTarget, wait: WaitOptions): Promise<void> {
+  if (!(await center.isEncrypted(key, wait.signal))) return;
+  const message = `${show(key)} is encrypted; what is laid over it for a while would be stored in plain text`;
+  throw new ValidationError([{ path: 'key', message }]);
 }

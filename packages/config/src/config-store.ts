@@ -43,7 +43,11 @@ export function createConfigStore(client: CoordClient, options: ResolvedConfigCe
 }
 
 /** Raw value and record at one moment, linearizable. */
-export async function readState(store: ConfigStore, key: string, signal: AbortSignal): Promise<KeyState> {
+export async function readState(
+  store: ConfigStore,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<KeyState> {
   const { client, layout, options } = store;
   if (!options.enableVersioning) {
     return bareState(await client.kv.get(layout.raw(key), { signal }), false);

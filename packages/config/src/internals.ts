@@ -3,11 +3,11 @@ import type { CoordLogger } from '@coord/client/internal';
 import type { Alongside, Decide } from './change.js';
 import { type Commit, commit } from './commit.js';
 import type { Annotations, ConfigCenter } from './config-center-types.js';
-import type { ConfigStore } from './config-store.js';
+import { type ConfigStore, readState } from './config-store.js';
 import type { Content } from './content.js';
 import { INTERNAL_ROOT } from './options.js';
 import { type ReadTogether, readTogether } from './read-together.js';
-import { decidePut } from './write-decisions.js';
+import { decidePut, isSecret } from './write-decisions.js';
 
 /** What the sibling packages may use of a config centre, beyond its public face. */
 export interface ConfigCenterInternals {
@@ -16,6 +16,8 @@ export interface ConfigCenterInternals {
   /** Everything beside the raw values of this centre is below it. Ends without a slash. */
   readonly recordRoot: string;
   readTogether(keys: readonly string[], others: readonly Range[], signal: AbortSignal): Promise<ReadTogether>;
+  /** Whether the present value of a key is stored encrypted. */
+  isEncrypted(key: string, signal: AbortSignal | undefined): Promise<boolean>;
   /**
    * Makes a new version of a key, and what else is given, in one transaction.
    * @throws {ConflictError} when the conditions of what else is given do not hold
@@ -36,6 +38,7 @@ export function makeInternals(store: ConfigStore): ConfigCenterInternals {
     client: store.client,
     recordRoot: `${INTERNAL_ROOT}${store.options.keyPrefix}`,
     readTogether: (keys, others, signal) => readTogether(store, keys, others, signal),
+    isEncrypted: async (key, signal) => isSecret(await readState(store, key, signal)),
     setAlongside(key, value, alongside, signal) {
       const decide = decidePut(store.keyring, key, { ...value, operation: 'put', force: true });
       const both: Decide = (state) => {

@@ -145,7 +145,7 @@ function presentMetadata(state: KeyState): Readonly<Record<string, string>> {
 }
 
 /** Whether the present value is encrypted, or was until others wrote over it. */
-function isSecret({ raw, meta, external }: KeyState): boolean {
+export function isSecret({ raw, meta, external }: KeyState): boolean {
   if (raw === undefined) return false;
   const type = external ? 'auto' : (meta?.contentType ?? 'auto');
   return meta?.contentType === 'sealed' || isSealed({ type, bytes: raw.value });

@@ -63,6 +63,21 @@ describe('input', () => {
     await expect(t.config.set(key, `${large}x`)).rejects.toThrow(ValidationError);
   });
 
+  it('warns of a value from 256 KiB on, and not of a smaller one', async () => {
+    const warnings: unknown[][] = [];
+    const silent = () => undefined;
+    const warn = (...args: unknown[]) => void warnings.push(args);
+    const client = await t.connect({ logger: { error: silent, warn, info: silent, debug: silent } });
+    const config = t.center(client);
+    const key = t.key();
+    await config.set(key, 'x'.repeat(256 * 1024 - 1));
+    const large = () => JSON.stringify(warnings).match(/large config value/g) ?? [];
+    expect(large()).toEqual([]);
+    await config.set(key, 'x'.repeat(256 * 1024));
+    await config.publish([{ key: `${key}/other`, value: 'x'.repeat(256 * 1024) }]);
+    expect(large()).toHaveLength(2);
+  });
+
   it.each(['constructor', '__proto__', 'prototype'])(
     'refuses metadata that could not be read again: %s',
     async (name) => {
