@@ -10,6 +10,7 @@ import { withDefaults } from './merge-service-config.js';
 import { registerPolicies } from './register-policies.js';
 import type { ServiceConfig } from './service-config.js';
 import { type LoadBalanceStrategy, policyOf, STRATEGIES } from './strategy.js';
+import { toJson } from './to-json.js';
 
 export interface ConnectionOptions extends FollowOptions {
   /** @default 'round_robin' */
@@ -43,8 +44,10 @@ export interface ConnectionOptions extends FollowOptions {
 export function wishesOf(options: ConnectionOptions) {
   const { strategy, serviceConfig = {}, retry = false } = options;
   const chosen = strategy === undefined ? {} : { loadBalancingConfig: [policyOf(options)] };
+  const own = { ...serviceConfig, healthCheckConfig: undefined, ...chosen };
   return {
-    own: { ...serviceConfig, ...chosen },
+    // A copy, as all of it goes to grpc-js as JSON: what the caller changes in it later on has not been checked.
+    own: JSON.parse(toJson('serviceConfig', own)) as ServiceConfigJson,
     complete: (config: ServiceConfigJson) => withDefaults(config, { round_robin: {} }, retry),
   };
 }

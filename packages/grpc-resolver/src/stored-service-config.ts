@@ -8,6 +8,7 @@ import { checkServiceConfig } from './check-service-config.js';
 import type { GrpcModule, ServiceConfigJson } from './grpc-adapter.js';
 import { registerPolicies } from './register-policies.js';
 import type { ServiceConfig } from './service-config.js';
+import { toJson } from './to-json.js';
 
 export interface StoreOptions extends WaitOptions {
   /** The copy of `@grpc/grpc-js` by whose policies the config is checked. @default the one this package finds */
@@ -44,7 +45,7 @@ export async function setServiceConfig(
 ): Promise<ServiceConfigEntry> {
   const issues: IssueList = [];
   const { store, grpc } = check(issues, registry, serviceName, options);
-  const text = toJson(config);
+  const text = toJson('serviceConfig', config);
   const copy = checked(issues, grpc, Buffer.from(text));
   return entry(copy, await store.write(serviceName, text, options));
 }
@@ -101,15 +102,6 @@ function fromJson(value: Uint8Array): ServiceConfigJson {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(value));
   } catch {
     throw new ValidationError([{ path: 'serviceConfig', message: 'is not JSON' }]); // the parser would quote it
-  }
-}
-
-function toJson(config: unknown): string {
-  try {
-    return JSON.stringify(config) ?? 'null';
-  } catch (error) {
-    const message = `cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}`;
-    throw new ValidationError([{ path: 'serviceConfig', message }], { cause: error });
   }
 }
 

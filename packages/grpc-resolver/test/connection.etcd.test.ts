@@ -64,6 +64,25 @@ describe('getConnection', () => {
     expect(connection.serviceConfig.inForce.loadBalancingConfig).toEqual([{ coord_weighted: {} }]);
   });
 
+  it('goes by the service config as it was given, whatever becomes of the object', async () => {
+    const method = { name: [{}], timeout: '20s' as const };
+    const { connection } = await stage.connectTo(stage.unique(), {
+      serviceConfig: { methodConfig: [method] },
+    });
+    Object.assign(method, { timeout: '0.000001s' });
+    expect(connection.serviceConfig.inForce.methodConfig).toEqual([{ name: [{}], timeout: '20s' }]);
+    Object.assign(connection.serviceConfig.inForce, { methodConfig: [] });
+    expect(connection.serviceConfig.inForce.methodConfig).toHaveLength(1);
+    const circular: { self?: object } = {};
+    circular.self = circular;
+    for (const settings of [circular, { many: 1n }]) {
+      const serviceConfig = { loadBalancingConfig: [{ round_robin: settings }] };
+      await expect(getConnection(stage.registry, 'x', { serviceConfig })).rejects.toThrow(
+        /cannot be written/,
+      );
+    }
+  });
+
   it('refuses waits that are none', async () => {
     const { connection } = await stage.connectTo(stage.unique());
     for (const options of [{ timeoutMs: -1 }, { timeoutMs: 'x' }, { signal: {} }, null, 7]) {
