@@ -55,7 +55,7 @@ export function drainOnSignal(
 class ProcessDrain implements SignalDrain {
   readonly #registries: readonly ServiceRegistry[];
   readonly #options: DrainOnSignalOptions;
-  readonly #signals: readonly NodeJS.Signals[];
+  readonly #signals: ReadonlySet<NodeJS.Signals>;
   readonly #listener: Listener;
   #exits = false;
   #started = false;
@@ -63,7 +63,7 @@ class ProcessDrain implements SignalDrain {
   constructor(registries: readonly ServiceRegistry[], options: DrainOnSignalOptions) {
     this.#registries = registries;
     this.#options = options;
-    this.#signals = options.signals ?? ['SIGTERM'];
+    this.#signals = new Set(options.signals ?? ['SIGTERM']);
     this.#listener = (signal) => this.#onSignal(signal);
     // One that leaves the process running counts among the others whose affair its end is.
     if (options.exit !== false) this.#listener[AT_WORK] = false;

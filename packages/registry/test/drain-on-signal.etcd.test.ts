@@ -179,7 +179,8 @@ describe('drainOnSignal', () => {
 
   it('listens only until it is closed', async () => {
     const before = process.listenerCount('SIGTERM');
-    const hook = drainOnSignal([createRegistry(client), createRegistry(client)]);
+    const signals = ['SIGTERM', 'SIGTERM'] as const; // twice would be its own second signal
+    const hook = drainOnSignal([createRegistry(client), createRegistry(client)], { signals });
     expect(process.listenerCount('SIGTERM')).toBe(before + 1);
     await hook.close();
     await hook[Symbol.asyncDispose]();
