@@ -49,11 +49,13 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
 
   constructor(options: ResolvedConfigManagerOptions<T>) {
     const { config, key, snapshotFile, updateTimeoutMs } = options;
-    const logger = internalsOfCenter(config)?.logger ?? createCoordLogger(undefined, 'silent');
+    const center = internalsOfCenter(config);
+    const logger = center?.logger ?? createCoordLogger(undefined, 'silent');
     this.#options = options;
     this.#state = new ManagerState(key, deepFreeze(initialConfig(options)), logger);
     this.#steps = new StepRunner(key, updateTimeoutMs);
-    this.#snapshot = snapshotFile === undefined ? undefined : new SnapshotFile(snapshotFile, key);
+    this.#snapshot =
+      snapshotFile === undefined ? undefined : new SnapshotFile(snapshotFile, key, center?.keyring);
     this.#pipeline = new UpdatePipeline(options, this.#state, this.#steps, this.#snapshot);
   }
 

@@ -83,7 +83,10 @@ export interface ConfigManagerOptions<T> {
    * twice, so that its values are at `/config/config/…` in etcd. @default false
    */
   readonly goManagerCompat?: boolean | undefined;
-  /** A file that keeps the last good value, for starts without etcd. Mode 0600; its folder must exist. */
+  /**
+   * A file that keeps the last good value, for starts without etcd. Mode 0600, and encrypted where the centre has
+   * `encryption`; its folder must exist.
+   */
   readonly snapshotFile?: string | undefined;
 }
 

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
-import { type Content, type ContentType, decodeContent, encodeContent } from '@coord/config/internal';
+import {
+  type Content,
+  type ContentType,
+  decodeContent,
+  encodeContent,
+  type Keyring,
+} from '@coord/config/internal';
 
 /** The last good value, as it is kept on disk. */
 export interface Snapshot {
@@ -15,15 +21,17 @@ const FORMAT = 1;
  * A file with the last good value of a key: a line of JSON, and the value after it.
  *
  * Written to a temporary file, synced and renamed, so that a crash leaves the old one or the new one.
- * It may hold secrets, so only the owner can read it.
+ * It may hold secrets, so only the owner can read it; with a centre that encrypts, it is encrypted.
  */
 export class SnapshotFile {
   readonly #path: string;
   readonly #key: string;
+  readonly #keyring: Keyring | undefined;
 
-  constructor(path: string, key: string) {
+  constructor(path: string, key: string, keyring?: Keyring) {
     this.#path = path;
     this.#key = key;
+    this.#keyring = keyring;
   }
 
   /** Undefined when there is none, or when the key had been deleted. @throws when it cannot be read */
@@ -37,17 +45,23 @@ export class SnapshotFile {
     const header = this.#parseHeader(bytes.subarray(0, Math.max(end, 0)).toString('utf8'));
     if (header.contentType === undefined) return undefined;
     const content: Content = { type: header.contentType, bytes: bytes.subarray(end + 1) };
-    return { value: decodeContent(content), version: header.version, revision: header.revision };
+    return { value: this.#decode(content), version: header.version, revision: header.revision };
   }
 
   async save({ value, version, revision }: Snapshot): Promise<void> {
-    const content = encodeContent([], value);
+    const plain = encodeContent([], value);
+    const content = this.#keyring?.canSeal ? this.#keyring.seal(this.#key, plain) : plain;
     await this.#write({ contentType: content.type, version, revision: revision.toString() }, content.bytes);
   }
 
   /** The key was deleted: the value must not come back with the next start. */
   async clear({ version, revision }: Omit<Snapshot, 'value'>): Promise<void> {
     await this.#write({ version, revision: revision.toString() }, new Uint8Array());
+  }
+
+  /** @throws {ValidationError} also for what is encrypted and cannot be decrypted */
+  #decode(content: Content): unknown {
+    return this.#keyring === undefined ? decodeContent(content) : this.#keyring.decode(this.#key, content);
   }
 
   async #write(fields: Record<string, unknown>, value: Uint8Array): Promise<void> {

@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { connect } from '@coord/client';
-import { createConfigCenter } from '@coord/config';
-import { type EtcdServer, startEtcd } from '@coord/testkit';
+import { connect, createClient } from '@coord/client';
+import { type ConfigCenterConfig, createConfigCenter } from '@coord/config';
+import { type EtcdServer, startEtcd, startProxy } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { eventually, useEtcd } from './setup.js';
@@ -209,6 +210,40 @@ describe('the snapshot file', () => {
     expect(JSON.parse(text.split('\n')[0] ?? '')).toMatchObject({ key: place.key, version: 1 });
     expect((await stat(snapshotFile)).mode & 0o777).toBe(0o600);
     expect(await readdir(dirname(snapshotFile))).toEqual(['snapshot']);
+  });
+
+  it('is encrypted where the centre encrypts, and of no use without the key', async () => {
+    const place = t.place();
+    const snapshotFile = await t.file();
+    const keys = { old: randomBytes(32), today: randomBytes(32) };
+    await using encrypting = createConfigCenter(t.client, { encryption: { keys, current: 'old' } });
+    await encrypting.set(place.key, { host: 'secret-host' }, { encrypt: true });
+    const manager = t.manager({ ...place, config: encrypting, defaults: DEFAULTS, snapshotFile });
+    await manager.start();
+    await manager.stop();
+    expect(await readFile(snapshotFile, 'utf8')).not.toContain('secret-host');
+    expect(await readFile(snapshotFile, 'utf8')).toMatch(/\ncoord:sealed:/);
+
+    const proxy = await startProxy({ target: t.etcd.endpoint });
+    await proxy.refuse();
+    await using away = createClient({ endpoints: [proxy.endpoint], requestTimeoutMs: 500 });
+    const startWith = async (options: ConfigCenterConfig) => {
+      await using config = createConfigCenter(away, options);
+      const next = t.manager({ ...place, config, defaults: DEFAULTS, snapshotFile, ...SOON });
+      await next.start();
+      const found = [next.current.host, next.status.source, String(next.status.lastError)];
+      await next.stop();
+      return found;
+    };
+    // Another key is current by now; the old one is still there.
+    const [kept, from] = await startWith({ encryption: { keys, current: 'today' } });
+    expect([kept, from]).toEqual(['secret-host', 'snapshot']);
+    for (const encryption of [undefined, { keys: { today: keys.today }, current: 'today' }]) {
+      const [host, source, error] = await startWith({ encryption });
+      expect([host, source]).toEqual([DEFAULTS.host, 'default']);
+      expect(error).toMatch(/encrypted with the key "old"/);
+    }
+    await proxy.close();
   });
 
   it('does not bring back a deleted value', async () => {

@@ -4,5 +4,6 @@ export { type ConfigCenterInternals, internalsOfCenter } from './internals.js';
 export { isOutage } from './join-changes.js';
 export { isPlainObject } from './json-encode.js';
 export { normalizeKey } from './key-layout.js';
+export type { Keyring } from './keyring.js';
 export type { ReadTogether } from './read-together.js';
 export { applySchema, type ConfigSchema, checkSchema, schemaError } from './schema.js';

@@ -5,6 +5,7 @@ import { type Commit, commit } from './commit.js';
 import type { Annotations, ConfigCenter } from './config-center-types.js';
 import { type ConfigStore, readState } from './config-store.js';
 import type { Content } from './content.js';
+import type { Keyring } from './keyring.js';
 import { INTERNAL_ROOT } from './options.js';
 import { type ReadTogether, readTogether } from './read-together.js';
 import { decidePut, isSecret } from './write-decisions.js';
@@ -13,6 +14,8 @@ import { decidePut, isSecret } from './write-decisions.js';
 export interface ConfigCenterInternals {
   readonly logger: CoordLogger;
   readonly client: CoordClient;
+  /** What this centre encrypts and decrypts with. */
+  readonly keyring: Keyring;
   /** Everything beside the raw values of this centre is below it. Ends without a slash. */
   readonly recordRoot: string;
   readTogether(keys: readonly string[], others: readonly Range[], signal: AbortSignal): Promise<ReadTogether>;
@@ -36,6 +39,7 @@ export function makeInternals(store: ConfigStore): ConfigCenterInternals {
   return {
     logger: store.logger,
     client: store.client,
+    keyring: store.keyring,
     recordRoot: `${INTERNAL_ROOT}${store.options.keyPrefix}`,
     readTogether: (keys, others, signal) => readTogether(store, keys, others, signal),
     isEncrypted: async (key, signal) => isSecret(await readState(store, key, signal)),
