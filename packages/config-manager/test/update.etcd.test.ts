@@ -1,4 +1,4 @@
-import { ValidationError } from '@coord/client';
+import { TimeoutError, ValidationError } from '@coord/client';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createConfigManager } from '../src/index.js';
@@ -209,6 +209,30 @@ describe('an update', () => {
     );
     await t.config.set(place.key, { host: 'up' });
     await eventually(() => manager.current.host === 'up');
+  });
+
+  it('whose check does not end in time is refused, and the check is told to stop', async () => {
+    const place = t.place();
+    let told: AbortSignal | undefined;
+    const manager = t.manager({
+      ...place,
+      defaults: DEFAULTS,
+      updateTimeoutMs: 30,
+      validate: (next, { signal }) => {
+        if (next.port !== 1) return undefined;
+        told = signal;
+        return new Promise(() => undefined);
+      },
+    });
+    await manager.start();
+    await t.config.set(place.key, { port: 1 });
+    await eventually(() =>
+      expect(manager.status.rejected).toMatchObject({ phase: 'validate', retrying: false }),
+    );
+    expect(manager.status.rejected?.error).toBeInstanceOf(TimeoutError);
+    expect(told?.aborted).toBe(true);
+    await t.config.set(place.key, { port: 2 });
+    await eventually(() => manager.current.port === 2);
   });
 
   it('with the same content only counts up', async () => {
