@@ -8,8 +8,6 @@ import { type Party, uniqueName } from './support.js';
 let etcd: EtcdServer;
 let own: Party;
 let other: Party;
-/** Of what has run. */
-const names: string[] = [];
 
 beforeAll(async () => {
   etcd = await startEtcd();
@@ -24,6 +22,8 @@ async function open(): Promise<Party> {
   const client = await connect(etcd.connectOptions);
   return { client, locks: createLocks(client, SHORT) };
 }
+
+const PATIENTLY = { timeoutMs: 20_000 };
 
 /** As short as etcd has it: what is left behind on a lease keeps the lease, and that is looked for. */
 const SHORT = { defaultTtlMs: 1_000 };
@@ -65,9 +65,7 @@ async function abortAt(operation: Operation, moment: Moment): Promise<boolean> {
     if (!ended) abort.abort();
   });
   const locks = createLocks(hooked, SHORT);
-  const name = uniqueName();
-  names.push(name);
-  await operation(locks, abort.signal, name).finally(() => {
+  await operation(locks, abort.signal, uniqueName()).finally(() => {
     ended = true;
   });
   await locks.close();
@@ -127,10 +125,7 @@ describe('aborted after any answer of etcd, at any await, leaves no key behind',
     if (tryAcquire !== undefined) {
       await atEveryMoment((locks, signal, name) => thenReleased(tryAcquire(locks, name, { signal })));
     }
-    await eventually(async () => {
-      for (const name of names) expect(await keysOf(other.client, kind, name)).toEqual([]);
-    });
-    names.splice(0);
+    await eventually(async () => expect(await keys()).toEqual([]), PATIENTLY);
   });
 
   it('a lock that moves to another TTL, and is released', { timeout: 60_000 }, async () => {
@@ -165,21 +160,16 @@ describe('aborted after any answer of etcd, at any await, leaves no key behind',
   // Nobody uses the sessions any more, so they are closed; a reference that was left would keep one open.
   it('nor any key of another kind, nor any session', async () => {
     await other.locks.close();
-    const remains = async () => ({
-      keys: (await own.client.kv.range({ prefix: '' }, { keysOnly: true })).kvs.map(({ key }) => key),
-      leases: await leases(),
-    });
-    const limits = (key: string) => key.endsWith('/limit');
-    await eventually(
-      async () => {
-        const { keys, leases } = await remains();
-        expect([keys.filter((key) => !limits(key)), leases]).toEqual([[], 0]);
-      },
-      { timeoutMs: 20_000 },
-    );
+    await eventually(async () => expect([await keys(), await leases()]).toEqual([[], 0]), PATIENTLY);
     expect(own.client.health.state).toBe('ready');
   });
 });
+
+/** All that is in etcd, but for the numbers of permits, which stay. */
+async function keys(): Promise<string[]> {
+  const { kvs } = await other.client.kv.range({ prefix: '' }, { keysOnly: true });
+  return kvs.map(({ key }) => key).filter((key) => !key.endsWith('/limit'));
+}
 
 async function leases(): Promise<number> {
   const listed: unknown = JSON.parse(await etcd.etcdctl(['lease', 'list', '-w', 'json']));
