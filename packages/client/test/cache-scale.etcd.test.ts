@@ -77,7 +77,7 @@ describe('100,000 keys', () => {
       endpoints: [proxy.endpoint],
       logger: { error: warn, warn, info: ignored, debug: ignored },
     });
-    proxy.delay(10, 'toClient'); // a hundred pages, one after the other
+    proxy.delay(60, 'toClient'); // a hundred pages, one after the other
     await using cache = far.cache({ prefix: PREFIX }, { decode: (kv: KeyValue) => kv.modRevision });
     let listed = false;
     cache.ready.then(

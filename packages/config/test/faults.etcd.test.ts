@@ -8,7 +8,7 @@ describe('a lost response', () => {
   it('is resolved: set, compare-and-set, delete and rollback are applied exactly once', async () => {
     const key = t.key();
     const proxy = await t.proxy();
-    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 }));
     const at = (version: number) => async () =>
       (await t.config.getHistory(key, { limit: 1 }))[0]?.version === version;
     const lose = <T>(write: () => Promise<T>, version: number) =>
@@ -28,7 +28,7 @@ describe('a lost response', () => {
   it('is resolved also when another write has followed', async () => {
     const key = t.key();
     const proxy = await t.proxy();
-    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 }));
     await config.set(key, 0);
     const written = await losingTheResponse(
       proxy,
@@ -49,7 +49,7 @@ describe('a lost response', () => {
   it('is reported as unknown when the history has already forgotten the write', async () => {
     const key = t.key();
     const proxy = await t.proxy();
-    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 });
+    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 });
     const config = t.center(client, { maxVersionHistory: 1 });
     const others = t.center(t.client, { maxVersionHistory: 1 });
     await config.set(key, 0);
@@ -66,7 +66,7 @@ describe('a lost response', () => {
   it('without versioning is reported as unknown', async () => {
     const key = t.key();
     const proxy = await t.proxy();
-    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 });
+    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 });
     const config = t.center(client, { enableVersioning: false });
     const call = losingTheResponse(
       proxy,

@@ -176,7 +176,7 @@ describe('encryption', () => {
     const key = t.key();
     const proxy = await t.proxy();
     const encryption = { keys, current: 'new' };
-    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 });
+    const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 });
     const written = await losingTheResponse(
       proxy,
       () => t.center(client, { encryption }).set(key, SECRET, { encrypt: true }),

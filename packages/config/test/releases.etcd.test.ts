@@ -184,7 +184,7 @@ describe('publish', () => {
   it('whose answer is lost is applied once, and known again', async () => {
     const keys = names(3);
     const proxy = await t.proxy();
-    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 }));
     const there = async () => (await t.config.getVersion(keys[0] ?? '')) === 1;
     const release = await losingTheResponse(
       proxy,
@@ -201,7 +201,7 @@ describe('publish', () => {
   it('that is aborted on its way reports what nobody can tell', async () => {
     const key = t.key();
     const proxy = await t.proxy();
-    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 }));
     const there = async () => (await t.config.getVersion(key)) > 0;
     proxy.delay(200, 'toClient');
     const abort = new AbortController();
@@ -284,7 +284,7 @@ describe('revert', () => {
     const keys = names(2);
     const release = await publish(keys.map((key) => ({ key, value: 1 })));
     const proxy = await t.proxy();
-    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 }));
     const gone = async () => (await t.config.getVersion(keys[0] ?? '')) === 0;
     const back = await losingTheResponse(proxy, () => config.revert(release.id), gone);
     expect(back).toMatchObject({ reverts: release.id, changes: [{ to: 2 }, { to: 2 }] });

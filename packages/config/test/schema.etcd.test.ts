@@ -150,7 +150,7 @@ describe('a schema beside the key', () => {
     const key = t.key();
     await t.config.setSchema(key, PORT);
     const proxy = await t.proxy();
-    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }));
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 }));
     const written = await losingTheResponse(
       proxy,
       () => config.set(key, { port: 1 }),

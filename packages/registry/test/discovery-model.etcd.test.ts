@@ -15,7 +15,7 @@ beforeAll(async () => {
   proxy = await startProxy({ target: etcd.endpoint });
   [writer, client] = await Promise.all([
     connect(etcd.connectOptions),
-    connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 2_000 }),
+    connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 10_000 }),
   ]);
 });
 
