@@ -87,7 +87,7 @@ export function decideDelete(
 export interface AdoptRequest extends Annotations, Pick<Precondition, 'revision'> {}
 
 /**
- * Takes what others left for a version of its own, byte for byte. `found` gets what it says.
+ * Takes what others left for a version of its own, byte for byte; what should be encrypted, encrypted. `found` gets what it says.
  * The decision throws a `NotFoundError` when there is nothing.
  */
 export function decideAdopt(
@@ -105,7 +105,9 @@ export function decideAdopt(
     found(keyring.decode(key, content));
     if (!state.external) return undefined;
     const { author, comment, metadata = {} } = request;
-    return { operation: 'adopt', content, author, comment, metadata };
+    const exposed = isSecret(state) && !isSealed(content);
+    const adopted = exposed ? keyring.seal(key, content) : content;
+    return { operation: 'adopt', content: adopted, author, comment, metadata };
   };
 }
 

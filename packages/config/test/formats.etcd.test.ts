@@ -155,6 +155,19 @@ describe('encryption', () => {
     expect(await config.adopt(key)).toMatchObject({ value: SECRET });
   });
 
+  it('is restored by an adoption of what others wrote in plain text', async () => {
+    const key = t.key();
+    const config = withOld();
+    await config.set(key, SECRET, { encrypt: true });
+    await t.client.kv.put(rawKey(key), `{"new":"${SECRET}"}`);
+    await expect(t.config.adopt(key)).rejects.toThrow(ValidationError);
+    expect(await config.adopt(key)).toMatchObject({ value: { new: SECRET }, version: 2, external: false });
+    expect((await t.client.kv.get(rawKey(key)))?.text()).not.toContain(SECRET);
+    expect(await config.get(key)).toMatchObject({ value: { new: SECRET }, version: 2 });
+    await config.set(key, SECRET);
+    expect((await t.client.kv.get(rawKey(key)))?.text()).not.toContain(SECRET);
+  });
+
   it('is seen by watches, cached reads, diffs and schemas as what it says', async () => {
     const key = t.key();
     const config = withOld();

@@ -95,6 +95,29 @@ describe('publish', () => {
     expect((await publish(again.slice(0, 2), { force: true })).changes).toHaveLength(2);
   });
 
+  it('holds for keys that have the wanted value, too: one that changes meanwhile is written', async () => {
+    const [a, b] = [t.key('a'), t.key('b')];
+    await t.config.set(a, 'wanted');
+    const proxy = await t.proxy();
+    const config = t.center(await t.connect({ endpoints: [proxy.endpoint] }));
+    await config.get(a);
+    proxy.blackhole('toClient'); // the keys are being read, and the answer on its way
+    const publishing = config.publish([
+      { key: a, value: 'wanted' },
+      { key: b, value: 1 },
+    ]);
+    publishing.catch(() => undefined);
+    await t.config.getHistory(a);
+    await t.config.set(a, 'by another');
+    proxy.heal();
+    const release = await publishing;
+    expect(release?.changes.map(({ key, to }) => [key, to])).toEqual([
+      [a, 3],
+      [b, 1],
+    ]);
+    expect(await t.config.getValue(a)).toBe('wanted');
+  });
+
   it('among many at once loses nothing: every release is whole', async () => {
     const keys = names(5);
     const clients = await Promise.all([t.connect(), t.connect(), t.connect()]);
@@ -326,6 +349,7 @@ describe('releases', () => {
       [null],
     ]) {
       await t.client.kv.put(`/coord/config/rel/${id}`, JSON.stringify({ id, keys }));
+      await expect(t.config.getRelease(id)).rejects.toThrow(NotFoundError);
       await expect(t.config.revert(id)).rejects.toThrow(NotFoundError);
     }
     await t.client.kv.put(`/coord/config/rel/${id}`, 'rubbish');
