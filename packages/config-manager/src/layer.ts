@@ -48,7 +48,12 @@ export function isSame(one: readonly SuppliedPart[], other: readonly SuppliedPar
     one.length === other.length &&
     one.every((part, index) => {
       const twin = other[index];
-      return part.layer === twin?.layer && part.key === twin.key && part.revision === twin.revision;
+      return (
+        part.layer === twin?.layer &&
+        part.key === twin.key &&
+        part.revision === twin.revision &&
+        part.version === twin.version // a canary has that of the key, which may go on beneath it
+      );
     })
   );
 }

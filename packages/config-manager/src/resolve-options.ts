@@ -1,6 +1,7 @@
 import { assertValid, checkKeyPart, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
 import { checkSchema, internalsOfCenter } from '@coord/config/internal';
 import { isLabels } from './canary-record.js';
+import { copy } from './deep-merge.js';
 import { type ConfigLayer, LAYERS } from './layer.js';
 import type { LayerKeys } from './layered-source.js';
 import type {
@@ -21,7 +22,7 @@ export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedCon
     layers: layerKeys(options, options.layers ?? []),
     instance: options.instance,
     announce: options.announce ?? false,
-    defaults: options.defaults,
+    defaults: copy(options.defaults) as T, // the caller may change his
     schema: options.schema,
     validators: asArray<ConfigValidator<T>>(options.validate),
     updaters: asArray<ConfigUpdater<T>>(options.onUpdate).map((updater) =>
@@ -95,7 +96,7 @@ function layerKeys<T>(options: ConfigManagerOptions<T>, wanted: readonly ConfigL
     keys: names.map((layer) => ({ layer, key: keyOf[layer] })),
     overridesOf: Array.isArray(wanted) && wanted.includes('override') ? key : undefined,
     canaryOf: Array.isArray(wanted) && wanted.includes('canary') ? key : undefined,
-    traits: { instance, labels },
+    traits: { instance, labels: { ...labels } },
   };
 }
 

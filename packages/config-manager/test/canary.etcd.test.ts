@@ -44,6 +44,7 @@ describe('a canary', () => {
     const { version } = await t.config.set(place.key, { port: 4, host: 'new' });
     await Promise.all(managers.map((manager) => manager.waitFor(version, LATER)));
     for (const manager of managers) {
+      expect(manager.status.version).toBe(version);
       expect(manager.current).toEqual(
         first.includes(manager) ? { port: 3, host: 'localhost' } : { port: 4, host: 'new' },
       );

@@ -48,13 +48,16 @@ describe('start', () => {
 
   it('freezes the configuration all the way down, and leaves the caller’s defaults alone', async () => {
     const defaults = structuredClone(DEFAULTS);
-    const manager = t.manager({ ...t.place(), defaults });
+    const place = t.place();
+    const manager = t.manager({ ...place, defaults });
     await manager.start();
     expect(() => {
       (manager.current as typeof DEFAULTS).pool.max = 5;
     }).toThrow(TypeError);
     defaults.pool.max = 7;
     expect(manager.current.pool.max).toBe(10);
+    const { version } = await t.config.set(place.key, { port: 1 });
+    expect((await manager.waitFor(version)).pool.max).toBe(10);
   });
 
   it('with goManagerCompat follows the key that the Go original really reads', async () => {
