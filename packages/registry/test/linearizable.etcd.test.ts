@@ -37,7 +37,7 @@ async function kvCalls(): Promise<number> {
 
 describe('a linearizable discover', () => {
   it('shows what others had written before it was called, however many read at the same time', async () => {
-    for (let port = 1; port <= 100; port++) {
+    for (let port = 1; port <= 40; port++) {
       await put('newest', 'a', port);
       const found = await Promise.all(Array.from({ length: 10 }, () => read('newest')));
       for (const [instance] of found) expect(instance?.port).toBe(port);
@@ -103,7 +103,7 @@ describe('a linearizable discover', () => {
     const writes = (async () => {
       while (writing) await generation(++port);
     })();
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < 10; round++) {
       const found = await read('whole');
       expect(found.map(({ id }) => id)).toEqual(ids);
       const [first, second] = [found.slice(0, 100), found.slice(100)].map(

@@ -101,7 +101,7 @@ describe('watch', () => {
   it('that nobody reads holds a bounded number of events, and then leads to the newest state', async () => {
     const name = 'unread';
     const INSTANCES = 50;
-    const ROUNDS = 80;
+    const ROUNDS = 40;
     const registry = createRegistry(client);
     const watch = registry.watch(name);
     await registry.discover(name);
