@@ -1,4 +1,6 @@
-/** Reads of one thing under way at once; beyond that, callers share. */
+/** How long the next read waits for the present one: a slow one, perhaps of a frozen server, must not hold up all others. */
+const PATIENCE_MS = 100;
+/** Reads of one thing under way at once, however slow they are. */
 const MAX_UNDER_WAY = 4;
 
 interface Group<T> {
@@ -9,8 +11,8 @@ interface Group<T> {
 /**
  * Linearizable reads of one thing, shared by those who wait for it together.
  *
- * Nobody gets the answer to a read that began before he asked: who comes while enough reads are under way waits
- * for the next one, with all the others who have come meanwhile.
+ * Nobody gets the answer to a read that began before he asked: who comes while one is under way waits for the next
+ * one, with all the others who have come meanwhile.
  */
 export class SharedRead<T> {
   readonly #read: () => Promise<T>;
@@ -26,17 +28,29 @@ export class SharedRead<T> {
   }
 
   get(): Promise<T> {
-    if (this.#underWay < MAX_UNDER_WAY) return this.#start();
+    if (this.#underWay === 0) return this.#start();
     this.#next ??= this.#group();
     return this.#next.answer;
   }
 
   #group(): Group<T> {
     let start = () => {};
+    const timer = setTimeout(() => {
+      if (this.#underWay < MAX_UNDER_WAY) this.#startNext();
+    }, PATIENCE_MS).unref();
     const answer = new Promise<T>((resolve) => {
-      start = () => resolve(this.#start());
+      start = () => {
+        clearTimeout(timer);
+        resolve(this.#start());
+      };
     });
     return { answer, start };
+  }
+
+  #startNext(): void {
+    const next = this.#next;
+    this.#next = undefined;
+    next?.start();
   }
 
   async #start(): Promise<T> {
@@ -45,9 +59,7 @@ export class SharedRead<T> {
       return await this.#read();
     } finally {
       this.#underWay--;
-      const next = this.#next;
-      this.#next = undefined;
-      next?.start();
+      this.#startNext();
     }
   }
 }
