@@ -80,13 +80,33 @@ describe('drain', () => {
     await observer.close();
   });
 
-  it('waits at least waitMs, then deletes', async () => {
+  it.each([
+    [400, { waitMs: 400 }],
+    [1_000, {}],
+  ])('waits at least %i ms with %j, then deletes', async (leastMs, options) => {
     const { registration, key } = await register();
     const startedAt = performance.now();
-    await registration.drain({ waitMs: 400 });
-    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(399);
+    await registration.drain(options);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(leastMs - 1);
     expect(registration.state).toBe('deregistered');
     expect(await other.kv.get(key)).toBeUndefined();
+  });
+
+  it('keeps the lease for as long as it waits', async () => {
+    client = await connect(etcd.connectOptions);
+    open.push(client);
+    const ttlMs = 2_000;
+    const own = createRegistry(client, { ttlMs });
+    const registration = await own.register({ name: 'leased', id: 'a', address: '10.0.0.1:1' });
+    registration.drain({ waitMs: ENDLESS_MS }).catch(() => undefined);
+    await goodbyeOf('/services/leased/a');
+    // A lease that nobody keeps, of the same length, is the clock.
+    const clock = await other.session({ ttlMs });
+    await other.kv.put('/clock', '', { session: clock });
+    clock.orphan();
+    await eventually(async () => expect(await other.kv.get('/clock')).toBeUndefined(), PATIENT);
+    expect(await storedAt('/services/leased/a')).toMatchObject({ leaving: true });
+    await registration.deregister();
   });
 
   it('may be asked for any number of times, before and after', async () => {
