@@ -47,7 +47,8 @@ export async function benchLocks(
   options: LockBenchOptions,
   say: (line: string) => void,
 ): Promise<LockBench> {
-  await using client = await connect(etcd.connectOptions);
+  // Patient: where a machine cannot keep up with a fixed rate, that shows as latency.
+  await using client = await connect({ ...etcd.connectOptions, requestTimeoutMs: 60_000 });
   await using others = await contenders(etcd, CONTENDERS);
   const etcd3 = new Etcd3({ hosts: etcd.endpoint });
   using raw = rawKv(etcd.target);

@@ -89,7 +89,7 @@ export class TxnCodec {
 
   key(key: Key, path?: string): Buffer {
     // A transaction names a key several times, and then it needs one buffer: nobody writes into them.
-    if (key === this.#lastKey) return this.#lastBytes;
+    if (typeof key === 'string' && key === this.#lastKey) return this.#lastBytes;
     const bytes = this.#inNamespace(keyBytes(key, path));
     if (typeof key === 'string') {
       this.#lastKey = key;
