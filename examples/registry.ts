@@ -76,7 +76,7 @@ await expectInstances('"three" passes again', 3);
 // --- Choosing ---------------------------------------------------------------------------------------------
 
 // discover reads a live local copy: no call to etcd, and it goes on with what it knows while etcd is away.
-const near = await caller.discover(name, { filter: ({ zone }) => zone === 'eu-1' });
+const near = await caller.discover(name, { zone: 'eu-1' });
 for (const { id, address, port } of near) console.log(`In zone eu-1: ${id} at ${address}:${port}`);
 
 // --- Instances go -----------------------------------------------------------------------------------------
