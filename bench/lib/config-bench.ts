@@ -62,12 +62,12 @@ export async function benchCalls(
       add('etcd3', SET, callers, async (id, n) => etcd3.put(`/bench3/set/${id}`).value(`${text}${n}`).exec());
       const versions = new Map<number, number>();
       add('coord', CAS, callers, async (id, n) => {
-        const version = versions.get(id) ?? (await config.getVersion(`bench/cas/${id}`));
-        versions.set(id, (await config.compareAndSet(`bench/cas/${id}`, { ...VALUE, n }, version)).version);
+        const version = versions.get(id) ?? (await config.getVersion(`bench/cas/${callers}-${id}`));
+        versions.set(id, (await config.compareAndSet(`bench/cas/${callers}-${id}`, { ...VALUE, n }, version)).version);
       });
       const revisions = new Map<number, string>();
       add('etcd3', CAS, callers, async (id, n) => {
-        const name = `/bench3/cas/${id}`;
+        const name = `/bench3/cas/${callers}-${id}`;
         const known = revisions.get(id) ?? (await etcd3.get(name).exec()).kvs[0]?.mod_revision ?? '0';
         const done = await etcd3
           .if(name, 'Mod', '==', known)

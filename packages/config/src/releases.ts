@@ -2,6 +2,7 @@ import { NotFoundError, type WaitOptions } from '@coord/client';
 import { type IssueList, show, type Wait } from '@coord/client/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Decide } from './change.js';
+import { checkAnnotations, checkEncrypt } from './check-write.js';
 import { commitRelease } from './commit-release.js';
 import { type ConfigStore, firstKey } from './config-store.js';
 import { type Content, decodeContent, encodeContent, warnIfLarge } from './content.js';
@@ -22,7 +23,7 @@ import type {
 } from './release-types.js';
 import { MAX_KEYS, MAX_RELEASES, MAX_REQUEST_BYTES } from './request-limits.js';
 import { applySchema, checkSchema } from './schema.js';
-import { checkAnnotations, checkEncrypt, decideDelete, decidePut, decideRevert } from './write-decisions.js';
+import { decideDelete, decidePut, decideRevert } from './write-decisions.js';
 
 /** Releases: many keys in one step, and back again in one. */
 export class Releases {

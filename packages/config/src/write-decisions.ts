@@ -1,43 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { NotFoundError } from '@coord/client';
-import { type IssueList, show } from '@coord/client/internal';
 import type { Change, Decide } from './change.js';
 import type { Annotations } from './config-center-types.js';
 import { type Content, checkSize, decodeContent } from './content.js';
 import { VersionConflictError } from './errors.js';
-import { FORBIDDEN_NAMES } from './json-limits.js';
 import { type KeyState, lastVersion } from './key-state.js';
 import { isSealed, type Keyring } from './keyring.js';
-import { isStringRecord } from './meta.js';
 import type { PastValue } from './past-value.js';
 import { assertPrecondition, type Precondition } from './precondition.js';
 import type { ReleaseChange, RevertOptions } from './release-types.js';
-
-const MAX_ANNOTATION_BYTES = 16 * 1024;
-
-/** Annotations are stored with each version, beside the value: they are to be small. */
-export function checkAnnotations(issues: IssueList, { author, comment, metadata }: Annotations): void {
-  if (author !== undefined && typeof author !== 'string') {
-    issues.push({ path: 'author', message: `must be a string, got ${show(author)}` });
-  }
-  if (comment !== undefined && typeof comment !== 'string') {
-    issues.push({ path: 'comment', message: `must be a string, got ${show(comment)}` });
-  }
-  if (metadata !== undefined && !isStringRecord(metadata)) {
-    issues.push({ path: 'metadata', message: 'must be an object of strings' });
-    return;
-  }
-  for (const name of Object.keys(metadata ?? {})) {
-    // A record with such a name would be refused when it is read.
-    if (FORBIDDEN_NAMES.has(name)) {
-      issues.push({ path: `metadata.${name}`, message: 'is a forbidden property name' });
-    }
-  }
-  if (Buffer.byteLength(JSON.stringify([author, comment, metadata])) > MAX_ANNOTATION_BYTES) {
-    const message = `author, comment and metadata together must be at most ${MAX_ANNOTATION_BYTES} bytes`;
-    issues.push({ path: 'metadata', message });
-  }
-}
 
 export interface PutRequest extends Annotations, Precondition {
   readonly content: Content;
@@ -46,14 +17,6 @@ export interface PutRequest extends Annotations, Precondition {
   readonly force?: boolean | undefined;
   /** Absent: as the present value. */
   readonly encrypt?: boolean | undefined;
-}
-
-export function checkEncrypt(issues: IssueList, encrypt: unknown, keyring: Keyring): void {
-  if (encrypt !== undefined && typeof encrypt !== 'boolean') {
-    issues.push({ path: 'encrypt', message: `must be true or false, got ${show(encrypt)}` });
-  } else if (encrypt === true && !keyring.canSeal) {
-    issues.push({ path: 'encrypt', message: 'needs a key; give it to the centre with `encryption`' });
-  }
 }
 
 export function decidePut(keyring: Keyring, key: string, request: PutRequest): Decide {
@@ -146,11 +109,11 @@ function presentMetadata(state: KeyState): Readonly<Record<string, string>> {
   return state.raw === undefined ? {} : (state.meta?.metadata ?? {});
 }
 
-/** Whether the present value is encrypted, or was until others wrote over it. */
+/** Whether the present value is encrypted, or was until others wrote over it or removed it. */
 export function isSecret({ raw, meta, external }: KeyState): boolean {
+  if (meta?.contentType === 'sealed') return true;
   if (raw === undefined) return false;
-  const type = external ? 'auto' : (meta?.contentType ?? 'auto');
-  return meta?.contentType === 'sealed' || isSealed({ type, bytes: raw.value });
+  return isSealed({ type: external ? 'auto' : (meta?.contentType ?? 'auto'), bytes: raw.value });
 }
 
 /** Whether a write would change nothing. What others wrote is never the same: writing brings it under a version. */
@@ -170,7 +133,6 @@ function sameContent(
     if (present.type !== content.type) return false;
     if (Buffer.compare(present.bytes, content.bytes) === 0) return true;
     if (content.type !== 'json') return false;
-
     // Compared as values: encoders differ in the order of members and in what they escape.
     return isDeepStrictEqual(decodeContent(present), decodeContent(content));
   } catch {

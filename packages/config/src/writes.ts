@@ -1,4 +1,5 @@
 import { type IssueList, show, type Wait } from '@coord/client/internal';
+import { checkAnnotations, checkEncrypt } from './check-write.js';
 import { commit } from './commit.js';
 import type {
   AdoptConfigOptions,
@@ -14,14 +15,7 @@ import { checkVersioned } from './options.js';
 import { type PastValue, pastValue } from './past-value.js';
 import { checkPrecondition } from './precondition.js';
 import { applySchema, checkSchema } from './schema.js';
-import {
-  checkAnnotations,
-  checkEncrypt,
-  decideAdopt,
-  decideDelete,
-  decidePut,
-  type PutRequest,
-} from './write-decisions.js';
+import { decideAdopt, decideDelete, decidePut, type PutRequest } from './write-decisions.js';
 
 /** The operations that change a single key. */
 export class Writes {

@@ -109,6 +109,10 @@ describe('encryption', () => {
     await expect(t.config.set(key, 'plain')).rejects.toThrow(ValidationError);
     await config.set(key, SECRET);
     expect((await t.client.kv.get(rawKey(key)))?.text()).not.toContain(SECRET);
+    await t.client.kv.delete(rawKey(key));
+    await expect(t.config.set(key, 'plain')).rejects.toThrow(ValidationError);
+    await config.set(key, SECRET);
+    expect((await t.client.kv.get(rawKey(key)))?.text()).not.toContain(SECRET);
     expect((await t.config.set(key, 'public', { encrypt: false })).value).toBe('public');
     expect((await t.config.get(key)).value).toBe('public');
     // What was a secret comes back as one.
