@@ -63,7 +63,10 @@ export async function benchCalls(
       const versions = new Map<number, number>();
       add('coord', CAS, callers, async (id, n) => {
         const version = versions.get(id) ?? (await config.getVersion(`bench/cas/${callers}-${id}`));
-        versions.set(id, (await config.compareAndSet(`bench/cas/${callers}-${id}`, { ...VALUE, n }, version)).version);
+        versions.set(
+          id,
+          (await config.compareAndSet(`bench/cas/${callers}-${id}`, { ...VALUE, n }, version)).version,
+        );
       });
       const revisions = new Map<number, string>();
       add('etcd3', CAS, callers, async (id, n) => {
