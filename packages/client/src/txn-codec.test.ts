@@ -18,6 +18,7 @@ describe('TxnCodec', () => {
     for (const key of [undefined, null, '', 1]) {
       const codec = new TxnCodec('');
       expect(pathsOf(() => Reflect.apply(codec.key, codec, [key]))).toEqual(['key']);
+      expect(pathsOf(() => Reflect.apply(codec.range, codec, [key]))).toEqual(['range']);
       const put = () => Reflect.apply(codec.putRequest, codec, [key, 'x', {}]);
       expect(pathsOf(put)).toEqual(['put.key']);
     }

@@ -82,7 +82,7 @@ export class TxnCodec {
   }
 
   /** A caller's range as the server knows it. */
-  range(range: Range, path?: string): KeyRange {
+  range(range: Range, path = 'range'): KeyRange {
     if (typeof range === 'string') return { key: this.key(range, path) };
     return inNamespace(this.#namespace, keyRange(range, path));
   }

@@ -90,6 +90,7 @@ export interface DistributedLock extends AsyncDisposable {
    * only writes guarded by the token are safe.
    * @param fencingToken whose, as `inspect` tells it: another's is never touched
    * @throws {NotFoundError} when nobody has this token (any more)
+   * @throws {TimeoutError} when etcd has not confirmed within `timeoutMs` (the client's `requestTimeoutMs`); `outcome` says whether it may have been done
    * @throws {ValidationError} for a bad argument, or when the token is one of several kinds and `kind` is not given
    */
   forceRelease(key: string, fencingToken: bigint, options?: ForceReleaseOptions): Promise<void>;
