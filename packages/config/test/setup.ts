@@ -90,7 +90,7 @@ export async function losingTheResponse<T>(
   meanwhile: () => Promise<unknown> = async () => undefined,
 ): Promise<T> {
   const { accepted } = proxy;
-  proxy.delay(100, 'toClient');
+  proxy.delay(250, 'toClient'); // time enough to see on a busy machine that it is applied
   const call = write();
   call.catch(() => undefined);
   await eventually(applied, { intervalMs: 1 });
