@@ -43,7 +43,7 @@ describe('names', () => {
   });
 
   it('have a prefix that is checked', () => {
-    for (const prefix of ['/locks', '/a/b', '/coordinator', '/coord/mutexes']) {
+    for (const prefix of ['/locks', '/a/b', '/coordinator', '/a/coord']) {
       expect(checkKeyPrefix([], 'keyPrefix', prefix)).toEqual([]);
     }
     for (const prefix of [
@@ -56,6 +56,7 @@ describe('names', () => {
       '/coord',
       '/coord/locks',
       '/coord/locks/abort',
+      '/coord/locks/rw',
       5,
     ]) {
       expect(checkKeyPrefix([], 'keyPrefix', prefix)).toHaveLength(1);

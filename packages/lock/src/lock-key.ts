@@ -8,8 +8,10 @@ export interface QueueLayout {
   readonly rawNames: boolean;
 }
 
+/** Where everything is that is no mutex's queue. */
+const OWN_ROOT = '/coord';
 /** Abort marks live apart from the queues, so that nobody ever waits for one. */
-const ABORT_PREFIX = '/coord/locks/abort';
+const ABORT_PREFIX = `${OWN_ROOT}/locks/abort`;
 
 /** The keys that one contender writes: unique to this attempt, so none is ever created twice on purpose. */
 export interface EntryKeys {
@@ -41,12 +43,12 @@ export function mutexPlace(layout: QueueLayout, name: string, leaseId: bigint): 
 
 /** Where the folders of all read/write locks are. */
 export function readWriteRoot(keyPrefix: string): string {
-  return `/coord${keyPrefix}/rw/`;
+  return `${OWN_ROOT}${keyPrefix}/rw/`;
 }
 
 /** Where the folders of all semaphores are. */
 export function semaphoreRoot(keyPrefix: string): string {
-  return `/coord${keyPrefix}/sem/`;
+  return `${OWN_ROOT}${keyPrefix}/sem/`;
 }
 
 /** The folders of a name's read and write requests, with their trailing slashes. */
@@ -157,8 +159,9 @@ function keyPrefixProblem(prefix: unknown): string | undefined {
     return `must be a string that starts with "/", got ${show(prefix)}`;
   }
   if (prefix.endsWith('/')) return `must not end with "/", got ${show(prefix)}`;
-  if (`${ABORT_PREFIX}/`.startsWith(`${prefix}/`))
-    return `must not contain ${ABORT_PREFIX}, got ${show(prefix)}`;
+  if (`${prefix}/`.startsWith(`${OWN_ROOT}/`)) {
+    return `must not be in ${OWN_ROOT}, where read/write locks, semaphores and abort marks are, got ${show(prefix)}`;
+  }
   const issues: IssueList = [];
   for (const part of prefix.slice(1).split('/')) checkKeyPart(issues, '', part);
   return issues[0] === undefined ? undefined : `has a bad part: ${issues[0].message}`;
