@@ -7,7 +7,9 @@ import { Pulse } from './pulse.js';
 /** An instance that is gone without a word is no longer counted after this. */
 const TTL_MS = 15_000;
 const AGAIN = { initialDelayMs: 100, maxDelayMs: 5_000, multiplier: 2 };
-const CLOSE_TIMEOUT_MS = 1_000;
+/** How long the end waits for a write under way, and then for the removal. */
+const LAST_WRITE_MS = 500;
+const REMOVAL_MS = 1_000;
 
 /**
  * Tells in etcd what this instance has in use, on a lease, for as long as it runs: the newest, after every
@@ -18,6 +20,7 @@ export class Announcer {
   readonly #key: string;
   readonly #onError: (error: unknown) => void;
   readonly #stop = new AbortController();
+  readonly #breakOff = new AbortController();
   readonly #wake = new Pulse();
   readonly #done: Promise<void>;
   #ack: AckRecord | undefined;
@@ -47,10 +50,13 @@ export class Announcer {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#wake.fire();
+    // Broken off, a write might arrive after the removal.
+    const patience = setTimeout(() => this.#breakOff.abort(), LAST_WRITE_MS);
     await this.#done;
+    clearTimeout(patience);
     if (this.#lease === undefined) return;
     const { session, release } = this.#lease;
-    // Also after a write that was broken off: it may have arrived. The session is shared, and may go on for long.
+    // Also after a write without an answer: it may have arrived. The session is shared, and may go on for long.
     if (session.state === 'alive') await this.#remove(session.leaseId).catch(() => undefined); // else its lease takes it
     release();
   }
@@ -79,11 +85,12 @@ export class Announcer {
    * place of a newer one.
    */
   async #write(ack: AckRecord): Promise<void> {
-    const { signal } = this.#stop;
+    const { signal } = this.#breakOff;
     const { kv } = this.#center.client;
     const session = await this.#session();
     const key = this.#key;
     const before = this.#revision ?? (await kv.get(key, { signal }))?.modRevision ?? 0n;
+    this.#stop.signal.throwIfAborted();
     this.#revision = undefined;
     const { succeeded, revision } = await kv.txn(
       {
@@ -116,7 +123,7 @@ export class Announcer {
     const key = this.#key;
     await this.#center.client.kv.txn(
       { compare: [{ key, target: 'lease', is: '=', to: leaseId }], success: [{ delete: key }] },
-      { timeoutMs: CLOSE_TIMEOUT_MS, idempotent: true },
+      { timeoutMs: REMOVAL_MS, idempotent: true },
     );
   }
 }
