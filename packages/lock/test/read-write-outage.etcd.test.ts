@@ -1,35 +1,16 @@
 import { AbortedError, TimeoutError } from '@coord/client';
-import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '@coord/testkit';
+import { describe, expect, it } from 'vitest';
 import { LockConflictError, LockExpiredError, LockNotHeldError } from '../src/index.js';
-import { aborted, type Party, party, rejection, uniqueName } from './support.js';
+import { aborted, rejection, uniqueName } from './support.js';
+import { useTwoLines } from './two-lines.js';
 
-let etcd: EtcdServer;
-let proxy: Awaited<ReturnType<typeof startProxy>>;
-/** Reaches etcd through the proxy. */
-let remote: Party;
-/** Reaches etcd directly. */
-let direct: Party;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-  proxy = await startProxy({ target: etcd.endpoint });
-});
-afterAll(async () => {
-  await proxy.close();
-  await etcd.stop();
-});
-beforeEach(async () => {
-  proxy.heal();
-  // What is left behind must not go with its lease before the test notices.
-  const config = { defaultTtlMs: 60_000 };
-  direct = await party(etcd.connectOptions, config);
-  remote = await party({ ...etcd.connectOptions, endpoints: [proxy.endpoint] }, config);
-});
+// What is left behind must not go with its lease before the test notices.
+const t = useTwoLines({ defaultTtlMs: 60_000 });
 
 const keysOf = async (name: string) => {
   const folder = `/coord/locks/rw/${name}/`;
-  return (await direct.client.kv.range({ prefix: folder })).kvs.map(({ key }) => key.slice(folder.length));
+  return (await t.direct.client.kv.range({ prefix: folder })).kvs.map(({ key }) => key.slice(folder.length));
 };
 const parts = async (name: string) => (await keysOf(name)).map((key) => key.slice(0, 1)).join('');
 const untilParts = (name: string, expected: string) =>
@@ -38,40 +19,40 @@ const untilParts = (name: string, expected: string) =>
 describe('a downgrade', () => {
   it('whose answer was lost has happened, once', async () => {
     const name = uniqueName();
-    const writer = await remote.locks.acquireWriteLock(name);
-    proxy.blackholeOpen('toClient');
+    const writer = await t.remote.locks.acquireWriteLock(name);
+    t.proxy.blackholeOpen('toClient');
     const reader = await writer.downgrade();
-    proxy.heal();
+    t.proxy.heal();
     expect(await parts(name)).toBe('q');
     expect(await reader.isHeld()).toBe(true);
     expect(writer.signal.aborted).toBe(false);
-    await (await direct.locks.tryAcquireReadLock(name)).release();
+    await (await t.direct.locks.tryAcquireReadLock(name)).release();
     await reader.release();
     expect(await parts(name)).toBe('');
   });
 
   it('that is given up gives the lock up: whether readers were let in is not known', async () => {
     const name = uniqueName();
-    const writer = await remote.locks.acquireWriteLock(name);
+    const writer = await t.remote.locks.acquireWriteLock(name);
     const told = aborted(writer.signal);
-    proxy.blackhole('toClient');
+    t.proxy.blackhole('toClient');
     const error = await rejection(writer.downgrade({ timeoutMs: 400 }));
     expect(error).toBeInstanceOf(TimeoutError);
     expect(() => writer.assertHeld()).toThrow(LockExpiredError);
     expect(await told).toMatchObject({ message: expect.stringContaining('downgrade was not confirmed') });
     await untilParts(name, 'q'); // it had been applied
-    proxy.heal();
+    t.proxy.heal();
     await untilParts(name, '');
   });
 
   it('under way when the write lock is released leaves nothing behind, and the release is no failure', async () => {
     const name = uniqueName();
-    const writer = await remote.locks.acquireWriteLock(name);
-    proxy.blackhole('toClient');
+    const writer = await t.remote.locks.acquireWriteLock(name);
+    t.proxy.blackhole('toClient');
     const downgrading = rejection(writer.downgrade({ timeoutMs: 20_000 }));
     await untilParts(name, 'q');
     const releasing = writer.release({ timeoutMs: 20_000 });
-    proxy.heal();
+    t.proxy.heal();
     await releasing;
     expect(await downgrading).toBeInstanceOf(LockNotHeldError);
     await untilParts(name, '');
@@ -81,13 +62,13 @@ describe('a downgrade', () => {
 describe('an upgrade', () => {
   it('whose answer was lost has happened, once', async () => {
     const name = uniqueName();
-    const reader = await remote.locks.acquireReadLock(name);
-    proxy.blackholeOpen('toClient');
+    const reader = await t.remote.locks.acquireReadLock(name);
+    t.proxy.blackholeOpen('toClient');
     const writer = await reader.tryUpgrade();
-    proxy.heal();
+    t.proxy.heal();
     expect(await parts(name)).toBe('qw');
     const [, writeKey = ''] = await keysOf(name);
-    const kv = await direct.client.kv.get(`/coord/locks/rw/${name}/${writeKey}`);
+    const kv = await t.direct.client.kv.get(`/coord/locks/rw/${name}/${writeKey}`);
     expect(kv?.createRevision).toBe(writer.fencingToken);
     await writer.txn({ success: [{ put: { key: `/data/${name}`, value: 'x' } }] });
     await writer.release();
@@ -96,21 +77,21 @@ describe('an upgrade', () => {
 
   it('that is given up is undone: the read lock stays, and others may read', async () => {
     const name = uniqueName();
-    const reader = await remote.locks.acquireReadLock(name);
-    const before = await direct.client.kv.get(reader.etcdKey);
-    proxy.blackhole('toClient');
+    const reader = await t.remote.locks.acquireReadLock(name);
+    const before = await t.direct.client.kv.get(reader.etcdKey);
+    t.proxy.blackhole('toClient');
     const abort = new AbortController();
     const upgrading = rejection(reader.tryUpgrade({ signal: abort.signal, timeoutMs: 20_000 }));
     await untilParts(name, 'qw'); // it was applied, unknown to us
     abort.abort();
     expect(await upgrading).toBeInstanceOf(AbortedError);
     reader.assertHeld();
-    proxy.heal();
+    t.proxy.heal();
     await untilParts(name, 'q');
     expect(await eventually(() => reader.isHeld())).toBe(true);
-    await (await direct.locks.tryAcquireReadLock(name)).release();
+    await (await t.direct.locks.tryAcquireReadLock(name)).release();
     // A copy of the request that arrives only now is refused: it was made for the key as it was.
-    const after = await direct.client.kv.get(reader.etcdKey);
+    const after = await t.direct.client.kv.get(reader.etcdKey);
     expect(after?.createRevision).toBe(reader.fencingToken);
     expect(after?.modRevision).toBeGreaterThan(before?.modRevision ?? 0n);
     const again = await reader.tryUpgrade();
@@ -121,13 +102,13 @@ describe('an upgrade', () => {
 
   it('that was refused unheard is forbidden for later, too', async () => {
     const name = uniqueName();
-    const reader = await remote.locks.acquireReadLock(name);
-    const other = await direct.locks.acquireReadLock(name);
-    const before = await direct.client.kv.get(reader.etcdKey);
-    proxy.blackholeOpen('toClient');
+    const reader = await t.remote.locks.acquireReadLock(name);
+    const other = await t.direct.locks.acquireReadLock(name);
+    const before = await t.direct.client.kv.get(reader.etcdKey);
+    t.proxy.blackholeOpen('toClient');
     expect(await rejection(reader.tryUpgrade())).toBeInstanceOf(LockConflictError);
-    proxy.heal();
-    const after = await direct.client.kv.get(reader.etcdKey);
+    t.proxy.heal();
+    const after = await t.direct.client.kv.get(reader.etcdKey);
     expect(after?.modRevision).toBeGreaterThan(before?.modRevision ?? 0n);
     expect(await reader.isHeld()).toBe(true);
     await other.release();
@@ -137,12 +118,12 @@ describe('an upgrade', () => {
 
   it('under way when the read lock is released leaves nothing behind', async () => {
     const name = uniqueName();
-    const reader = await remote.locks.acquireReadLock(name);
-    proxy.blackhole('toClient');
+    const reader = await t.remote.locks.acquireReadLock(name);
+    t.proxy.blackhole('toClient');
     const upgrading = rejection(reader.tryUpgrade({ timeoutMs: 20_000 }));
     await untilParts(name, 'qw');
     const releasing = reader.release({ timeoutMs: 20_000 });
-    proxy.heal();
+    t.proxy.heal();
     await releasing;
     expect(await upgrading).toBeInstanceOf(LockNotHeldError);
     await untilParts(name, '');
@@ -150,11 +131,11 @@ describe('an upgrade', () => {
 
   it('moves with its read lock to another TTL', async () => {
     const name = uniqueName();
-    const reader = await remote.locks.acquireReadLock(name);
+    const reader = await t.remote.locks.acquireReadLock(name);
     const [moved, writer] = await Promise.all([reader.renew(25_000), reader.tryUpgrade()]);
     expect(moved).toBe(true);
     expect(await writer.ttl()).toBeGreaterThan(20_000);
-    const { kvs } = await direct.client.kv.range({ prefix: `/coord/locks/rw/${name}/` });
+    const { kvs } = await t.direct.client.kv.range({ prefix: `/coord/locks/rw/${name}/` });
     expect(new Set(kvs.map(({ leaseId }) => leaseId)).size).toBe(1);
     await writer.release();
     expect(await parts(name)).toBe('');
