@@ -39,24 +39,23 @@ describe('an etcd that is away for longer than the TTL', () => {
     expect(await observer.discover('user')).toHaveLength(1);
     expect(await registry.discover('user')).toHaveLength(1);
     const sizes = new Set<number>();
-    let observing = true;
-    const observation = (async () => {
-      while (observing) {
-        sizes.add((await registry.discover('user')).length);
-        sizes.add((await observer.discover('user')).length);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    })();
+    // Every list that anybody could have been given.
+    const lists = [registry, observer].map((each) => each.watchInstances('user'));
+    const observations = lists.map(async (list) => {
+      for await (const instances of list) sizes.add(instances.length);
+    });
     await etcd.kill();
     await outlastTtl(() => registration.state === 'recovering');
     await expect(registry.discover('user', { consistency: 'linearizable' })).rejects.toSatisfy(CoordError.is);
+    for (const each of [registry, observer]) expect(await each.discover('user')).toHaveLength(1);
     await etcd.restart();
     await eventually(() => expect(registration.state).toBe('registered'), { timeoutMs: 20_000 });
     await eventually(async () =>
       expect(await other.kv.get(key)).toMatchObject({ leaseId: expect.any(BigInt) }),
     );
-    observing = false;
-    await observation;
+    for (const each of [registry, observer]) expect(await each.discover('user')).toHaveLength(1);
+    await Promise.all(lists.map((list) => list.close()));
+    await Promise.all(observations);
     expect([...sizes]).toEqual([1]);
     await registration.deregister();
     expect(await other.kv.get(key)).toBeUndefined();
