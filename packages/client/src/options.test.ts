@@ -24,6 +24,8 @@ describe('resolveClientOptions', () => {
       keepAliveTimeMs: 10_000,
       retry: { maxAttempts: 5, initialDelayMs: 200, maxDelayMs: 5_000, multiplier: 2 },
       logLevel: 'info',
+      enableMetrics: false,
+      enableTracing: false,
     });
     expect(Object.isFrozen(options)).toBe(true);
     expect(resolveClientOptions().endpoints).toEqual(['http://127.0.0.1:2379']);
@@ -60,6 +62,7 @@ describe('resolveClientOptions', () => {
     [{ logger: null }, ['logger']],
     [{ logger: { info() {} } }, ['logger']],
     [{ logLevel: 'loud' }, ['logLevel']],
+    [{ enableMetrics: 'yes', enableTracing: 1 }, ['enableMetrics', 'enableTracing']],
   ])('%j: every problem at once', (options, expected) => {
     expect(paths(options)).toEqual(expected);
   });

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { Logger, LogLevel } from './logger.js';
-import { assertValid, checkPositiveMs, type IssueList, readInput, show } from './validation.js';
+import { assertValid, checkFlag, checkPositiveMs, type IssueList, readInput, show } from './validation.js';
 
 /** TLS, from files or from memory. Files are read when the connection is made. */
 export interface TlsOptions {
@@ -47,6 +47,10 @@ export interface ClientOptions {
   readonly logger?: Logger | undefined;
   /** @default 'info' */
   readonly logLevel?: LogLevel | undefined;
+  /** Measure through `@opentelemetry/api`; the application brings the SDK. @default false */
+  readonly enableMetrics?: boolean | undefined;
+  /** Make spans through `@opentelemetry/api`; the application brings the SDK. @default false */
+  readonly enableTracing?: boolean | undefined;
 }
 
 /** Client options, checked, with every default filled in. */
@@ -62,6 +66,8 @@ export interface ResolvedClientOptions {
   readonly retry: Readonly<Record<keyof RetryOptions, number>>;
   readonly logger: Logger | undefined;
   readonly logLevel: LogLevel;
+  readonly enableMetrics: boolean;
+  readonly enableTracing: boolean;
 }
 
 /** Whether etcd can tell who this client is: by password or by certificate. */
@@ -95,6 +101,8 @@ function checkClientOptions(options: ClientOptions): ResolvedClientOptions {
     keepAliveTimeMs = 10_000,
     keepAliveTimeoutMs = 3_000,
     logLevel = 'info',
+    enableMetrics = false,
+    enableTracing = false,
   } = options;
   const resolved: ResolvedClientOptions = {
     endpoints: checkEndpoints(issues, endpoints, options.tls),
@@ -108,6 +116,8 @@ function checkClientOptions(options: ClientOptions): ResolvedClientOptions {
     retry: checkRetry(issues, options.retry),
     logger: checkLogger(issues, options.logger),
     logLevel,
+    enableMetrics,
+    enableTracing,
   };
   for (const name of [
     'dialTimeoutMs',
@@ -129,6 +139,7 @@ function checkClientOptions(options: ClientOptions): ResolvedClientOptions {
       message: `must be one of ${LOG_LEVELS.join(', ')}, got ${show(options.logLevel)}`,
     });
   }
+  for (const name of ['enableMetrics', 'enableTracing'] as const) checkFlag(issues, name, resolved[name]);
   assertValid(issues);
   return Object.freeze(resolved);
 }

@@ -20,6 +20,8 @@ const KNOWN = {
     retry: true,
     logger: true,
     logLevel: true,
+    enableMetrics: true,
+    enableTracing: true,
   } satisfies Record<keyof ClientOptions, true>,
   serviceRegistry: {
     keyPrefix: true,
