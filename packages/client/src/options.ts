@@ -163,7 +163,7 @@ function checkEndpoints(
     const port = Number(match?.[3]);
     if (match === null || port < 1 || port > 65_535) {
       const wanted = 'must be "host:port", "http://host:port" or "https://host:port"';
-      issues.push({ path, message: `${wanted}, got ${show(endpoint)}` });
+      issues.push({ path, message: `${wanted}, got ${show(withoutLogin(endpoint))}` });
       return '';
     }
     const scheme = match[1] ?? (tls === undefined ? 'http' : 'https');
@@ -175,6 +175,11 @@ function checkEndpoints(
   });
   if (schemes.size > 1) issues.push({ path: 'endpoints', message: 'must not mix http and https' });
   return [...new Set(normalized)];
+}
+
+/** Of an address such as `http://user:password@host`: it will be in a log. */
+function withoutLogin(endpoint: unknown): unknown {
+  return typeof endpoint === 'string' ? endpoint.replace(/^(\w+:\/\/)?.*@/s, '$1…@') : endpoint;
 }
 
 function checkCredentials(issues: IssueList, options: ClientOptions): ResolvedClientOptions['credentials'] {

@@ -1,9 +1,9 @@
-import { createClient, ValidationError } from '@coord/client';
-import { internalsOf } from '@coord/client/internal';
+import { ValidationError } from '@coord/client';
 import { describe, expect, it } from 'vitest';
 import { checkConfig } from './check-config.js';
-import { type CoordConfigInput, defaultConfig } from './config.js';
+import type { CoordConfigInput } from './config.js';
 import { createCoordinator } from './create-coordinator.js';
+import { defaultConfig } from './presets.js';
 
 /** What a caller without types might pass. */
 function fromJson(json: string): CoordConfigInput {
@@ -17,6 +17,15 @@ function pathsOf(config: CoordConfigInput): string[] {
   } catch (error) {
     if (!(error instanceof ValidationError)) throw error;
     return error.issues.map((issue) => issue.path);
+  }
+}
+
+function messageOf(config: CoordConfigInput): string {
+  try {
+    checkConfig(config);
+    return '';
+  } catch (error) {
+    return String(error);
   }
 }
 
@@ -62,20 +71,89 @@ describe('checkConfig', () => {
       'distributedLock.defaultTTL: is no option; there are keyPrefix, defaultTtlMs, renewIntervalMs',
     );
     expect(pathsOf(fromJson('null'))).toEqual(['config']);
+    expect(pathsOf(fromJson('"etcd:2379"'))).toEqual(['config']);
     expect(pathsOf(fromJson('[]'))).toEqual(['config']);
   });
 
+  it('reports misspelt options deep inside, too, beside whatever else is wrong there', () => {
+    const config = fromJson(
+      `{ "retry": { "maxAttempt": 1, "multiplier": 0 }, "tls": { "caPath": "a", "certFile": 5 },
+         "configCenter": { "encryption": { "keys": { "any-name": "x" }, "curent": "any-name" } },
+         "__proto__": {}, "constructor": 1 }`,
+    );
+    expect(pathsOf(config).sort()).toEqual([
+      '__proto__',
+      'configCenter.encryption',
+      'configCenter.encryption.curent',
+      'constructor',
+      'retry.maxAttempt',
+      'retry.multiplier',
+      'tls.caPath',
+      'tls.certFile',
+    ]);
+  });
+
+  it.each([
+    ['retry', 'tls', 'serviceRegistry', 'distributedLock', 'configCenter'].map((name) => [name, 'text']),
+    ['retry', 'tls', 'serviceRegistry', 'distributedLock', 'configCenter'].map((name) => [name, []]),
+    ['retry', 'tls', 'serviceRegistry', 'distributedLock', 'configCenter'].map((name) => [name, null]),
+  ])('reports every section of a wrong type at once', (...sections) => {
+    const config = JSON.stringify(Object.fromEntries(sections));
+    expect(pathsOf(fromJson(config))).toEqual(expect.arrayContaining(sections.map(([name]) => name)));
+  });
+
+  it('reports a broken codec beside whatever else is wrong in its section', () => {
+    const config = fromJson('{ "serviceRegistry": { "codec": 5, "ttlMs": 0 } }');
+    expect(pathsOf(config)).toEqual(['serviceRegistry.codec', 'serviceRegistry.ttlMs']);
+  });
+
+  it('reports a configuration that cannot even be read', () => {
+    const config = {
+      get endpoints(): string[] {
+        throw new Error('no such secret');
+      },
+    };
+    expect(pathsOf(config)).toEqual(['config']);
+    expect(() => checkConfig(config)).toThrow('no such secret');
+  });
+
   it('returns a copy, which later changes do not reach', () => {
-    const given = { namespace: 'a', distributedLock: { defaultTtlMs: 5_000 } };
+    const secret = new Uint8Array(32).fill(7);
+    const given = {
+      namespace: 'a',
+      endpoints: ['a:1'],
+      retry: { maxAttempts: 1 },
+      distributedLock: { defaultTtlMs: 5_000 },
+      configCenter: { encryption: { keys: { k: secret }, current: 'k' } },
+    };
+    const before = structuredClone(given);
     const checked = checkConfig(given);
     given.namespace = 'b';
+    given.endpoints[0] = 'nonsense';
+    given.retry.maxAttempts = -1;
     given.distributedLock.defaultTtlMs = -1;
-    expect(checked).toMatchObject({ namespace: 'a', distributedLock: { defaultTtlMs: 5_000 } });
+    secret.fill(0);
+    expect(checked).toEqual(before);
+  });
+
+  it('leaves what has a life of its own as it is', () => {
+    const logger = { lines: [], error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
+    const codec = { name: 'mine', keyPrefix: '/mine', decode: () => undefined };
+    const checked = checkConfig({ logger, serviceRegistry: { codec } });
+    expect(checked.logger).toBe(logger);
+    expect(checked.serviceRegistry?.codec).toBe(codec);
   });
 
   it('never shows a password', () => {
-    const config = { username: 'root', password: 'hunter2', dialTimeoutMs: 0 };
-    expect(() => checkConfig(config)).toThrow(expect.not.stringContaining('hunter2'));
+    const config = {
+      username: 'root',
+      password: 'hunter2',
+      dialTimeoutMs: 0,
+      endpoints: ['http://root:hunter2@etcd:2379', 'root:hunter2@etcd:2379'],
+    };
+    expect(pathsOf(config)).toEqual(['endpoints[0]', 'endpoints[1]', 'dialTimeoutMs']);
+    expect(messageOf(config)).not.toContain('hunter2');
+    expect(messageOf({ ...config, password: JSON.parse('5') })).toContain('…@etcd:2379');
   });
 });
 
@@ -86,18 +164,5 @@ describe('createCoordinator', () => {
       name: 'ValidationError',
       issues: [{ path: 'distributedLock.defaultTtlMs' }],
     });
-  });
-});
-
-describe('defaultConfig', () => {
-  it('says what the client does without options', () => {
-    const { serviceRegistry, distributedLock, configCenter, ...client } = defaultConfig();
-    expect([serviceRegistry, distributedLock, configCenter]).not.toContain(undefined);
-    expect(internalsOf(createClient(client)).options).toEqual(internalsOf(createClient()).options);
-  });
-
-  it('is a new object at each call', () => {
-    expect(defaultConfig()).toEqual(defaultConfig());
-    expect(defaultConfig().distributedLock).not.toBe(defaultConfig().distributedLock);
   });
 });

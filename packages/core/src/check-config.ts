@@ -1,52 +1,16 @@
-import { type ClientOptions, createClient, ValidationError } from '@coord/client';
-import { assertValid, type IssueList, show } from '@coord/client/internal';
-import { type ConfigCenterConfig, createConfigCenter } from '@coord/config';
-import { createLocks, type DistributedLockConfig } from '@coord/lock';
-import { createRegistry, type ServiceRegistryConfig } from '@coord/registry';
+import { createClient, ValidationError } from '@coord/client';
+import { assertValid, type IssueList, readInput, show } from '@coord/client/internal';
+import { createConfigCenter } from '@coord/config';
+import { createLocks } from '@coord/lock';
+import { createRegistry } from '@coord/registry';
 import type { CoordConfigInput } from './config.js';
+import { copyOptions } from './copy-options.js';
+import { KNOWN_OPTIONS, type KnownNames } from './known-options.js';
 
-/** The options of each part. `satisfies` makes the compiler miss one that is missing here. */
-const KNOWN = {
-  client: {
-    endpoints: true,
-    username: true,
-    password: true,
-    tls: true,
-    namespace: true,
-    dialTimeoutMs: true,
-    requestTimeoutMs: true,
-    keepAliveTimeMs: true,
-    keepAliveTimeoutMs: true,
-    retry: true,
-    logger: true,
-    logLevel: true,
-    enableMetrics: true,
-    enableTracing: true,
-  } satisfies Record<keyof ClientOptions, true>,
-  serviceRegistry: {
-    keyPrefix: true,
-    ttlMs: true,
-    emptyHoldMs: true,
-    enableHealthCheck: true,
-    healthCheckIntervalMs: true,
-    codec: true,
-    snapshotDirectory: true,
-  } satisfies Record<keyof ServiceRegistryConfig, true>,
-  distributedLock: {
-    keyPrefix: true,
-    defaultTtlMs: true,
-    renewIntervalMs: true,
-    enableReentrant: true,
-    rawNames: true,
-  } satisfies Record<keyof DistributedLockConfig, true>,
-  configCenter: {
-    keyPrefix: true,
-    enableVersioning: true,
-    enableValidation: true,
-    encryption: true,
-    maxVersionHistory: true,
-  } satisfies Record<keyof ConfigCenterConfig, true>,
-};
+type Sections = Required<
+  Pick<CoordConfigInput, 'retry' | 'serviceRegistry' | 'distributedLock' | 'configCenter'>
+>;
+export type SectionName = keyof Sections;
 
 /**
  * Lets each part check its own options. Does no I/O.
@@ -54,67 +18,73 @@ const KNOWN = {
  * @throws {ValidationError} with the problems of all parts, such as `distributedLock.defaultTtlMs`
  */
 export function checkConfig(config: CoordConfigInput): CoordConfigInput {
-  if (!isPlainObject(config)) {
+  const copy = readInput('config', () => copyOptions(config));
+  if (!isObject(copy)) {
     throw new ValidationError([{ path: 'config', message: `must be an object, got ${show(config)}` }]);
   }
-  const { serviceRegistry, distributedLock, configCenter, ...client } = config;
+  const { serviceRegistry, distributedLock, configCenter, ...client } = copy;
   const issues: IssueList = [];
-  checkNames(issues, '', client, KNOWN.client);
-  collect(issues, '', () => createClient(client));
-  // Parts do nothing until they are used, and neither does the client that they are made on here.
-  const standIn = createClient();
-  checkSection(issues, 'serviceRegistry', serviceRegistry, (options) => createRegistry(standIn, options));
-  checkSection(issues, 'distributedLock', distributedLock, (options) => createLocks(standIn, options));
-  checkSection(issues, 'configCenter', configCenter, (options) => createConfigCenter(standIn, options));
+  checkNames(issues, '', client, KNOWN_OPTIONS.client);
+  collect(issues, () => createClient(client));
+  checkSection(issues, 'serviceRegistry', serviceRegistry);
+  checkSection(issues, 'distributedLock', distributedLock);
+  checkSection(issues, 'configCenter', configCenter);
   assertValid(issues);
-  return {
-    ...client,
-    serviceRegistry: serviceRegistry && { ...serviceRegistry },
-    distributedLock: distributedLock && { ...distributedLock },
-    configCenter: configCenter && { ...configCenter },
-  };
+  return copy;
 }
 
-function checkSection<T>(
+/** Reports the problems of one section. @param prefix of the paths; the section's name if absent */
+export function checkSection<N extends SectionName>(
   issues: IssueList,
-  name: Exclude<keyof typeof KNOWN, 'client'>,
-  options: T | undefined,
-  make: (options: T) => unknown,
+  name: N,
+  options: Sections[N],
+  prefix = `${name}.`,
 ): void {
   if (options === undefined) return;
-  if (!isPlainObject(options)) {
+  if (!isObject(options)) {
     issues.push({ path: name, message: `must be an object, got ${show(options)}` });
     return;
   }
-  checkNames(issues, `${name}.`, options, KNOWN[name]);
-  collect(issues, `${name}.`, () => make(options));
+  checkNames(issues, prefix, options, KNOWN_OPTIONS[name]);
+  collect(issues, () => MAKE[name](options), prefix, name);
 }
 
+/** Parts do nothing until they are used, and neither does the client that they are made on here. */
+const MAKE: { readonly [N in SectionName]: (options: Sections[N]) => unknown } = {
+  retry: (retry) => createClient({ retry }),
+  serviceRegistry: (options) => createRegistry(createClient(), options),
+  distributedLock: (options) => createLocks(createClient(), options),
+  configCenter: (options) => createConfigCenter(createClient(), options),
+};
+
 /** A misspelt option would leave its default in force without a word. */
-function checkNames(
-  issues: IssueList,
-  prefix: string,
-  given: object,
-  known: Readonly<Record<string, true>>,
-): void {
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(known, name)) continue;
-    issues.push({
-      path: `${prefix}${name}`,
-      message: `is no option; there are ${Object.keys(known).join(', ')}`,
-    });
+function checkNames(issues: IssueList, prefix: string, given: object, known: KnownNames): void {
+  for (const [name, value] of Object.entries(given)) {
+    const inside = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (inside === undefined) {
+      const message = `is no option; there are ${Object.keys(known).join(', ')}`;
+      issues.push({ path: `${prefix}${name}`, message });
+    } else if (inside !== true && isObject(value)) {
+      checkNames(issues, `${prefix}${name}.`, value, inside);
+    }
   }
 }
 
-function collect(issues: IssueList, prefix: string, make: () => unknown): void {
+function collect(issues: IssueList, make: () => unknown, prefix = '', section = ''): void {
   try {
     make();
   } catch (error) {
     if (!(error instanceof ValidationError)) throw error;
-    for (const { path, message } of error.issues) issues.push({ path: `${prefix}${path}`, message });
+    for (const { path, message } of error.issues) {
+      issues.push({ path: `${prefix}${withoutSection(path, section)}`, message });
+    }
   }
 }
 
-function isPlainObject(value: unknown): value is object {
+function withoutSection(path: string, section: string): string {
+  return section !== '' && path.startsWith(`${section}.`) ? path.slice(section.length + 1) : path;
+}
+
+function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -15,55 +15,33 @@ export interface CoordConfig extends CoordConfigInput {
   readonly endpoints: readonly string[];
   readonly dialTimeoutMs: number;
   readonly requestTimeoutMs: number;
-  readonly retry: Readonly<Record<keyof RetryOptions, number>>;
+  readonly retry: CompleteRetry;
   readonly logLevel: LogLevel;
-  readonly serviceRegistry: ServiceRegistryConfig & {
-    readonly keyPrefix: string;
-    readonly ttlMs: number;
-    readonly enableHealthCheck: boolean;
-    readonly healthCheckIntervalMs: number;
-  };
-  readonly distributedLock: DistributedLockConfig & {
-    readonly keyPrefix: string;
-    readonly defaultTtlMs: number;
-  };
-  readonly configCenter: ConfigCenterConfig & {
-    readonly keyPrefix: string;
-    readonly enableVersioning: boolean;
-    readonly enableValidation: boolean;
-    readonly maxVersionHistory: number;
-  };
+  readonly enableMetrics: boolean;
+  readonly enableTracing: boolean;
+  readonly serviceRegistry: CompleteServiceRegistry;
+  readonly distributedLock: CompleteDistributedLock;
+  readonly configCenter: CompleteConfigCenter;
 }
 
-/**
- * What holds where nothing is given; a new object at each call.
- *
- * @example
- * ```ts
- * import { defaultConfig } from '@coord/core';
- *
- * console.log(defaultConfig().distributedLock.defaultTtlMs); // 30000
- * ```
- */
-export function defaultConfig(): CoordConfig {
-  return {
-    endpoints: ['127.0.0.1:2379'],
-    dialTimeoutMs: 5_000,
-    requestTimeoutMs: 5_000,
-    retry: { maxAttempts: 5, initialDelayMs: 200, maxDelayMs: 5_000, multiplier: 2 },
-    logLevel: 'info',
-    serviceRegistry: {
-      keyPrefix: '/services',
-      ttlMs: 15_000,
-      enableHealthCheck: false,
-      healthCheckIntervalMs: 5_000,
-    },
-    distributedLock: { keyPrefix: '/locks', defaultTtlMs: 30_000, enableReentrant: true },
-    configCenter: {
-      keyPrefix: '/config',
-      enableVersioning: true,
-      enableValidation: true,
-      maxVersionHistory: 100,
-    },
-  };
+export type CompleteRetry = Readonly<Record<keyof RetryOptions, number>>;
+
+export interface CompleteServiceRegistry extends ServiceRegistryConfig {
+  readonly keyPrefix: string;
+  readonly ttlMs: number;
+  readonly enableHealthCheck: boolean;
+  readonly healthCheckIntervalMs: number;
+}
+
+export interface CompleteDistributedLock extends DistributedLockConfig {
+  readonly keyPrefix: string;
+  readonly defaultTtlMs: number;
+  readonly enableReentrant: boolean;
+}
+
+export interface CompleteConfigCenter extends ConfigCenterConfig {
+  readonly keyPrefix: string;
+  readonly enableVersioning: boolean;
+  readonly enableValidation: boolean;
+  readonly maxVersionHistory: number;
 }

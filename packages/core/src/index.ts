@@ -4,6 +4,20 @@ export * from '@coord/config-manager';
 export * from '@coord/grpc-resolver';
 export * from '@coord/lock';
 export * from '@coord/registry';
-export { type CoordConfig, type CoordConfigInput, defaultConfig } from './config.js';
+export type {
+  CompleteConfigCenter,
+  CompleteDistributedLock,
+  CompleteRetry,
+  CompleteServiceRegistry,
+  CoordConfig,
+  CoordConfigInput,
+} from './config.js';
 export type { Coordinator } from './coordinator.js';
 export { type CoordinatorOptions, createCoordinator } from './create-coordinator.js';
+export { defaultConfig, developmentConfig, productionConfig, testConfig } from './presets.js';
+export {
+  configCenterConfig,
+  distributedLockConfig,
+  retryConfig,
+  serviceRegistryConfig,
+} from './section-configs.js';

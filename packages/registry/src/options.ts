@@ -57,7 +57,6 @@ export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): Resol
   const { codec, snapshotDirectory, ttlMs = DEFAULT_TTL_MS, emptyHoldMs = ttlMs } = config;
   const { enableHealthCheck = false, healthCheckIntervalMs = DEFAULT_HEALTH_CHECK_INTERVAL_MS } = config;
   checkCodec(issues, codec);
-  assertValid(issues);
   const { keyPrefix = codec?.keyPrefix ?? DEFAULT_KEY_PREFIX } = config;
   checkPrefix(issues, keyPrefix, codec?.keyPrefix === '');
   checkDirectory(issues, snapshotDirectory);
