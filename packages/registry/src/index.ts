@@ -1,5 +1,6 @@
-export { type DrainOnSignalOptions, drainOnSignal, type SignalDrain } from './drain-on-signal.js';
+export { type DrainOnSignalOptions, drainOnSignal } from './drain-on-signal.js';
 export type { DrainOptions } from './drain-options.js';
+export type { EndOnSignalOptions, SignalDrain } from './end-on-signal.js';
 export { type GoKratosCodecOptions, goKratosCodec } from './go-kratos-codec.js';
 export { goZeroCodec } from './go-zero-codec.js';
 export type {

@@ -156,7 +156,7 @@ describe('drainOnSignal', () => {
     [
       'registry',
       { waitMs: -1, timeoutMs: 0, onDrained: 1, exit: 'no' },
-      ['waitMs', 'timeoutMs', 'onDrained', 'exit'],
+      ['timeoutMs', 'exit', 'waitMs', 'onDrained'],
     ],
   ])('refuses %j with %j', (registries, options, paths) => {
     const before = process.listenerCount('SIGTERM');
