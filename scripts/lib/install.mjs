@@ -6,7 +6,7 @@ import { inRoot, readJson } from './root.mjs';
 import { step } from './say.mjs';
 
 const STAMP = inRoot('node_modules', '.coord-installed');
-const TOOLS = ['@biomejs/biome', 'pnpm', 'tsx', 'turbo', 'typescript', 'vitest'];
+const TOOLS = ['@biomejs/biome', '@changesets/cli', 'pnpm', 'tsx', 'turbo', 'typescript', 'vitest'];
 
 /** Installs exactly what the lockfile says, unless the last installation did so already. */
 export async function install() {
@@ -46,7 +46,9 @@ function installed() {
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   const members = readdirSync(inRoot('packages')).map((name) => join('packages', name));
-  const manifests = ['.', 'examples', 'bench', ...members].map((folder) => join(folder, 'package.json'));
+  const manifests = ['.', 'examples', 'bench', 'packaging', ...members].map((folder) =>
+    join(folder, 'package.json'),
+  );
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests.sort()]) {
     if (existsSync(inRoot(file))) hash.update(`\0${file}\0`).update(readFileSync(inRoot(file)));
   }

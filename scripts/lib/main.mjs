@@ -2,6 +2,7 @@ import { commandBuild } from './build.mjs';
 import { commandLint } from './checks.mjs';
 import { Interrupted, stopOnSignals } from './child.mjs';
 import { commandFull } from './matrix.mjs';
+import { commandPack } from './pack.mjs';
 import { runProgram } from './programs.mjs';
 import { Failure, reportFailure, say } from './say.mjs';
 import { commandTest } from './tests.mjs';
@@ -12,6 +13,7 @@ const COMMANDS = {
   lint: commandLint,
   test: commandTest,
   'test:full': commandFull,
+  pack: commandPack,
   demo: (args) => runProgram('demo', args),
   example: (args) => runProgram('example', args),
   bench: (args) => runProgram('bench', args),
