@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // Packages are resolved to their sources: tests need no build, and a module loads once however it is imported.
-const conditions = ['@coord/source', 'module', 'node', 'development|production'];
+// For the rest as Node does it, which does not know `module`: what that names is for bundlers, and need not run.
+const conditions = ['@coord/source', 'node', 'development|production'];
 
 export default defineConfig({
   resolve: { conditions },

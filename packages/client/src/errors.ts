@@ -1,3 +1,5 @@
+import { printable } from './printable.js';
+
 /** Whether a failed call may have changed anything in etcd. */
 export type Outcome = 'not-applied' | 'unknown';
 
@@ -22,7 +24,7 @@ export class CoordError extends Error {
   readonly [BRAND] = true;
 
   constructor(code: string, message: string, options: CoordErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'CoordError';
     this.code = code;
     this.outcome = options.outcome ?? 'not-applied';

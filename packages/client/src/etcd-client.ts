@@ -19,6 +19,9 @@ import { RangeCachePool } from './range-cache-pool.js';
 import type { Session, SessionOptions } from './session.js';
 import { SessionPool } from './session-pool.js';
 import { Slots } from './slots.js';
+import type { ClientMetrics } from './telemetry/client-metrics.js';
+import { ObservedKv } from './telemetry/observed-kv.js';
+import { createTelemetry } from './telemetry/telemetry.js';
 import { readCredentials } from './tls.js';
 import { Transport } from './transport.js';
 import { TxnCodec } from './txn-codec.js';
@@ -40,6 +43,7 @@ export class EtcdClient implements CoordClient {
   readonly #options: ResolvedClientOptions;
   readonly #internals: ClientInternals;
   readonly #logger: CoordLogger;
+  readonly #metrics: ClientMetrics | undefined;
   readonly #transport: Transport;
   readonly #coalescer: Coalescer;
   readonly #keeper: LeaseKeeper;
@@ -56,17 +60,20 @@ export class EtcdClient implements CoordClient {
     this.#options = options;
     this.#logger = createCoordLogger(options.logger, options.logLevel);
     this.#transport = new Transport(options, this.#logger);
+    const telemetry = createTelemetry(options, this.#logger, () => this.#transport.pool.endpoint);
+    this.#metrics = telemetry.metrics;
     const codec = new TxnCodec(options.namespace);
     const { pool } = this.#transport;
     this.#coalescer = new Coalescer({
       send: (...call) => this.#transport.unary(...call),
       requestTimeoutMs: options.requestTimeoutMs,
       rules: () => pool.capabilities(pool.current),
+      onSent: this.#metrics && ((calls) => this.#metrics?.sent(calls)),
     });
     const kv = new KvClient(this.#coalescer, codec, (range, revision) =>
       this.#caches.noteWrite(range, revision),
     );
-    this.kv = kv;
+    this.kv = telemetry.calls === undefined ? kv : new ObservedKv(kv, telemetry.calls);
     this.#keeper = new LeaseKeeper(this.#transport, this.#logger);
     this.#mux = new WatchMux(this.#transport, this.#logger, {
       quietMs: options.keepAliveTimeMs / 5,
@@ -77,6 +84,7 @@ export class EtcdClient implements CoordClient {
       kv,
       codec,
       logger: this.#logger,
+      metrics: this.#metrics,
       lists: new Slots(LISTS_AT_ONCE),
       usesToken: options.credentials !== undefined,
     };
@@ -89,6 +97,7 @@ export class EtcdClient implements CoordClient {
     this.#internals = {
       options,
       logger: this.#logger,
+      telemetry,
       borrowSession: (kind, ttlMs, wait) => this.#borrowSession(kind, ttlMs, wait),
       borrowOpenSession: (kind, ttlMs, renewIntervalMs) =>
         this.#closing ? undefined : this.#pool.borrowOpen(kind, ttlMs, renewIntervalMs),
@@ -199,6 +208,7 @@ export class EtcdClient implements CoordClient {
       transport: this.#transport,
       keeper: this.#keeper,
       logger: this.#logger,
+      metrics: this.#metrics,
       onEnded: (ended) => this.#sessions.delete(ended),
     });
     if (this.#closing) {

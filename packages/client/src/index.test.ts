@@ -26,6 +26,7 @@ it('@coord/client/internal exports these names', () => {
   expect(Object.keys(internal).sort()).toEqual([
     'Cancellation',
     'PushIterator',
+    'WAIT_SECONDS',
     'Wait',
     'assertValid',
     'backoffDelayMs',
@@ -33,8 +34,10 @@ it('@coord/client/internal exports these names', () => {
     'checkPositiveMs',
     'checkTtlMs',
     'checkWaitOptions',
+    'counter',
     'createCoordLogger',
     'delay',
+    'histogram',
     'internalsOf',
     'manyMayListen',
     'monotonicNow',
@@ -42,5 +45,6 @@ it('@coord/client/internal exports these names', () => {
     'raceAbort',
     'readInput',
     'show',
+    'upDownCounter',
   ]);
 });

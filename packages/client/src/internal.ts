@@ -8,6 +8,15 @@ export { manyMayListen } from './many-may-listen.js';
 export { PushIterator } from './push-iterator.js';
 export { prefixEnd } from './range.js';
 export {
+  counter,
+  histogram,
+  type MetricDefinition,
+  upDownCounter,
+  WAIT_SECONDS,
+} from './telemetry/metric-definition.js';
+export type { Observer, Operation, Subject } from './telemetry/observer.js';
+export type { Telemetry } from './telemetry/telemetry.js';
+export {
   assertValid,
   checkKeyPart,
   checkPositiveMs,

@@ -4,6 +4,7 @@ import type { WaitOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
 import type { ResolvedClientOptions } from './options.js';
 import type { Session } from './session.js';
+import type { Telemetry } from './telemetry/telemetry.js';
 
 /** A reference to a session that several locks or registrations share. */
 export interface SessionRef {
@@ -21,6 +22,7 @@ export interface BorrowOptions extends WaitOptions {
 export interface ClientInternals {
   readonly options: ResolvedClientOptions;
   readonly logger: CoordLogger;
+  readonly telemetry: Telemetry;
   /**
    * Borrows the shared session of this kind and TTL: made on first use, then a lock or a
    * registration costs neither a grant nor a revoke. A lost session is never lent again.

@@ -6,6 +6,7 @@ import { LeaseDeadline } from './lease-deadline.js';
 import { type KeptLease, type LeaseKeeper, type Moment, now } from './lease-keeper.js';
 import type { CoordLogger } from './logger.js';
 import type { Session, SessionOptions, SessionState } from './session.js';
+import type { ClientMetrics } from './telemetry/client-metrics.js';
 import type { Transport } from './transport.js';
 import { assertValid, checkPositiveMs, checkTtlMs, checkWaitOptions, readInput } from './validation.js';
 import { Wait } from './wait.js';
@@ -19,6 +20,7 @@ export interface SessionContext {
   readonly transport: Transport;
   readonly keeper: LeaseKeeper;
   readonly logger: CoordLogger;
+  readonly metrics?: ClientMetrics | undefined;
   /** Called once when the session is no longer in use: closed, orphaned or lost. */
   readonly onEnded: (session: LeaseSession) => void;
 }
@@ -206,6 +208,7 @@ export class LeaseSession implements Session, KeptLease {
   #lose(why: string): void {
     if (this.#state !== 'alive') return;
     this.#context.logger.warn('session lost', { leaseId: this.#hexId, ttlMs: this.ttlMs, why });
+    this.#context.metrics?.sessionLost();
     this.#end('lost', this.#lostError(why));
   }
 

@@ -1,3 +1,5 @@
+import { printable } from './printable.js';
+
 export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
 
 /** What pino, winston and console already satisfy. */
@@ -10,6 +12,9 @@ export interface Logger {
 
 /** A structured line: a message and fields. Fields never hold passwords, tokens or values. */
 export interface CoordLogger {
+  /** Whether anybody reads lines of this level: where that counts, ask before a line is made. */
+  readonly warns: boolean;
+  readonly debugs: boolean;
   error(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -22,14 +27,28 @@ const SEVERITY: Record<LogLevel, number> = { silent: 0, error: 1, warn: 2, info:
 
 /** Filters by level and writes `message, fields` to the user's logger; nothing without a logger, and one that throws harms nobody. */
 export function createCoordLogger(logger: Logger | undefined, level: LogLevel): CoordLogger {
+  const reads = (severity: LogLevel) => logger !== undefined && SEVERITY[severity] <= SEVERITY[level];
   const at = (severity: 'error' | 'warn' | 'info' | 'debug') => (message: string, fields?: LogFields) => {
-    if (logger === undefined || SEVERITY[severity] > SEVERITY[level]) return;
+    if (!reads(severity)) return;
+    const line = `coord: ${printable(message)}`;
     try {
-      if (fields === undefined) logger[severity](`coord: ${message}`);
-      else logger[severity](`coord: ${message}`, fields);
+      if (fields === undefined) logger?.[severity](line);
+      else logger?.[severity](line, printableFields(fields));
     } catch {
       // A full disk of the log must not end a watch or a connection; and where could we say so?
     }
   };
-  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+  const [warns, debugs] = [reads('warn'), reads('debug')];
+  return { warns, debugs, error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+}
+
+/** A key may hold what would pass for another line: not every logger escapes it. */
+function printableFields(fields: LogFields): LogFields {
+  const copy: Record<string, unknown> = { ...fields };
+  for (const [name, value] of Object.entries(copy)) {
+    if (typeof value === 'string') copy[name] = printable(value);
+    else if (Array.isArray(value))
+      copy[name] = value.map((each) => (typeof each === 'string' ? printable(each) : each));
+  }
+  return copy;
 }

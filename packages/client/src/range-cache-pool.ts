@@ -23,6 +23,8 @@ export class RangeCachePool {
   /** Of the client: a file is good for one alone, since it holds keys without it. */
   readonly #namespace: string;
   readonly #pooled = new Map<string, Pooled>();
+  /** Ends the telling of how old the copies are. */
+  #untold: (() => void) | undefined;
 
   constructor(context: CacheContext, namespace: string) {
     this.#context = context;
@@ -42,6 +44,7 @@ export class RangeCachePool {
       const cache = new RangeCache(range, this.#context);
       pooled = { cache, keepers: new Map(), users: 0, linger: undefined };
       this.#pooled.set(id, pooled);
+      this.#untold ??= this.#context.metrics?.watchCacheAge(() => this.#oldestMs());
     }
     clearTimeout(pooled.linger);
     pooled.users++;
@@ -72,6 +75,7 @@ export class RangeCachePool {
   async close(): Promise<void> {
     const all = [...this.#pooled.values()];
     this.#pooled.clear();
+    this.#untold?.();
     await Promise.all(
       all.map(async (pooled) => {
         clearTimeout(pooled.linger);
@@ -95,6 +99,12 @@ export class RangeCachePool {
     const keeper = new SnapshotKeeper(cache, new SnapshotFile(path), about, this.#context.logger);
     keepers.set(path, keeper);
     return keeper;
+  }
+
+  /** Copies that nobody uses at present do not count. */
+  #oldestMs(): number {
+    const used = [...this.#pooled.values()].filter(({ users }) => users > 0);
+    return Math.max(0, ...used.map(({ cache }) => cache.ageMs));
   }
 
   #drop(id: string, pooled: Pooled): void {

@@ -8,6 +8,7 @@ import type { CoordLogger } from './logger.js';
 import { type KeyRange, type Range, rangeContains } from './range.js';
 import { RangeCopy } from './range-copy.js';
 import type { StoredSnapshot } from './snapshot-format.js';
+import type { WriteLag } from './telemetry/write-lag.js';
 import type { TxnCodec } from './txn-codec.js';
 import type { WatchBatch } from './watch.js';
 import {
@@ -49,6 +50,7 @@ export class RangeCache implements WatchSink {
   readonly #subscription: WatchSubscription;
   readonly #copy = new RangeCopy();
   readonly #catchUp: CatchUp;
+  readonly #lag: WriteLag | undefined;
   #ownWrite = 0n;
   /** Ranges that this client has deleted, of which something may be still to come. */
   #ownDeletes: readonly OwnDelete[] = [];
@@ -69,6 +71,7 @@ export class RangeCache implements WatchSink {
     this.#logger = context.logger;
     this.#cluster = context.cluster;
     this.#codec = context.codec;
+    this.#lag = context.metrics?.writeLag();
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
@@ -137,6 +140,7 @@ export class RangeCache implements WatchSink {
   /** @param written a key, or a range of which something was deleted */
   noteOwnWrite(written: KeyRange, revision: bigint): void {
     if (written.end === undefined) {
+      this.#lag?.answered(revision, this.revision);
       if (revision > this.#ownWrite) this.#ownWrite = revision;
       return;
     }
@@ -210,6 +214,7 @@ export class RangeCache implements WatchSink {
       this.#newHistory = false;
       this.#historySince = Date.now();
       this.#ownWrite = 0n; // of the other history
+      this.#lag?.clear();
       this.#ownDeletes = [];
     }
     // What was on disk need not be of this history: its revisions alone are not trusted.
@@ -253,6 +258,7 @@ export class RangeCache implements WatchSink {
 
   #progressed(): void {
     this.#catchUp.progressed();
+    this.#lag?.reached(this.revision);
     for (const callback of [...this.#waiters]) callback();
   }
 }

@@ -1,3 +1,4 @@
+import { monotonicNow } from './clock.js';
 import { AbortedError, ClosedError, type CoordError } from './errors.js';
 import { EtcdKeyValue, type KeyValue } from './key-value.js';
 import { manyMayListen } from './many-may-listen.js';
@@ -36,6 +37,8 @@ export class WatchIterator implements Watch, WatchSink {
   #settleReady: { resolve(): void; reject(error: CoordError): void } | undefined;
   #stopListening: (() => void) | undefined;
   #iterated = false;
+  /** When what waits for the reader has come, where that is measured. */
+  readonly #arrivals: number[] | undefined;
 
   constructor(range: Range, options: WatchOptions, context: SubscriptionContext, onClosed: () => void) {
     readInput('options', () => checkOptions(options));
@@ -50,9 +53,13 @@ export class WatchIterator implements Watch, WatchSink {
       this.#settleReady = { resolve, reject };
     });
     this.ready.catch(() => undefined);
+    const { metrics } = context;
+    this.#arrivals = metrics && [];
     this.#batches = new PushIterator({
       onClose: () => this.#closed(),
       onTake: () => {
+        const arrivedAt = this.#arrivals?.shift();
+        if (arrivedAt !== undefined) metrics?.watchQueued(monotonicNow() - arrivedAt);
         if (this.#batches.size <= this.#maxBuffered / 2) this.#subscription.resume();
       },
     });
@@ -93,7 +100,7 @@ export class WatchIterator implements Watch, WatchSink {
       events = this.#wanted(events);
       if (events.length === 0) return;
     }
-    this.#batches.push({ ...batch, events });
+    this.#push({ ...batch, events });
     if (this.#batches.size >= this.#maxBuffered) this.#subscription.pause();
   }
 
@@ -112,12 +119,17 @@ export class WatchIterator implements Watch, WatchSink {
     const wantedEvents = this.#wanted(events);
     // A snapshot of nothing says that every key is gone.
     if (wantedEvents.length === 0 && this.#resync !== 'snapshot') return;
-    this.#batches.push({ revision, resync: true, events: wantedEvents });
+    this.#push({ revision, resync: true, events: wantedEvents });
   }
 
   failed(error: CoordError): void {
     this.#settleReady?.reject(error);
     this.#batches.fail(error);
+  }
+
+  #push(batch: WatchBatch): void {
+    this.#arrivals?.push(monotonicNow());
+    this.#batches.push(batch);
   }
 
   #remember(events: readonly WatchEvent[]): void {

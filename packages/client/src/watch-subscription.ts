@@ -6,6 +6,7 @@ import type { CoordLogger } from './logger.js';
 import type { Range } from './range.js';
 import type { WatchFollower } from './shared-watch.js';
 import type { Slots } from './slots.js';
+import type { ClientMetrics } from './telemetry/client-metrics.js';
 import type { TxnCodec } from './txn-codec.js';
 import type { WatchBatch } from './watch.js';
 import { cancelError, isFinal } from './watch-errors.js';
@@ -49,6 +50,7 @@ export interface SubscriptionContext {
   readonly kv: KvClient;
   readonly codec: TxnCodec;
   readonly logger: CoordLogger;
+  readonly metrics?: ClientMetrics | undefined;
   /** Lists that may run at once. */
   readonly lists: Slots;
   readonly usesToken: boolean;

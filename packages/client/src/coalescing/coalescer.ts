@@ -14,6 +14,8 @@ export interface CoalescerOptions {
   readonly requestTimeoutMs: number;
   /** What the server in use can be trusted with. */
   readonly rules: () => BatchRules;
+  /** Told of each request how many calls are in it. */
+  readonly onSent?: ((calls: number) => void) | undefined;
 }
 
 /**
@@ -31,10 +33,10 @@ export class Coalescer {
   #sequence = 0;
   #closed = false;
 
-  constructor({ send, requestTimeoutMs, rules }: CoalescerOptions) {
+  constructor({ send, requestTimeoutMs, rules, onSent }: CoalescerOptions) {
     this.#requestTimeoutMs = requestTimeoutMs;
     this.rules = rules;
-    this.#dispatcher = new Dispatcher(send, rules);
+    this.#dispatcher = new Dispatcher(send, rules, onSent);
   }
 
   /** Makes a call. The options have been checked. */

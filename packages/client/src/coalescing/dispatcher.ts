@@ -26,13 +26,15 @@ const SLOTS = 2;
 export class Dispatcher {
   readonly #send: SendUnary;
   readonly #rules: () => BatchRules;
+  readonly #onSent: ((calls: number) => void) | undefined;
   readonly #limits = new LearnedLimits();
   readonly #suspects = new Suspects();
   readonly #lanes: Readonly<Record<LaneName, Lane<QueuedCall>>>;
 
-  constructor(send: SendUnary, rules: () => BatchRules) {
+  constructor(send: SendUnary, rules: () => BatchRules, onSent?: (calls: number) => void) {
     this.#send = send;
     this.#rules = rules;
+    this.#onSent = onSent;
     const lane = () => new Lane<QueuedCall>(SLOTS, (free) => this.#fill(free));
     this.#lanes = { read: lane(), serializable: lane(), write: lane(), idempotent: lane() };
   }
@@ -85,6 +87,7 @@ export class Dispatcher {
   }
 
   async #sendAlone(pending: PendingCall<unknown>, doubt?: unknown): Promise<unknown> {
+    this.#onSent?.(1);
     return pending.sendAlone(this.#send, monotonicNow(), doubt);
   }
 
@@ -97,6 +100,7 @@ export class Dispatcher {
 
   async #sendBatch(lane: Lane<QueuedCall>, members: readonly QueuedCall[]): Promise<void> {
     const flight = lane.depart();
+    this.#onSent?.(members.length);
     const kind = members[0]?.pending.call.kind ?? 'write';
     const batch = new BatchInFlight(members.map(({ pending }) => pending));
     let calls = members;
