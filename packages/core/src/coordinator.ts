@@ -21,11 +21,14 @@ export interface Coordinator extends AsyncDisposable {
   /** Asks etcd whether it is there. @throws {ConnectionError} naming every endpoint tried */
   ping(options?: WaitOptions): Promise<PingResult>;
   /**
-   * Deregisters the instances, closes the gRPC connections, releases the locks, ends the watches, and disconnects.
+   * Deregisters the instances, closes the gRPC connections, releases the locks, ends the watches, revokes the leases,
+   * and disconnects.
    *
    * Takes at most about `timeoutMs` (the client's `requestTimeoutMs`), also when etcd is away: what etcd has not confirmed
-   * by then ends with its lease. `signal` cuts it short: it disconnects at once. Idempotent.
+   * by then ends with its lease. `signal` cuts it short: it disconnects at once. Idempotent; while it is under way,
+   * another call waits for it, and cuts it short by a `timeoutMs` or `signal` of its own.
    * @throws {AbortedError} when the signal had fired before; then nothing was closed
+   * @throws {ValidationError} for bad options; then nothing was closed
    */
   close(options?: WaitOptions): Promise<void>;
 }

@@ -1,4 +1,5 @@
-import { type ClientOptions, connect, createClient, type Logger, type WaitOptions } from '@coord/client';
+import { connect, createClient, type Logger, type WaitOptions } from '@coord/client';
+import { assertValid } from '@coord/client/internal';
 import { checkConfig } from './check-config.js';
 import type { CoordConfigInput } from './config.js';
 import type { Coordinator } from './coordinator.js';
@@ -33,17 +34,30 @@ export async function createCoordinator(
   config: CoordConfigInput = {},
   options: CoordinatorOptions & WaitOptions = {},
 ): Promise<Coordinator> {
-  const checked = checkConfig(config);
-  const { signal, timeoutMs } = options;
-  const client = await connect(clientOptions(checked, options), { signal, timeoutMs });
+  const { signal, timeoutMs, ...rest } = options;
+  const checked = checkConfig(withLogger(config, rest));
+  const client = await connect(checked, { signal, timeoutMs });
   return new WiredCoordinator(client, checked);
 }
 
 /** A coordinator that connects at its first use. The configuration has been checked. */
-export function createLazyCoordinator(config: CoordConfigInput, options: CoordinatorOptions): Coordinator {
-  return new WiredCoordinator(createClient(clientOptions(config, options)), config);
+export function createLazyCoordinator(config: CoordConfigInput): Coordinator {
+  return new WiredCoordinator(createClient(config), config);
 }
 
-function clientOptions(config: CoordConfigInput, options: CoordinatorOptions): ClientOptions {
-  return options.logger === undefined ? config : { ...config, logger: options.logger };
+/**
+ * The configuration with the logger that is given beside it.
+ * @throws {ValidationError} for options that do not exist, such as those of the configuration
+ */
+export function withLogger(config: CoordConfigInput, options: CoordinatorOptions): CoordConfigInput {
+  const { logger, ...others } = options;
+  assertValid(
+    Object.keys(others).map((name) => ({
+      path: `options.${name}`,
+      message: 'is no option beside the configuration; there are logger, signal, timeoutMs',
+    })),
+  );
+  return logger === undefined || typeof config !== 'object' || config === null
+    ? config
+    : { ...config, logger };
 }

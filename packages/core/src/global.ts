@@ -3,7 +3,7 @@
  * this does nothing. Every function has the signature of its counterpart on a `Coordinator`.
  */
 import { CoordError, type PingResult, type WaitOptions } from '@coord/client';
-import { Wait } from '@coord/client/internal';
+import { assertValid, internalsOf, Wait } from '@coord/client/internal';
 import type {
   ConfigValue,
   ConfigWatch,
@@ -26,24 +26,23 @@ import type {
   Registration,
   ServiceInfo,
   ServiceRegistration,
+  SignalDrain,
 } from '@coord/registry';
+import { checkDrainOnSignalOptions } from '@coord/registry/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkConfig } from './check-config.js';
+import { type CloseOnSignalOptions, endOnSignalWith } from './close-on-signal.js';
 import type { CoordConfigInput } from './config.js';
 import type { Coordinator } from './coordinator.js';
-import { type CoordinatorOptions, createLazyCoordinator } from './create-coordinator.js';
+import { type CoordinatorOptions, createLazyCoordinator, withLogger } from './create-coordinator.js';
 
-interface Settings {
-  readonly config: CoordConfigInput;
-  readonly options: CoordinatorOptions;
-}
-
-let settings: Settings = { config: {}, options: {} };
+let settings: CoordConfigInput = {};
 let shared: Coordinator | undefined;
-let closing: Promise<void> | undefined;
+/** Used before, and not closed to the end yet. */
+const ending = new Set<Coordinator>();
 
 function coordinator(): Coordinator {
-  shared ??= createLazyCoordinator(settings.config, settings.options);
+  shared ??= createLazyCoordinator(settings);
   return shared;
 }
 
@@ -70,7 +69,7 @@ export function configure(config: CoordConfigInput, options: CoordinatorOptions 
       `configure: the shared coordinator is in use with its present configuration; ${remedy}`,
     );
   }
-  settings = { config: checkConfig(config), options: { ...options } };
+  settings = checkConfig(withLogger(config, options));
 }
 
 /** Asks etcd whether it is there. @throws {ConnectionError} naming every endpoint tried */
@@ -85,14 +84,39 @@ export async function ping(options?: WaitOptions): Promise<PingResult> {
 export async function close(options?: WaitOptions): Promise<void> {
   // Bad options and a signal that has fired reject here, while nothing has been closed.
   new Wait(options, 'close of the shared coordinator')[Symbol.dispose]();
-  const ending = shared;
-  if (ending === undefined) return await closing;
-  const closed = ending.close(options);
+  if (shared !== undefined) ending.add(shared);
   shared = undefined;
-  closing = closed;
-  await closed;
+  await Promise.all(
+    [...ending].map(async (each) => {
+      await each.close(options);
+      ending.delete(each);
+    }),
+  );
 }
 
+/**
+ * Closes what is then in use when the process is told to end, as `closeOnSignal` of `@coord/core` does. It may be
+ * called before the first use.
+ * @throws {ValidationError} for bad options
+ * @example
+ * ```ts
+ * import { closeOnSignal } from '@coord/core/global';
+ *
+ * const hook = closeOnSignal({ signals: ['SIGTERM', 'SIGINT'] });
+ * await hook.close(); // stops listening
+ * ```
+ */
+export function closeOnSignal(options: CloseOnSignalOptions = {}): SignalDrain {
+  assertValid(checkDrainOnSignalOptions([], options));
+  const endings = {
+    registries: () => (shared === undefined ? [] : [shared.registry]),
+    close: (timeoutMs: number) => close({ timeoutMs }),
+    logger: () => shared && internalsOf(shared.client).logger,
+  };
+  return endOnSignalWith(endings, options);
+}
+
+/** Registers an instance: see {@link ServiceRegistry.register}. */
 export async function registerService(
   service: ServiceRegistration,
   options?: RegisterOptions,

@@ -11,6 +11,7 @@ import * as core from './index.js';
 const PACKAGES = { client, config, configManager, grpcResolver, lock, registry };
 
 const OWN = [
+  'closeOnSignal',
   'configCenterConfig',
   'createCoordinator',
   'defaultConfig',
@@ -42,6 +43,7 @@ describe('@coord/core/global', () => {
       'acquireReentrantLock',
       'acquireWriteLock',
       'close',
+      'closeOnSignal',
       'configure',
       'deregisterService',
       'discoverServices',

@@ -4,6 +4,7 @@ export * from '@coord/config-manager';
 export * from '@coord/grpc-resolver';
 export * from '@coord/lock';
 export * from '@coord/registry';
+export { type CloseOnSignalOptions, closeOnSignal } from './close-on-signal.js';
 export type {
   CompleteConfigCenter,
   CompleteDistributedLock,

@@ -1,5 +1,5 @@
 import { ClosedError, type CoordClient, type PingResult, type WaitOptions } from '@coord/client';
-import { internalsOf, Wait } from '@coord/client/internal';
+import { assertValid, Cancellation, checkWaitOptions, internalsOf, Wait } from '@coord/client/internal';
 import { type ConfigCenter, createConfigCenter } from '@coord/config';
 import { type ConnectionOptions, getConnection, type ServiceConnection } from '@coord/grpc-resolver';
 import { createLocks, type DistributedLock } from '@coord/lock';
@@ -15,6 +15,8 @@ export class WiredCoordinator implements Coordinator {
   readonly config: ConfigCenter;
   readonly client: CoordClient;
   readonly #connections = new Set<ServiceConnection>();
+  /** Ends what is still being waited for while closing. */
+  readonly #hurry = new Cancellation();
   #closing: Promise<void> | undefined;
 
   constructor(client: CoordClient, config: CoordConfigInput) {
@@ -41,10 +43,14 @@ export class WiredCoordinator implements Coordinator {
   }
 
   async close(options: WaitOptions = {}): Promise<void> {
-    const timeoutMs = options?.timeoutMs ?? internalsOf(this.client).options.requestTimeoutMs;
-    using wait = new Wait({ ...options, timeoutMs }, 'close of the coordinator');
+    assertValid(checkWaitOptions([], options));
+    // Whoever comes later and names no time waits for what is under way.
+    const usual = this.#closing ? undefined : internalsOf(this.client).options.requestTimeoutMs;
+    using wait = new Wait({ ...options, timeoutMs: options.timeoutMs ?? usual }, 'close of the coordinator');
+    const unbound = wait.cancellation.onAbort(() => this.#hurry.abort(wait.cancellation.reason));
     this.#closing ??= this.#close(wait);
     await this.#closing;
+    unbound();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -55,7 +61,7 @@ export class WiredCoordinator implements Coordinator {
     const { logger } = internalsOf(this.client);
     const step = async (what: string, run: () => Promise<unknown>) => {
       try {
-        await wait.race(run());
+        await this.#hurry.race(run());
       } catch (error) {
         logger.warn(`closed before it was done: ${what}`, { error });
       }
@@ -68,7 +74,8 @@ export class WiredCoordinator implements Coordinator {
     );
     await step('releasing locks', () => this.lock.close(budget(0.7)));
     await step('ending config watches', () => this.config.close());
-    await this.client.close(wait.signal.aborted ? { timeoutMs: 1 } : budget(1));
+    // Revokes the leases; once the signal has fired, it disconnects at once.
+    await this.client.close({ ...budget(1), signal: this.#hurry.signal });
     this.#connections.clear();
   }
 

@@ -1,0 +1,87 @@
+import { assertValid, type CoordLogger, internalsOf, monotonicNow, show, Wait } from '@coord/client/internal';
+import type { DrainOnSignalOptions, ServiceRegistry, SignalDrain } from '@coord/registry';
+import {
+  checkDrainOnSignalOptions,
+  DEFAULT_SIGNAL_TIMEOUT_MS,
+  drainAndServe,
+  endOnSignal,
+} from '@coord/registry/internal';
+import type { Coordinator } from './coordinator.js';
+
+/** Those of `drainOnSignal`; `onDrained` is called before anything but the instances is given up. */
+export type CloseOnSignalOptions = DrainOnSignalOptions;
+
+/** What there is to end when the signal comes. */
+export interface Endings {
+  registries(): readonly ServiceRegistry[];
+  close(timeoutMs: number): Promise<unknown>;
+  logger(): CoordLogger | undefined;
+}
+
+/** For draining and `onDrained`: the rest is for the locks, which otherwise nobody gets before their leases end. */
+const SERVING_SHARE = 2 / 3;
+
+/**
+ * Closes coordinators when the process is told to end: drains the instances, so that a rolling restart costs no
+ * failed call, waits for `onDrained`, in which calls under way may finish, then releases the locks, revokes the leases
+ * and disconnects, and ends the process.
+ *
+ * After two thirds of `timeoutMs` the locks are released whatever is not done yet. Other listeners of the signal are left
+ * alone; with one of them the end of the process is theirs to decide, unless `exit` says so. A second signal ends the
+ * process at once, where the first would have ended it.
+ * @throws {ValidationError} for bad options
+ * @example
+ * ```ts
+ * import { closeOnSignal, createCoordinator } from '@coord/core';
+ *
+ * const coordinator = await createCoordinator();
+ * const hook = closeOnSignal(coordinator, { signals: ['SIGTERM', 'SIGINT'], timeoutMs: 8_000 });
+ * // … and when the application ends by itself:
+ * await hook.close();
+ * await coordinator.close();
+ * ```
+ */
+export function closeOnSignal(
+  coordinators: Coordinator | readonly Coordinator[],
+  options: CloseOnSignalOptions = {},
+): SignalDrain {
+  const list: readonly Coordinator[] = Array.isArray(coordinators) ? coordinators : [coordinators];
+  assertValid(checkDrainOnSignalOptions(checkCoordinators(list), options));
+  const [first] = list;
+  const endings: Endings = {
+    registries: () => list.map(({ registry }) => registry),
+    close: (timeoutMs) => Promise.allSettled(list.map((coordinator) => coordinator.close({ timeoutMs }))),
+    logger: () => first && internalsOf(first.client).logger,
+  };
+  return endOnSignalWith(endings, options);
+}
+
+/** @param options have been checked */
+export function endOnSignalWith(endings: Endings, options: CloseOnSignalOptions): SignalDrain {
+  const warn = (message: string, error?: unknown) =>
+    endings.logger()?.warn(message, error === undefined ? {} : { error });
+  const run = async (signal: NodeJS.Signals) => {
+    const { timeoutMs = DEFAULT_SIGNAL_TIMEOUT_MS } = options;
+    const endsAt = monotonicNow() + timeoutMs;
+    using serving = new Wait({ timeoutMs: timeoutMs * SERVING_SHARE }, `what is to be done at ${signal}`);
+    try {
+      await serving.race(drainAndServe(endings.registries(), options, signal, warn));
+    } catch (error) {
+      warn('closing before it was done', error);
+    }
+    await endings.close(Math.max(1, endsAt - monotonicNow()));
+  };
+  return endOnSignal({ run, warn }, options);
+}
+
+function checkCoordinators(coordinators: readonly Coordinator[]) {
+  const issues = [];
+  if (coordinators.length === 0) issues.push({ path: 'coordinators', message: 'must not be empty' });
+  for (const [index, coordinator] of coordinators.entries()) {
+    if (typeof coordinator?.close === 'function' && typeof coordinator.registry?.drain === 'function')
+      continue;
+    const message = `must be made by createCoordinator(), got ${show(coordinator)}`;
+    issues.push({ path: `coordinators[${index}]`, message });
+  }
+  return issues;
+}
