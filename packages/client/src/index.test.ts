@@ -25,7 +25,9 @@ it('@coord/client exports these names', () => {
 it('@coord/client/internal exports these names', () => {
   expect(Object.keys(internal).sort()).toEqual([
     'Cancellation',
+    'ChangeStream',
     'PushIterator',
+    'SharedRead',
     'WAIT_SECONDS',
     'Wait',
     'assertValid',

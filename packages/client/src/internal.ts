@@ -1,12 +1,14 @@
 /** For the sibling packages only; outside of semantic versioning. */
 export { type Backoff, backoffDelayMs, delay } from './backoff.js';
 export { Cancellation } from './cancellation.js';
+export { ChangeStream } from './change-stream.js';
 export { monotonicNow } from './clock.js';
 export { type ClientInternals, internalsOf, type SessionRef } from './internals.js';
 export { type CoordLogger, createCoordLogger, type LogFields } from './logger.js';
 export { manyMayListen } from './many-may-listen.js';
 export { PushIterator } from './push-iterator.js';
 export { prefixEnd } from './range.js';
+export { SharedRead } from './shared-read.js';
 export {
   counter,
   histogram,

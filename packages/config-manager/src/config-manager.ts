@@ -1,10 +1,9 @@
 import { ClosedError, ValidationError, type WaitOptions } from '@coord/client';
 import { createCoordLogger, show, Wait } from '@coord/client/internal';
-import { internalsOfCenter } from '@coord/config/internal';
+import { deepFreeze, internalsOfCenter } from '@coord/config/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { initialConfig } from './build-config.js';
 import type { ConfigManager, ConfigManagerEvent, ConfigManagerStatus } from './config-manager-types.js';
-import { deepFreeze } from './deep-freeze.js';
 import { type ConfigExplanation, type ConfigPath, explain } from './explain.js';
 import { ManagerRun } from './manager-run.js';
 import { ManagerState } from './manager-state.js';

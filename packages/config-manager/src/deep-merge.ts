@@ -15,9 +15,11 @@ export function deepMerge(defaults: unknown, partial: unknown): unknown {
   return merged;
 }
 
-/** Plain objects and arrays anew; anything else (a Date, a class instance) as it is. */
+/** Plain objects, arrays and bytes anew; anything else (a Date, a Buffer, a class instance) as it is. */
 export function copy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copy);
+  if (value instanceof Uint8Array && Object.getPrototypeOf(value) === Uint8Array.prototype)
+    return value.slice();
   if (!isPlainObject(value)) return value;
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, copy(member)]));
 }

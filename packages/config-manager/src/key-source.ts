@@ -21,11 +21,17 @@ export class KeySource implements ConfigSource {
   #latest: LayerPart | undefined;
   #watch: ConfigWatch | undefined;
 
-  constructor(config: ConfigCenter, key: string, { onCandidate, onError }: KeySourceCallbacks) {
+  /** @param watch opens a watch of the key that begins with what is there */
+  constructor(
+    config: ConfigCenter,
+    key: string,
+    watch: () => ConfigWatch,
+    { onCandidate, onError }: KeySourceCallbacks,
+  ) {
     this.#config = config;
     this.#key = key;
     const open = () => {
-      this.#watch = config.watch(key, { initial: true });
+      this.#watch = watch();
       return this.#watch;
     };
     this.#done = keepWatching(

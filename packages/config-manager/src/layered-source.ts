@@ -1,6 +1,6 @@
 import type { KeyValue, Range, WatchCache } from '@coord/client';
 import { backoffDelayMs, delay, raceAbort } from '@coord/client/internal';
-import type { ConfigCenter, ConfigWatch } from '@coord/config';
+import type { ConfigWatch } from '@coord/config';
 import { type ConfigCenterInternals, isOutage } from '@coord/config/internal';
 import { canaryKey, canaryPart, type InstanceTraits } from './canary-record.js';
 import { Candidate } from './candidate.js';
@@ -42,19 +42,14 @@ export class LayeredSource implements ConfigSource {
   #wanted = false;
   #reading: Promise<void> | undefined;
 
-  constructor(
-    config: ConfigCenter,
-    center: ConfigCenterInternals,
-    layers: LayerKeys,
-    callbacks: KeySourceCallbacks,
-  ) {
+  constructor(center: ConfigCenterInternals, layers: LayerKeys, callbacks: KeySourceCallbacks) {
     this.#center = center;
     this.#layers = layers;
     this.#callbacks = callbacks;
     const { signal } = this.#stop;
     this.#watching = layers.keys.map(({ key }) => {
       const open = () => {
-        const watch = config.watch(key, { initial: true });
+        const watch = center.watchShared(key);
         this.#watches.set(key, watch);
         return watch;
       };

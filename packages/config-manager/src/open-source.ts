@@ -12,6 +12,9 @@ export function openSource<T>(
   const center = internalsOfCenter(config);
   const single =
     layers.keys.length === 1 && layers.overridesOf === undefined && layers.canaryOf === undefined;
-  if (single || center === undefined) return new KeySource(config, key, callbacks);
-  return new LayeredSource(config, center, layers, callbacks);
+  if (single || center === undefined) {
+    const watch = () => center?.watchShared(key) ?? config.watch(key, { initial: true });
+    return new KeySource(config, key, watch, callbacks);
+  }
+  return new LayeredSource(center, layers, callbacks);
 }

@@ -1,10 +1,9 @@
 import { ClosedError, type CoordError, NotFoundError, TimeoutError } from '@coord/client';
 import { Wait } from '@coord/client/internal';
-import { internalsOfCenter } from '@coord/config/internal';
+import { deepFreeze, internalsOfCenter } from '@coord/config/internal';
 import { Announcer } from './announcer.js';
 import { buildConfig } from './build-config.js';
 import { Candidate } from './candidate.js';
-import { deepFreeze } from './deep-freeze.js';
 import type { ManagerRun } from './manager-run.js';
 import type { ManagerState } from './manager-state.js';
 import { openSource } from './open-source.js';

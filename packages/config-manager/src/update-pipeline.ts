@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ClosedError } from '@coord/client';
 import { monotonicNow } from '@coord/client/internal';
+import { deepFreeze } from '@coord/config/internal';
 import { ackOf } from './ack-record.js';
 import { buildConfig } from './build-config.js';
 import type { Candidate } from './candidate.js';
 import type { ConfigErrorSource } from './config-manager-types.js';
-import { deepFreeze } from './deep-freeze.js';
 import { deepMerge } from './deep-merge.js';
 import { isMain, isSame, revisionOf, type SuppliedPart, suppliedOf } from './layer.js';
 import type { ManagerRun } from './manager-run.js';

@@ -17,6 +17,8 @@ import type { ConfigWatch } from './config-change.js';
 import { type ConfigStore, createConfigStore } from './config-store.js';
 import type { ConfigValue } from './config-value.js';
 import type { ConfigDiff } from './diff-types.js';
+import type { WatchScope } from './following.js';
+import { Followings } from './followings.js';
 import type { ConfigVersion } from './history.js';
 import { type ConfigCenterInternals, INTERNALS, makeInternals } from './internals.js';
 import type { JsonSchema } from './json-schema.js';
@@ -35,7 +37,7 @@ import type {
 import { Releases } from './releases.js';
 import { checkSchema } from './schema.js';
 import { Schemas } from './schemas.js';
-import { ConfigWatcher, type WatchScope } from './watch.js';
+import { ConfigWatcher } from './watch.js';
 import { Writes } from './writes.js';
 
 /**
@@ -58,6 +60,7 @@ class EtcdConfigCenter implements ConfigCenter {
   readonly #writes: Writes;
   readonly #releases: Releases;
   readonly #schemas: Schemas;
+  readonly #followings: Followings;
   readonly #watchers = new Set<ConfigWatcher>();
   #closing: Promise<void> | undefined;
   readonly [INTERNALS]: ConfigCenterInternals;
@@ -69,7 +72,8 @@ class EtcdConfigCenter implements ConfigCenter {
     this.#writes = new Writes(store, this.#operations);
     this.#releases = new Releases(store, this.#operations);
     this.#schemas = new Schemas(store, this.#operations);
-    this[INTERNALS] = makeInternals(store);
+    this.#followings = new Followings(store);
+    this[INTERNALS] = makeInternals(store, (key) => this.#watchKey(key, { initial: true }, true));
   }
 
   get<T>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>> {
@@ -157,17 +161,14 @@ class EtcdConfigCenter implements ConfigCenter {
   }
 
   watch<T>(key: string, options: WatchConfigOptions = {}): ConfigWatch<T> {
-    const issues: IssueList = [];
-    const name = normalizeKey(issues, key);
-    const range = this.#store.layout.raw(name);
-    return this.#watch(issues, { range, below: '', key: name }, options) as ConfigWatch<T>;
+    return this.#watchKey(key, options, false) as ConfigWatch<T>;
   }
 
   watchPrefix<T>(prefix: string, options: WatchConfigOptions = {}): ConfigWatch<T> {
     const issues: IssueList = [];
     const below = normalizePrefix(issues, prefix);
     const range = this.#store.layout.rawBelow(below);
-    return this.#watch(issues, { range, below, key: undefined }, options) as ConfigWatch<T>;
+    return this.#watch(issues, { range, below, key: undefined }, options, false) as ConfigWatch<T>;
   }
 
   close(): Promise<void> {
@@ -184,14 +185,22 @@ class EtcdConfigCenter implements ConfigCenter {
     await Promise.all([this.#reads.close(), ...[...this.#watchers].map((watcher) => watcher.close())]);
   }
 
-  #watch(issues: IssueList, scope: WatchScope, options: WatchConfigOptions): ConfigWatch {
+  #watchKey(key: string, options: WatchConfigOptions, shared: boolean): ConfigWatch {
+    const issues: IssueList = [];
+    const name = normalizeKey(issues, key);
+    const range = this.#store.layout.raw(name);
+    return this.#watch(issues, { range, below: '', key: name }, options, shared);
+  }
+
+  #watch(issues: IssueList, scope: WatchScope, options: WatchConfigOptions, shared: boolean): ConfigWatch {
     this.#operations.assertOpen();
     const { schema, initial = false, signal } = options ?? {};
     checkSchema(issues, schema);
     checkWaitOptions(issues, options);
     assertValid(issues);
     const onClose = (watcher: ConfigWatcher) => void this.#watchers.delete(watcher);
-    const watcher = new ConfigWatcher(this.#store, scope, { schema, initial, signal, onClose });
+    const consumer = { schema, initial, shared, signal, onClose };
+    const watcher = new ConfigWatcher(this.#store, this.#followings, scope, consumer);
     this.#watchers.add(watcher);
     return watcher;
   }

@@ -30,8 +30,9 @@ export interface ConfigChange<T = unknown> {
 /**
  * A running watch: each change once and in order, over any number of lost connections. After a
  * connection was away so long that etcd has dropped the history, what is different is delivered, and
- * what came and went in between is not. A consumer who lags behind by more versions of a key than are kept
- * (`maxVersionHistory`), while etcd compacts, misses those that were dropped, never the last. `break` or `close()` ends it.
+ * what came and went in between is not. Of more than 1,024 changes that a consumer has not taken, the newest come as one
+ * change a key. A version that both etcd has compacted and the history (`maxVersionHistory`) has dropped before its record
+ * could be read is left out, never the last. `break` or `close()` ends it.
  */
 export interface ConfigWatch<T = unknown> extends AsyncIterable<ConfigChange<T>>, AsyncDisposable {
   /** Resolves when changes from now on will be delivered. Never an unhandled rejection. */

@@ -7,13 +7,11 @@ import {
   type OpResult,
 } from '@coord/client';
 import { type CoordLogger, internalsOf } from '@coord/client/internal';
-import type { JoinedUpdate } from './join-changes.js';
 import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
 import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
 import type { Keyring } from './keyring.js';
 import { decodeHistoryEntry } from './meta.js';
 import type { ResolvedConfigCenterConfig } from './options.js';
-import { SharedReads } from './shared-reads.js';
 
 /** What the operations of one config centre share. */
 export interface ConfigStore {
@@ -23,8 +21,6 @@ export interface ConfigStore {
   readonly logger: CoordLogger;
   readonly requestTimeoutMs: number;
   readonly keyring: Keyring;
-  /** Changes of a single key, being joined with their record. */
-  readonly joins: SharedReads<JoinedUpdate>;
 }
 
 export function createConfigStore(client: CoordClient, options: ResolvedConfigCenterConfig): ConfigStore {
@@ -38,7 +34,6 @@ export function createConfigStore(client: CoordClient, options: ResolvedConfigCe
     logger,
     requestTimeoutMs,
     keyring: options.keyring,
-    joins: new SharedReads(),
   };
 }
 

@@ -26,21 +26,32 @@ export interface ConfigValue<T = unknown> {
 
 /** @throws {ValidationError} naming the key, when the value cannot be read or does not fit the schema */
 export async function readConfigValue(
-  { keyring }: ConfigStore,
+  store: ConfigStore,
   key: string,
   raw: KeyValue,
   state: KeyState,
   schema: StandardSchemaV1 | undefined,
 ): Promise<ConfigValue> {
+  const stored = decodeConfigValue(store, key, raw, state);
+  if (schema === undefined) return stored;
+  try {
+    return makeConfigValue(key, raw.modRevision, state, await applySchema(schema, stored.value));
+  } catch (error) {
+    throw namingTheKey(error, key, raw.modRevision);
+  }
+}
+
+/** @throws {ValidationError} naming the key, when the value cannot be read */
+export function decodeConfigValue(
+  { keyring }: ConfigStore,
+  key: string,
+  raw: KeyValue,
+  state: KeyState,
+): ConfigValue {
   try {
     const type = state.external ? 'auto' : (state.meta?.contentType ?? 'auto');
     const value = keyring.decode(key, { type, bytes: raw.value });
-    return makeConfigValue(
-      key,
-      raw.modRevision,
-      state,
-      schema === undefined ? value : await applySchema(schema, value),
-    );
+    return makeConfigValue(key, raw.modRevision, state, value);
   } catch (error) {
     throw namingTheKey(error, key, raw.modRevision);
   }

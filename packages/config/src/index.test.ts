@@ -8,6 +8,7 @@ it('exports what it promises, and nothing else', () => {
     'applySchema',
     'checkSchema',
     'decodeContent',
+    'deepFreeze',
     'encodeContent',
     'internalsOfCenter',
     'isOutage',

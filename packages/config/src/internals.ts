@@ -3,6 +3,7 @@ import type { CoordLogger } from '@coord/client/internal';
 import type { Alongside, Decide } from './change.js';
 import { type Commit, commit } from './commit.js';
 import type { Annotations, ConfigCenter } from './config-center-types.js';
+import type { ConfigWatch } from './config-change.js';
 import { type ConfigStore, readState } from './config-store.js';
 import type { Content } from './content.js';
 import type { Keyring } from './keyring.js';
@@ -18,6 +19,11 @@ export interface ConfigCenterInternals {
   readonly keyring: Keyring;
   /** Everything beside the raw values of this centre is below it. Ends without a slash. */
   readonly recordRoot: string;
+  /**
+   * As `watch` with `initial`, for many who hand on what they get as copies only: they share the values, which are
+   * frozen (bytes cannot be).
+   */
+  watchShared(key: string): ConfigWatch;
   readTogether(keys: readonly string[], others: readonly Range[], signal: AbortSignal): Promise<ReadTogether>;
   /** Whether the present value of a key is stored encrypted. */
   isEncrypted(key: string, signal: AbortSignal | undefined): Promise<boolean>;
@@ -35,12 +41,16 @@ export interface ConfigCenterInternals {
 
 export const INTERNALS: unique symbol = Symbol.for('@coord/config.internals');
 
-export function makeInternals(store: ConfigStore): ConfigCenterInternals {
+export function makeInternals(
+  store: ConfigStore,
+  watchShared: ConfigCenterInternals['watchShared'],
+): ConfigCenterInternals {
   return {
     logger: store.logger,
     client: store.client,
     keyring: store.keyring,
     recordRoot: `${INTERNAL_ROOT}${store.options.keyPrefix}`,
+    watchShared,
     readTogether: (keys, others, signal) => readTogether(store, keys, others, signal),
     isEncrypted: async (key, signal) => isSecret(await readState(store, key, signal)),
     setAlongside(key, value, alongside, signal) {

@@ -1,8 +1,8 @@
 import type { KeyValue, Range } from '@coord/client';
 import type { ConfigChange } from './config-change.js';
 import { type ConfigStore, firstKey } from './config-store.js';
-import { toConfigChange } from './join-changes.js';
 import { bareState, keyState } from './key-state.js';
+import { plainValueOf, toConfigChange } from './to-config-change.js';
 
 /** Several config keys, and what else is asked for, as they were at one moment. */
 export interface ReadTogether {
@@ -34,11 +34,12 @@ export async function readTogether(
       ? keyState(raw, found[keys.length + index])
       : bareState(raw, false);
     const revision = raw?.modRevision ?? state.metaRevision;
-    return toConfigChange(store, { key, revision, state, last: true }, undefined, undefined);
+    const change = { key, revision, state, before: undefined, last: true };
+    return toConfigChange(change, plainValueOf(store, key, state), undefined);
   });
   const ranges = responses.slice(responses.length - others.length);
   return {
-    changes: await Promise.all(changes),
+    changes,
     others: ranges.map((answer) => (answer.type === 'get' ? answer.kvs : [])),
   };
 }

@@ -1,64 +1,54 @@
-import { AbortedError, type CacheUpdate, type KeyValue, type Range, type WatchCache } from '@coord/client';
-import { backoffDelayMs, delay, manyMayListen, raceAbort } from '@coord/client/internal';
+import { AbortedError, type CacheChange } from '@coord/client';
+import { manyMayListen, raceAbort } from '@coord/client/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigChange, ConfigWatch } from './config-change.js';
 import type { ConfigStore } from './config-store.js';
-import {
-  isOutage,
-  type JoinedChange,
-  type JoinedUpdate,
-  joinChanges,
-  toConfigChange,
-} from './join-changes.js';
+import type { Beginning, WatchScope } from './following.js';
+import type { FollowingRef, Followings } from './followings.js';
 import { bareState, type KeyState } from './key-state.js';
-
-/** What to watch: one key, or everything below a prefix. */
-export interface WatchScope {
-  readonly range: Range;
-  /** The config prefix of the records; for a single key unused. */
-  readonly below: string;
-  /** Set for a single key. */
-  readonly key: string | undefined;
-}
+import { checkedValueOf, plainValueOf, type StateChange, toConfigChange } from './to-config-change.js';
 
 export interface WatcherOptions {
   readonly schema: StandardSchemaV1 | undefined;
   readonly initial: boolean;
+  /** Several consumers get the same values, frozen, and no schema checks them. */
+  readonly shared: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onClose: (watcher: ConfigWatcher) => void;
 }
 
-const OUTAGE = { initialDelayMs: 50, maxDelayMs: 2000, multiplier: 2 };
-
+/** One consumer's watch of what is followed for all. */
 export class ConfigWatcher implements ConfigWatch {
   readonly ready: Promise<void>;
   readonly #store: ConfigStore;
-  readonly #scope: WatchScope;
+  readonly #key: string | undefined;
   readonly #options: WatcherOptions;
-  readonly #copy: WatchCache<KeyValue>;
-  readonly #started: Promise<Start>;
+  readonly #followed: FollowingRef;
+  readonly #begun: Promise<void>;
+  /** What was there at the beginning, until it has been told. */
+  #initial: Omit<Beginning, 'updates'> | undefined;
+  #updates: Beginning['updates'] | undefined;
   readonly #stop = new AbortController();
-  /** What has been delivered last, for each present key. */
-  readonly #states = new Map<string, KeyState>();
   readonly #onAbort = () => void this.#end(abortedBy(this.#options.signal)).catch(() => undefined);
   #iterating = false;
   #closing: Promise<void> | undefined;
 
-  constructor(store: ConfigStore, scope: WatchScope, options: WatcherOptions) {
+  constructor(store: ConfigStore, followings: Followings, scope: WatchScope, options: WatcherOptions) {
+    const { signal } = options;
+    if (signal?.aborted) throw abortedBy(signal);
     this.#store = store;
-    this.#scope = scope;
+    this.#key = scope.key;
     this.#options = options;
-    if (options.signal?.aborted) throw abortedBy(options.signal);
-    this.#copy = store.client.cache(scope.range, { decode: (kv: KeyValue) => kv });
-    manyMayListen(options.signal);
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.#started = this.#start();
-    this.ready = this.#started.then(() => undefined);
-    this.ready.catch(() => undefined);
+    this.#followed = followings.join(scope);
+    manyMayListen(signal);
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#begun = this.#begin();
+    this.#begun.catch(() => undefined);
+    this.ready = this.#begun;
   }
 
   get live(): boolean {
-    return !this.#stop.signal.aborted && this.#copy.source === 'live';
+    return !this.#stop.signal.aborted && this.#followed.following.live;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ConfigChange> {
@@ -75,105 +65,69 @@ export class ConfigWatcher implements ConfigWatch {
     return this.close();
   }
 
-  async #start(): Promise<Start> {
-    await raceAbort(this.#copy.ready, this.#stop.signal);
-    await this.#catchUp();
-    for (;;) {
-      const updates = this.#copy.changes();
-      const present = {
-        revision: this.#copy.revision,
-        resync: true,
-        changes: [...this.#copy.entries().values()].map(asPut),
-      };
-      const { changes: initial, complete } = await this.#join(present);
-      if (complete) {
-        for (const { key, state } of initial) this.#states.set(key, state);
-        return { updates, initial, revision: present.revision };
-      }
-      // Overtaken by so many writes that what was there is unknown by now: begin with what is there then.
-      await updates[Symbol.asyncDispose]();
-      await this.#copy.waitFor(present.revision + 1n, { signal: this.#stop.signal });
-    }
-  }
-
-  /**
-   * Waits until the copy shows what etcd has now: it is shared with others on this client, so it may be
-   * an old one, and behind. It is up to date when no key in etcd is newer and none is missing.
-   */
-  async #catchUp(): Promise<void> {
+  async #begin(): Promise<void> {
     const { signal } = this.#stop;
-    const copy = this.#copy;
-    const { kvs, count, revision } = await this.#untilAnswered(() =>
-      this.#store.client.kv.range(this.#scope.range, {
-        limit: 1,
-        keysOnly: true,
-        sort: { by: 'mod', order: 'descend' },
-        signal,
-      }),
-    );
-    const newest = kvs[0]?.modRevision ?? 0n;
-    const behind = () => newest > copy.revision || count !== copy.entries().size;
-    while (copy.revision < revision && behind()) await copy.waitFor(copy.revision + 1n, { signal });
+    const { updates, ...initial } = await this.#followed.following.begin(signal);
+    this.#updates = updates;
+    if (this.#options.initial) this.#initial = initial;
+    if (!signal.aborted) return;
+    await updates[Symbol.asyncDispose]();
+    throw signal.reason;
   }
 
   async *#changes(): AsyncGenerator<ConfigChange, void, undefined> {
-    const { schema, initial } = this.#options;
+    const { signal } = this.#stop;
     try {
-      const start = await raceAbort(this.#started, this.#stop.signal);
-      if (initial) {
-        for (const change of this.#presentOrAbsent(start))
-          yield toConfigChange(this.#store, change, undefined, schema);
+      await raceAbort(this.#begun, signal);
+      for (const change of this.#present()) {
+        yield this.#told(change);
+        signal.throwIfAborted();
       }
-      for await (const update of start.updates) {
-        const { changes } = await this.#join(update);
-        for (const change of changes) {
-          const previous = this.#states.get(change.key);
-          if (change.state.raw === undefined) this.#states.delete(change.key);
-          else this.#states.set(change.key, change.state);
-          yield toConfigChange(this.#store, change, previous, schema);
+      for await (const { changes } of this.#updates ?? []) {
+        for (const [index, change] of changes.entries()) {
+          yield this.#told(stateChange(change, index === changes.length - 1));
+          signal.throwIfAborted();
         }
       }
-      this.#stop.signal.throwIfAborted();
+      signal.throwIfAborted();
     } catch (error) {
-      if (this.#stop.signal.reason !== CLOSED) throw error;
+      if (signal.reason !== CLOSED) throw error;
     } finally {
       await this.close();
     }
   }
 
   /** A watched key that is absent is said to be so: the consumer need not read it as well. */
-  #presentOrAbsent({ initial, revision }: Start): readonly JoinedChange[] {
-    const { key } = this.#scope;
-    if (initial.length > 0 || key === undefined) return initial;
-    return [{ key, revision, state: bareState(undefined, false), last: true }];
+  *#present(): Generator<StateChange> {
+    if (this.#initial === undefined) return;
+    const { present, revision } = this.#initial;
+    this.#initial = undefined;
+    let left = present.size;
+    for (const [key, state] of present) {
+      left--;
+      yield { key, revision: state.raw?.modRevision ?? revision, state, before: undefined, last: left === 0 };
+    }
+    if (present.size > 0 || this.#key === undefined) return;
+    yield { key: this.#key, revision, state: bareState(undefined, false), before: undefined, last: true };
   }
 
-  #join(update: CacheUpdate<KeyValue>): Promise<JoinedUpdate> {
-    const { signal } = this.#stop;
-    const { below } = this.#scope;
-    const [change] = update.changes;
-    if (change === undefined || update.changes.length > 1) {
-      return this.#untilAnswered(() => joinChanges(this.#store, update, below, signal));
-    }
-    // Many may watch the same key, and all of them hear of a change at the same moment.
-    const { type, kv } = change;
-    const name = `${type} ${kv.key}@${kv.modRevision} as of ${update.revision}`;
-    const join = () => joinChanges(this.#store, update, below, new AbortController().signal);
-    return this.#untilAnswered(() => this.#store.joins.read(name, join, signal));
+  #told(change: StateChange): ConfigChange | Promise<ConfigChange> {
+    const { schema, shared } = this.#options;
+    if (schema !== undefined) return this.#checked(change, schema);
+    const { key, state, before } = change;
+    const { values } = this.#followed.following;
+    const read = (each: KeyState) => (shared ? values.of(key, each) : plainValueOf(this.#store, key, each));
+    return toConfigChange(change, read(state), before && read(before));
   }
 
-  /** Goes on until etcd answers: a change that has been seen must be delivered. */
-  async #untilAnswered<T>(read: () => Promise<T>): Promise<T> {
-    const { signal } = this.#stop;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await read();
-      } catch (error) {
-        if (signal.aborted || !isOutage(error)) throw error;
-        this.#store.logger.debug('config watch waits for etcd', { attempt, error });
-        await delay(backoffDelayMs(attempt, OUTAGE), signal);
-      }
-    }
+  async #checked(change: StateChange, schema: StandardSchemaV1): Promise<ConfigChange> {
+    const { key, state, before } = change;
+    const current = await checkedValueOf(this.#store, key, state, schema);
+    return toConfigChange(
+      change,
+      current,
+      before && (await checkedValueOf(this.#store, key, before, schema)),
+    );
   }
 
   #end(reason: unknown): Promise<void> {
@@ -185,21 +139,18 @@ export class ConfigWatcher implements ConfigWatch {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#stop.abort(reason);
     this.#options.onClose(this);
-    await this.#copy.close();
+    this.#initial = undefined;
+    await this.#updates?.[Symbol.asyncDispose]();
+    await this.#followed.release();
   }
-}
-
-interface Start {
-  readonly updates: AsyncIterable<CacheUpdate<KeyValue>>;
-  readonly initial: readonly JoinedChange[];
-  readonly revision: bigint;
 }
 
 /** The abort reason of a watch that its owner closed: the loop ends instead of throwing. */
 const CLOSED = Symbol('closed');
 
-function asPut(kv: KeyValue): { type: 'put'; key: string; value: KeyValue; kv: KeyValue } {
-  return { type: 'put', key: kv.key, value: kv, kv };
+function stateChange({ key, kv, value, previous }: CacheChange<KeyState>, last: boolean): StateChange {
+  const state = value ?? bareState(undefined, false);
+  return { key, revision: kv.modRevision, state, before: previous, last };
 }
 
 function abortedBy(signal: AbortSignal | undefined): AbortedError {

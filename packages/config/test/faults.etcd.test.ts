@@ -1,6 +1,7 @@
 import { eventually } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import { compact, losingTheResponse, taker, useEtcd } from './setup.js';
+import { watchedClient } from './watched-client.js';
 
 const t = useEtcd();
 
@@ -197,14 +198,17 @@ describe('a watch', () => {
     );
   });
 
-  it('whose consumer lags behind history and compaction skips what nobody knows any more', async () => {
+  it('that cannot read records until history and compaction have passed skips what nobody knows any more', async () => {
     const key = t.key('lag');
     const config = t.center(t.client, { maxVersionHistory: 2 });
+    const slow = watchedClient(t.client);
     await config.set(key, 0);
-    await using watch = t.config.watch(key);
+    await using watch = t.center(slow.client).watch(key);
     await watch.ready;
+    slow.hold();
     for (let n = 1; n <= 6; n++) await config.set(key, n);
     await compact(t.client);
+    slow.letGo();
     const changes = await taker(watch)(2);
     expect(changes).toMatchObject([
       {
@@ -219,12 +223,15 @@ describe('a watch', () => {
     ]);
   });
 
-  it('whose consumer lags behind compaction still tells what others wrote, and after which version', async () => {
+  it('that cannot read records until compaction has passed still tells what others wrote, and after which version', async () => {
     const [key, foreign] = [t.key('lag'), t.key('foreign')];
     const rawKey = (name: string) => `/config/${name}`;
-    await using watch = t.config.watch(key);
-    await using others = t.config.watch(foreign);
+    const slow = watchedClient(t.client);
+    const config = t.center(slow.client);
+    await using watch = config.watch(key);
+    await using others = config.watch(foreign);
     await Promise.all([watch.ready, others.ready]);
+    slow.hold();
     await t.config.set(key, 1);
     await t.config.set(key, 2);
     await t.client.kv.put(rawKey(key), '"by others"');
@@ -233,6 +240,7 @@ describe('a watch', () => {
     await t.client.kv.put(rawKey(foreign), 'x');
     await t.config.set(foreign, 'y');
     await compact(t.client);
+    slow.letGo();
     expect(await taker(watch)(5)).toMatchObject([
       { value: 1, version: 1, external: false },
       { value: 2, version: 2, external: false },
@@ -244,6 +252,21 @@ describe('a watch', () => {
       { type: 'create', value: 'x', version: 0, external: true },
       { type: 'update', value: 'y', version: 2, external: false },
     ]);
+  });
+
+  it('whose consumer lags behind history and compaction misses nothing: what he has not taken is kept for him', async () => {
+    const key = t.key('lag');
+    const config = t.center(t.client, { maxVersionHistory: 2 });
+    await using watch = t.config.watch(key);
+    await using prompt = t.config.watch(key);
+    await Promise.all([watch.ready, prompt.ready]);
+    for (let n = 1; n <= 6; n++) await config.set(key, n);
+    await taker(prompt)(6);
+    await compact(t.client);
+    const changes = await taker(watch)(6);
+    expect(changes.map(({ value, version, external }) => [value, version, external])).toEqual(
+      Array.from({ length: 6 }, (_, n) => [n + 1, n + 1, false]),
+    );
   });
 
   it('started while etcd is away begins when it is back', async () => {

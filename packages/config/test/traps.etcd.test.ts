@@ -11,9 +11,11 @@
  */
 import { inspect } from 'node:util';
 import { NotFoundError, ValidationError } from '@coord/client';
+import { eventually } from '@coord/testkit';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { taker, useEtcd } from './setup.js';
+import { watchedClient } from './watched-client.js';
 
 const t = useEtcd();
 const rawKey = (key: string) => `/config/${key}`;
@@ -146,16 +148,17 @@ it('19: a change whose record cannot be read for now is delivered when it can, w
   const key = t.key();
   await t.config.set(key, 1);
   const proxy = await t.proxy();
-  const client = await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 300 });
-  const config = t.center(client);
-  await using copy = client.cache(rawKey(key), { decode: (kv) => kv });
+  const slow = watchedClient(await t.connect({ endpoints: [proxy.endpoint], requestTimeoutMs: 300 }));
+  const config = t.center(slow.client);
   await using watch = config.watch<number>(key);
   await watch.ready;
-  const { revision } = await t.config.set(key, 2);
-  await copy.waitFor(revision); // the change has come; nobody has asked for its record yet
+  slow.hold();
+  await t.config.set(key, 2);
+  await eventually(() => slow.waiting === 1); // the change has come; its record is about to be read
   await proxy.refuse();
   proxy.cut();
   const next = taker(watch)(1);
+  slow.letGo();
   await expect(config.get(key)).rejects.toMatchObject({ outcome: 'not-applied' });
   await proxy.accept();
   expect(await next).toMatchObject([{ value: 2, version: 2, external: false }]);

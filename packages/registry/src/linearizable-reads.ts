@@ -1,8 +1,7 @@
 import type { KeyValue } from '@coord/client';
-import { prefixEnd } from '@coord/client/internal';
+import { prefixEnd, SharedRead } from '@coord/client/internal';
 import type { RegistryContext } from './registry-context.js';
 import type { ServiceInfo } from './service-info.js';
-import { SharedRead } from './shared-read.js';
 
 /** Instances of a service that one answer may bring: as many calls of a client share a request, and a value has up to 64 KiB. */
 const FIRST_PAGE = 64;

@@ -1,4 +1,4 @@
-import { isPlainObject } from '@coord/config/internal';
+import { isPlainObject } from './json-encode.js';
 
 /** Freezes plain objects and arrays all the way down. Bytes and class instances cannot be, and are left alone. */
 export function deepFreeze<T>(value: T): Readonly<T> {
