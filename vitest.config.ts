@@ -14,7 +14,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.mjs', 'packaging/test/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'scripts/**/*.test.mjs',
+            'packaging/test/*.test.ts',
+            'docs/test/*.test.ts',
+          ],
+          exclude: ['**/node_modules/**', '**/*.etcd.test.ts'],
           testTimeout: 10_000,
           sequence: { groupOrder: 0 },
         },
@@ -26,6 +32,7 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.etcd.test.ts',
             'examples/**/*.etcd.test.ts',
+            'docs/test/**/*.etcd.test.ts',
             'scripts/**/*.etcd.test.ts',
           ],
           testTimeout: 60_000,

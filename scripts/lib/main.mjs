@@ -1,6 +1,7 @@
 import { commandBuild } from './build.mjs';
 import { commandLint } from './checks.mjs';
 import { Interrupted, stopOnSignals } from './child.mjs';
+import { commandDocs } from './docs.mjs';
 import { commandFull } from './matrix.mjs';
 import { commandPack } from './pack.mjs';
 import { runProgram } from './programs.mjs';
@@ -10,6 +11,7 @@ import { commandTest } from './tests.mjs';
 /** Each command by name; it resolves to the exit code. */
 const COMMANDS = {
   build: commandBuild,
+  docs: commandDocs,
   lint: commandLint,
   test: commandTest,
   'test:full': commandFull,

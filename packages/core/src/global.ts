@@ -116,7 +116,7 @@ export function closeOnSignal(options: CloseOnSignalOptions = {}): SignalDrain {
   return endOnSignalWith(endings, options);
 }
 
-/** Registers an instance: see {@link ServiceRegistry.register}. */
+/** Registers an instance: see `ServiceRegistry.register`. */
 export async function registerService(
   service: ServiceRegistration,
   options?: RegisterOptions,

@@ -1,0 +1,56 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Answer } from './block-host.js';
+import { ROOT } from './markdown-blocks.js';
+
+const HOST = fileURLToPath(new URL('block-host.ts', import.meta.url));
+
+/** Runs files one after another in one process on the packages' sources; the next process is made when one has ended. */
+export class BlockRunner implements AsyncDisposable {
+  #host: ChildProcess | undefined;
+
+  /** Resolves to what was printed, and to why it failed, if it did. */
+  run(file: string, timeoutMs: number): Promise<Answer> {
+    this.#host ??= start();
+    const host = this.#host;
+    return new Promise((resolve) => {
+      const answer = (reached: Answer) => {
+        clearTimeout(timer);
+        host.off('message', answer).off('exit', exited);
+        resolve(reached);
+      };
+      const timer = setTimeout(() => {
+        host.kill('SIGKILL');
+        this.#host = undefined;
+        answer({ error: `it had not ended after ${timeoutMs} ms`, output: '' });
+      }, timeoutMs);
+      const exited = (code: number | null, signal: string | null) => {
+        this.#host = undefined;
+        answer(code === 0 ? { output: '' } : { error: `it ended with ${code ?? signal}`, output: '' });
+      };
+      host.on('message', answer).on('exit', exited);
+      host.send({ file });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const host = this.#host;
+    this.#host = undefined;
+    if (host === undefined || host.exitCode !== null || host.signalCode !== null) return;
+    const ended = new Promise((resolve) => host.once('exit', resolve));
+    host.disconnect();
+    await ended;
+  }
+}
+
+function start(): ChildProcess {
+  const host = fork(HOST, {
+    cwd: ROOT,
+    execArgv: ['--conditions=@coord/source', '--import', 'tsx', '--experimental-vm-modules', '--no-warnings'],
+    env: { ...process.env, TSX_DISABLE_CACHE: '1', NO_COLOR: '1' },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  // Output of a block is part of its answer; its timers and sockets keep only the host alive.
+  host.on('error', (error) => console.error(error));
+  return host;
+}

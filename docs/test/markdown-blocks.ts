@@ -1,0 +1,76 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The root of the workspace. */
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A fenced block of a page. */
+export interface Block {
+  /** The Markdown file, relative to the root. */
+  readonly page: string;
+  /** Of the opening fence. */
+  readonly line: number;
+  /** As the fence says, in lower case; empty if it says nothing. */
+  readonly language: string;
+  /** `run` unless the fence says otherwise. */
+  readonly use: BlockUse;
+  /** Why it is not run; with `no-run` and `no-check` only. */
+  readonly reason: string;
+  readonly code: string;
+}
+
+/**
+ * What is done with a block: `run` is everything; `no-run` checks its types, and `no-check` nothing at all. The fence says
+ * so, with the reason: three backticks, then `ts no-run: it needs a cluster of three`.
+ */
+export type BlockUse = 'run' | 'no-run' | 'no-check';
+
+/** Fences of any length, also indented ones and those in quotes: no block may slip through. */
+const FENCE = /^([\s>]*)(`{3,}|~{3,})\s*([^`]*)$/;
+
+/** Every page that users read: the READMEs at the root and of the packages, and the documentation without what is generated. */
+export function pages(): string[] {
+  const packages = readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}/README.md`);
+  const docs = readdirSync(join(ROOT, 'docs'), { recursive: true })
+    .map((file) => `docs/${file}`)
+    .filter((file) => file.endsWith('.md') && !/^docs\/(api\/|.*node_modules\/|\.)/.test(file));
+  const others = ['README.md', 'README.zh-CN.md', 'bench/README.md', 'examples/README.md'];
+  return [...others, ...packages.sort(), ...docs.sort()].filter((page) => existsSync(join(ROOT, page)));
+}
+
+export function blocksOf(page: string): Block[] {
+  const lines = readFileSync(join(ROOT, page), 'utf8').split('\n');
+  const blocks: Block[] = [];
+  let open: { readonly block: Omit<Block, 'code'>; readonly fence: string } | undefined;
+  let code: string[] = [];
+  for (const [index, text] of lines.entries()) {
+    const [, , fence = '', info = ''] = FENCE.exec(text) ?? [];
+    if (open === undefined) {
+      if (fence === '') continue;
+      open = { block: { page, line: index + 1, ...infoOf(info, `${page}:${index + 1}`) }, fence };
+      code = [];
+    } else if (fence.startsWith(open.fence) && info.trim() === '') {
+      blocks.push({ ...open.block, code: `${code.join('\n')}\n` });
+      open = undefined;
+    } else code.push(text);
+  }
+  if (open !== undefined) throw new Error(`${page}:${open.block.line}: the block has no end`);
+  return blocks;
+}
+
+function infoOf(info: string, where: string): Pick<Block, 'language' | 'use' | 'reason'> {
+  const [, language = '', rest = ''] = /^([\w+#-]*)\s*(.*)$/.exec(info.trim()) ?? [];
+  const [, use, reason = ''] = /\b(no-run|no-check)\b:?\s*(.*)$/.exec(rest) ?? [];
+  if (use !== undefined && reason === '') throw new Error(`${where}: ${use} without a reason`);
+  return {
+    language: language.toLowerCase(),
+    use: use === 'no-run' || use === 'no-check' ? use : 'run',
+    reason,
+  };
+}
+
+export const titleOf = ({ page, line }: Block) => `${page}:${line}`;
+
+/** Without comments, which are translated. */
+export const bare = ({ code }: Block) => code.replaceAll(/(^|\s+)(\/\/|#).*$/gm, '');
