@@ -49,6 +49,8 @@ describe('resolveClientOptions', () => {
     [{ username: '', password: 5 }, ['username', 'password']],
     [{ tls: null }, ['tls']],
     [{ tls: 'yes' }, ['tls']],
+    [{ tls: { certFile: 'c.pem' } }, ['tls.keyFile']],
+    [{ tls: { key: 'PEM', caFile: 5 } }, ['tls.caFile', 'tls.certFile']],
     [{ namespace: 5 }, ['namespace']],
     [{ namespace: '\ud800' }, ['namespace']],
     [{ dialTimeoutMs: 0, requestTimeoutMs: Number.NaN }, ['dialTimeoutMs', 'requestTimeoutMs']],

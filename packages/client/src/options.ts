@@ -210,6 +210,11 @@ function checkTls(issues: IssueList, tls: TlsOptions | undefined): TlsOptions | 
     if (value === undefined || isText(value) || types.isUint8Array(value)) continue;
     issues.push({ path: `tls.${name}`, message: 'must be PEM as text or bytes' }); // never shown: it may be a key
   }
+  const hasCert = (checked.cert ?? checked.certFile) !== undefined;
+  if (hasCert !== ((checked.key ?? checked.keyFile) !== undefined)) {
+    const path = hasCert ? 'tls.keyFile' : 'tls.certFile';
+    issues.push({ path, message: 'must be given: a client certificate needs both cert and key' });
+  }
   return checked;
 }
 

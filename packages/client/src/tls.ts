@@ -76,10 +76,7 @@ function contextOf(tls: TlsOptions): SecureContext {
 
 function readMaterial(tls: TlsOptions): Material {
   const material: Material = Object.fromEntries(PARTS.map((part) => [part, read(tls, part)]));
-  const { ca, cert, key } = material;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new ValidationError([{ path: 'tls', message: 'a client certificate needs both cert and key' }]);
-  }
+  const { ca, cert } = material;
   // OpenSSL takes what it can read of a CA file and ignores the rest.
   if (ca) checkCertificates(ca, tls.ca === undefined ? 'tls.caFile' : 'tls.ca');
   if (cert) checkCertificates(cert, tls.cert === undefined ? 'tls.certFile' : 'tls.cert');

@@ -90,6 +90,7 @@ describe('checkConfig', () => {
       'retry.multiplier',
       'tls.caPath',
       'tls.certFile',
+      'tls.keyFile',
     ]);
   });
 

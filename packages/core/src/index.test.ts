@@ -13,6 +13,7 @@ const PACKAGES = { client, config, configManager, grpcResolver, lock, registry }
 const OWN = [
   'closeOnSignal',
   'configCenterConfig',
+  'configFromEnv',
   'createCoordinator',
   'defaultConfig',
   'developmentConfig',
