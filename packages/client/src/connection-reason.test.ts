@@ -4,8 +4,16 @@ import { connectionReason } from './connection-reason.js';
 describe('connectionReason', () => {
   it.each([
     [
-      'connect ECONNREFUSED 127.0.0.1:1',
+      'connect ECONNREFUSED 127.0.0.1:1; nothing listens there: is etcd running, and is this its client port?',
       'No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:1',
+    ],
+    [
+      'Name resolution failed for target dns:etcd.invalid:1; nobody knows this host: is its name right?',
+      'Name resolution failed for target dns:etcd.invalid:1',
+    ],
+    [
+      'connect EHOSTUNREACH 10.1.1.1:1; no way leads there: are address and network right?',
+      'No connection established. Last error: Error: connect EHOSTUNREACH 10.1.1.1:1',
     ],
     [
       'certificate signature failure; is tls.caFile the CA of this server?',

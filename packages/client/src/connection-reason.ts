@@ -9,6 +9,9 @@ interface Explanation {
 
 /** What grpc-js, Node.js and OpenSSL say when a connection cannot be made, and what mends it. */
 const EXPLANATIONS: readonly Explanation[] = [
+  { says: /ECONNREFUSED/, means: 'nothing listens there: is etcd running, and is this its client port?' },
+  { says: /^Name resolution failed|ENOTFOUND/, means: 'nobody knows this host: is its name right?' },
+  { says: /EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/, means: 'no way leads there: are address and network right?' },
   {
     says: /alert (bad certificate|unknown ca|certificate (required|expired|unknown|revoked)|handshake failure)/,
     means:

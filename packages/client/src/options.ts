@@ -153,7 +153,8 @@ function checkEndpoints(
   tls: TlsOptions | undefined,
 ): readonly string[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0) {
-    issues.push({ path: 'endpoints', message: 'must be a non-empty array of "host:port"' });
+    const message = `must be a non-empty array of "host:port", got ${show(endpoints)}`;
+    issues.push({ path: 'endpoints', message });
     return [];
   }
   const schemes = new Set<string>();
@@ -162,7 +163,8 @@ function checkEndpoints(
     const match = typeof endpoint === 'string' ? ENDPOINT.exec(endpoint) : null;
     const port = Number(match?.[3]);
     if (match === null || port < 1 || port > 65_535) {
-      const wanted = 'must be "host:port", "http://host:port" or "https://host:port"';
+      const wanted =
+        'must be "host:port", "http://host:port" or "https://host:port", and an IPv6 address in brackets';
       issues.push({ path, message: `${wanted}, got ${show(withoutLogin(endpoint))}` });
       return '';
     }

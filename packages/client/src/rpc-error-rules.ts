@@ -93,10 +93,10 @@ const connection: Rule['error'] = ({ details, context, options }, hint) => {
     endpoints: [{ endpoint, reason }],
   });
 };
-const timeout: Rule['error'] = ({ details, context, options }) => {
+const timeout: Rule['error'] = ({ details, context, options }, hint) => {
   const { method, endpoint, timeoutMs } = context;
   const message = `${method} on ${endpoint}: no answer within ${timeoutMs} ms (${details})`;
-  return new TimeoutError(message, { ...options, timeoutMs });
+  return new TimeoutError(withHint(message, hint), { ...options, timeoutMs });
 };
 /** etcd has not begun with it. */
 const unserved = { error: connection, remedy: 'retry' } as const;
@@ -200,6 +200,7 @@ export const RULES: readonly Rule[] = [
     code: Status.DEADLINE_EXCEEDED,
     says: neverSent,
     error: timeout,
+    hint: 'no connection has come about: are host and port right, and does a firewall let it through?',
     remedy: 'retry',
     endpointFault: true,
     silent: true,
