@@ -4,7 +4,9 @@ import { Interrupted, stopOnSignals } from './child.mjs';
 import { commandDocs } from './docs.mjs';
 import { commandFull } from './matrix.mjs';
 import { commandPack } from './pack.mjs';
+import { commandCheckPackages } from './packages.mjs';
 import { runProgram } from './programs.mjs';
+import { commandRelease } from './release.mjs';
 import { Failure, reportFailure, say } from './say.mjs';
 import { commandTest } from './tests.mjs';
 
@@ -15,7 +17,9 @@ const COMMANDS = {
   lint: commandLint,
   test: commandTest,
   'test:full': commandFull,
+  'check:packages': commandCheckPackages,
   pack: commandPack,
+  release: commandRelease,
   demo: (args) => runProgram('demo', args),
   example: (args) => runProgram('example', args),
   bench: (args) => runProgram('bench', args),

@@ -1,18 +1,18 @@
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { checkSources } from './checks.mjs';
-import { Interrupted, mustRun, runChild } from './child.mjs';
+import { Interrupted, runChild } from './child.mjs';
 import { etcdEnvironment, prepareEtcd } from './etcd.mjs';
-import { npmCommand } from './install.mjs';
+import { NODES, nodeOfMajor } from './nodes.mjs';
+import { runPackageChecks } from './packages.mjs';
 import { Failure, reportFailure, say } from './say.mjs';
 import { endWithCounts } from './tests.mjs';
 import { runVitest } from './vitest.mjs';
 
-const NODES = ['20', '22', '24'];
 const ETCDS = ['3.4', '3.5'];
 const BACKENDS = ['binary', 'testcontainers'];
 
-/** `npm run test:full`: every Node on every etcd, then testcontainers where Docker answers. */
+/** `npm run test:full`: every Node on every etcd, testcontainers where Docker answers, then the packed packages. */
 export async function commandFull(args) {
   return endWithCounts(async () => {
     const { nodes, etcds, backends, vitestArgs } = parse(args);
@@ -26,6 +26,8 @@ export async function commandFull(args) {
       const required = backends.length === 1; // asked for by name
       rows.push(await containerCell(etcds.at(-1), vitestArgs, required));
     }
+    if (vitestArgs.length === 0 && backends.includes('binary'))
+      rows.push(await packagesCell(nodes, etcds.at(-1)));
     say(`\n${table(rows)}`);
     const sum = (name) => rows.reduce((total, row) => total + (row[name] ?? 0), 0);
     return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
@@ -72,6 +74,12 @@ async function containerCell(etcdVersion, vitestArgs, required) {
   );
 }
 
+async function packagesCell(nodes, etcdVersion) {
+  say(`\n=== the packages as they are installed, Node ${nodes.join(', ')} ===`);
+  const row = { node: process.versions.node.split('.')[0], etcd: etcdVersion, backend: 'packages' };
+  return cell(row, () => runPackageChecks({ nodes, etcdVersion }));
+}
+
 /** Runs one cell; what keeps it from running is a failure of that cell and leaves the others alone. */
 async function cell(row, work) {
   const started = performance.now();
@@ -88,27 +96,6 @@ async function cell(row, work) {
   }
   const seconds = Math.round((performance.now() - started) / 1000);
   return { ...row, ...counts, node: counts.nodes.join(' ') || row.node, seconds };
-}
-
-/** The path of a Node of that major version, fetched into npm's cache unless it is the one running. */
-async function nodeOfMajor(major) {
-  if (process.versions.node.split('.')[0] === major) return process.execPath;
-  const [npm, ...npmArgs] = npmCommand();
-  const ask = [
-    ...npmArgs,
-    'exec',
-    '--yes',
-    `--package=node@${major}`,
-    '--',
-    'node',
-    '-p',
-    'process.execPath',
-  ];
-  const output = await mustRun(npm, ask, {
-    failure: `Node ${major} does not start here: npx -y -p node@${major} node --version fails`,
-    remedy: `see the output above; or leave it out, for example: npm run test:full -- --node ${process.versions.node.split('.')[0]}`,
-  });
-  return output.trim().split('\n').at(-1);
 }
 
 async function dockerAnswers() {
