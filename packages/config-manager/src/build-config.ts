@@ -1,5 +1,6 @@
 import { ValidationError, type ValidationIssue } from '@coord/client';
 import { applySchema, isPlainObject, schemaError } from '@coord/config/internal';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { copy, deepMerge } from './deep-merge.js';
 import type { SuppliedPart } from './layer.js';
 import type { ResolvedConfigManagerOptions, UpdateContext, ValidatorResult } from './options.js';
@@ -19,7 +20,9 @@ export async function buildConfig<T>(
   run: RunStep,
 ): Promise<T> {
   const merged = merge(options.defaults, parts);
-  const config = await checkSchema(options, merged, run);
+  // Without a schema the caller vouches for the type.
+  const config =
+    options.schema === undefined ? (merged as T) : await checkSchema(options.schema, merged, run);
   for (const validate of options.validators) {
     const result = await run('validator', (context) => validate(config, context)).catch((error: unknown) => {
       throw new Rejection('validate', error);
@@ -59,11 +62,10 @@ function merge(defaults: unknown, parts: readonly SuppliedPart[]): unknown {
 }
 
 async function checkSchema<T>(
-  { schema }: ResolvedConfigManagerOptions<T>,
+  schema: StandardSchemaV1<unknown, T>,
   merged: unknown,
   run: RunStep,
 ): Promise<T> {
-  if (schema === undefined) return merged as T; // without a schema the caller vouches for the type
   try {
     // A schema may hand on parts of the input, or of itself: what will be frozen must be ours.
     return copy(await run('schema', () => applySchema(schema, merged))) as T;

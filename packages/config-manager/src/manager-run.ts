@@ -20,6 +20,7 @@ export class ManagerRun {
   #done: Candidate | undefined;
   readonly #worked = new Pulse();
   readonly #stop = new AbortController();
+  #stopped = false;
   readonly #retries = new Retries();
   #fallback: Candidate | undefined;
   readonly #fallbackRetries = new Retries();
@@ -33,7 +34,7 @@ export class ManagerRun {
   }
 
   get stopped(): boolean {
-    return this.#stop.signal.aborted;
+    return this.#stopped;
   }
 
   /** Whether something that the centre said has been worked off. */
@@ -94,6 +95,7 @@ export class ManagerRun {
 
   /** Nothing new begins; resolves when what runs has ended. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#stop.abort();
     this.dropFallback();
     this.queue.close();

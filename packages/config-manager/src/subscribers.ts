@@ -31,6 +31,7 @@ export class Subscribers<T> {
     });
   }
 
+  /** Of two configurations that are not equal. */
   notify(current: Readonly<T>, previous: Readonly<T>): void {
     for (const subscription of [...this.#subscriptions]) subscription.tell(current, previous);
   }
@@ -49,7 +50,7 @@ class Subscription<T> {
   readonly #listener: Listener<T>;
   readonly #onError: (error: unknown) => void;
   #busy = false;
-  #next: { current: Readonly<T>; readonly previous: Readonly<T> } | undefined;
+  #next: { current: Readonly<T>; readonly previous: Readonly<T>; merged: boolean } | undefined;
   ended = false;
 
   constructor(listener: Listener<T>, onError: (error: unknown) => void) {
@@ -59,8 +60,8 @@ class Subscription<T> {
 
   tell(current: Readonly<T>, previous: Readonly<T>): void {
     if (this.ended) return; // another listener has just ended it
-    if (this.#next !== undefined) this.#next.current = current;
-    else this.#next = { current, previous };
+    if (this.#next === undefined) this.#next = { current, previous, merged: false };
+    else Object.assign(this.#next, { current, merged: true });
     if (!this.#busy) this.#work();
   }
 
@@ -70,9 +71,9 @@ class Subscription<T> {
 
   #work(): void {
     while (this.#next !== undefined) {
-      const { current, previous } = this.#next;
+      const { current, previous, merged } = this.#next;
       this.#next = undefined;
-      if (isDeepStrictEqual(current, previous)) continue; // there and back while it was busy
+      if (merged && isDeepStrictEqual(current, previous)) continue; // there and back while it was busy
       try {
         const result = this.#listener(current, previous);
         if (result === undefined) continue;

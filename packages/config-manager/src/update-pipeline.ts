@@ -82,7 +82,7 @@ export class UpdatePipeline<T> {
     state.present(candidate.absent);
     if (candidate.absent && wasThere) state.tellDeleted(candidate);
     state.recover();
-    await this.#save(candidate);
+    if (this.#snapshot !== undefined) await this.#save(this.#snapshot, candidate);
   }
 
   /** What the candidate says; with `onDelete: 'keep'` a deleted value goes on as if it were there. */
@@ -101,20 +101,19 @@ export class UpdatePipeline<T> {
     const { updaters } = this.#options;
     const transition = { next: deepFreeze(built), previous: state.current };
     const changed = !isDeepStrictEqual(transition.next, transition.previous);
+    const updating = changed && updaters.length > 0;
     const step = this.#steps.until(run.stopSignal);
     const report = (during: ConfigErrorSource, error: unknown) => state.report(during, error);
     const stopped = () => new ClosedError(`config "${this.#options.key}": stopped during an update`);
     if (run.stopped) throw stopped();
-    if (changed) await prepareAll(updaters, transition, step, report);
+    if (updating) await prepareAll(updaters, transition, step, report);
     if (run.stopped) {
-      if (changed) await rollbackAll(updaters, transition, step, report);
+      if (updating) await rollbackAll(updaters, transition, step, report);
       throw stopped();
     }
     state.swap(changed ? transition.next : transition.previous, origin);
-    if (changed) {
-      await commitAll(updaters, transition, step, report);
-      state.tellApplied(transition.previous);
-    }
+    if (updating) await commitAll(updaters, transition, step, report);
+    if (changed) state.tellApplied(transition.previous);
     if (origin.source !== 'snapshot') state.recover();
     if (changed) state.subscribers.notify(transition.next, transition.previous);
   }
@@ -133,14 +132,14 @@ export class UpdatePipeline<T> {
   }
 
   /** Not what was kept although it is deleted, nor what holds for a while only: a canary keeps the one before. */
-  async #save(candidate: Candidate): Promise<void> {
-    if (this.#snapshot === undefined || candidate.parts.some(({ layer }) => layer === 'canary')) return;
+  async #save(snapshot: SnapshotFile, candidate: Candidate): Promise<void> {
+    if (candidate.parts.some(({ layer }) => layer === 'canary')) return;
     const values = suppliedOf(candidate.parts).filter(({ layer }) => layer !== 'override');
     const { version } = candidate;
     const revision = revisionOf(values.length === 0 ? candidate.parts : values);
     try {
-      if (values.length === 0) await this.#snapshot.clear({ version, revision });
-      else await this.#snapshot.save({ value: mergeAll(values), version, revision });
+      if (values.length === 0) await snapshot.clear({ version, revision });
+      else await snapshot.save({ value: mergeAll(values), version, revision });
     } catch (error) {
       this.#state.report('snapshot', error);
     }
