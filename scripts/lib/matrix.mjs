@@ -15,7 +15,7 @@ const BACKENDS = ['binary', 'testcontainers'];
 /** `npm run test:full`: every Node on every etcd, testcontainers where Docker answers, then the packed packages. */
 export async function commandFull(args) {
   return endWithCounts(async () => {
-    const { nodes, etcds, backends, vitestArgs } = parse(args);
+    const { nodes, etcds, backends, packages, vitestArgs } = parse(args);
     await build();
     await checkSources();
     const rows = [];
@@ -26,8 +26,7 @@ export async function commandFull(args) {
       const required = backends.length === 1; // asked for by name
       rows.push(await containerCell(etcds.at(-1), vitestArgs, required));
     }
-    if (vitestArgs.length === 0 && backends.includes('binary'))
-      rows.push(await packagesCell(nodes, etcds.at(-1)));
+    if (packages) rows.push(await packagesCell(nodes, etcds.at(-1)));
     say(`\n${table(rows)}`);
     const sum = (name) => rows.reduce((total, row) => total + (row[name] ?? 0), 0);
     return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
@@ -37,14 +36,15 @@ export async function commandFull(args) {
 function parse(args) {
   const several = { type: 'string', multiple: true };
   try {
-    const options = { node: several, etcd: several, backend: several };
+    const options = { node: several, etcd: several, backend: several, 'no-packages': { type: 'boolean' } };
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     const { node: nodes = NODES, etcd: etcds = ETCDS, backend: backends = BACKENDS } = values;
     const unknown = backends.find((backend) => !BACKENDS.includes(backend));
     if (unknown) throw new Error(`There is no backend "${unknown}".`);
-    return { nodes, etcds, backends, vitestArgs: positionals };
+    const packages = backends.includes('binary') && positionals.length === 0 && !values['no-packages'];
+    return { nodes, etcds, backends, packages, vitestArgs: positionals };
   } catch (cause) {
-    const remedy = `npm run test:full -- [--node 22] [--etcd 3.5] [--backend ${BACKENDS.join('|')}] [file …]; options may be repeated`;
+    const remedy = `npm run test:full -- [--node 22] [--etcd 3.5] [--backend ${BACKENDS.join('|')}] [--no-packages] [file …]; options may be repeated`;
     throw new Failure(cause.message, { remedy, cause });
   }
 }
