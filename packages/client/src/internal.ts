@@ -1,4 +1,5 @@
 /** For the sibling packages only; outside of semantic versioning. */
+export type { Counter, Histogram, Meter, UpDownCounter } from '@opentelemetry/api';
 export { type Backoff, backoffDelayMs, delay } from './backoff.js';
 export { Cancellation } from './cancellation.js';
 export { ChangeStream } from './change-stream.js';

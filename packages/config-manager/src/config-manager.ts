@@ -1,5 +1,5 @@
 import { ClosedError, ValidationError, type WaitOptions } from '@coord/client';
-import { createCoordLogger, show, Wait } from '@coord/client/internal';
+import { createCoordLogger, internalsOf, show, Wait } from '@coord/client/internal';
 import { deepFreeze, internalsOfCenter } from '@coord/config/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { initialConfig } from './build-config.js';
@@ -14,6 +14,7 @@ import { SnapshotFile } from './snapshot-file.js';
 import { StartUp } from './start-up.js';
 import { StepRunner } from './step-runner.js';
 import type { Listener } from './subscribers.js';
+import { UpdateCounter } from './update-counter.js';
 import { UpdatePipeline } from './update-pipeline.js';
 
 /**
@@ -51,11 +52,13 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
     const center = internalsOfCenter(config);
     const logger = center?.logger ?? createCoordLogger(undefined, 'silent');
     this.#options = options;
-    this.#state = new ManagerState(key, deepFreeze(initialConfig(options)), logger);
+    const { meter, operations } = (center && internalsOf(center.client).telemetry) ?? {};
+    const updates = meter && new UpdateCounter(meter);
+    this.#state = new ManagerState(key, deepFreeze(initialConfig(options)), logger, updates);
     this.#steps = new StepRunner(key, updateTimeoutMs);
     this.#snapshot =
       snapshotFile === undefined ? undefined : new SnapshotFile(snapshotFile, key, center?.keyring);
-    this.#pipeline = new UpdatePipeline(options, this.#state, this.#steps, this.#snapshot);
+    this.#pipeline = new UpdatePipeline(options, this.#state, this.#steps, this.#snapshot, operations);
   }
 
   get current(): Readonly<T> {

@@ -12,6 +12,7 @@ import { EventStreams } from './event-streams.js';
 import type { SuppliedPart } from './layer.js';
 import { makeStatus } from './make-status.js';
 import { Subscribers } from './subscribers.js';
+import type { UpdateCounter } from './update-counter.js';
 
 /** Where the present configuration comes from. */
 export interface Origin {
@@ -30,6 +31,7 @@ export class ManagerState<T> {
   readonly logger: CoordLogger;
   readonly events = new EventStreams<ConfigManagerEvent<T>>();
   readonly subscribers = new Subscribers<T>((error) => this.report('subscriber', error));
+  readonly #updates: UpdateCounter | undefined;
   #current: Readonly<T>;
   #origin: Origin = FROM_DEFAULTS;
   #appliedAt: Date | undefined;
@@ -38,9 +40,10 @@ export class ManagerState<T> {
   #lastError: unknown;
   #state: ConfigManagerState = 'idle';
 
-  constructor(key: string, initial: Readonly<T>, logger: CoordLogger) {
+  constructor(key: string, initial: Readonly<T>, logger: CoordLogger, updates: UpdateCounter | undefined) {
     this.key = key;
     this.logger = logger;
+    this.#updates = updates;
     this.#current = initial;
   }
 
@@ -114,6 +117,7 @@ export class ManagerState<T> {
     const { source, version, revision } = this.#origin;
     const fields = { key: this.key, source, version, revision: String(revision) };
     this.logger.info('config applied', fields);
+    this.#updates?.add('applied');
     this.events.emit({ type: 'applied', current: this.#current, previous, source, version, revision });
   }
 
@@ -123,6 +127,7 @@ export class ManagerState<T> {
 
   tellDeleted({ version, revision }: { readonly version: number; readonly revision: bigint }): void {
     this.logger.warn('config was deleted', { key: this.key });
+    this.#updates?.add('deleted');
     this.events.emit({ type: 'deleted', version, revision });
   }
 
@@ -132,6 +137,7 @@ export class ManagerState<T> {
     const paths = issues.map((issue) => issue.path); // a message might quote the value
     const fields = { key: this.key, phase, version, revision: String(revision), paths };
     this.logger.warn('config refused', fields);
+    this.#updates?.add('rejected', phase);
     this.events.emit({ type: 'rejected', ...rejected });
   }
 

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ClosedError } from '@coord/client';
-import { monotonicNow } from '@coord/client/internal';
+import { monotonicNow, type Observer } from '@coord/client/internal';
 import { deepFreeze } from '@coord/config/internal';
 import { ackOf } from './ack-record.js';
 import { buildConfig } from './build-config.js';
@@ -16,23 +16,29 @@ import { commitAll, prepareAll, rollbackAll } from './run-updaters.js';
 import type { SnapshotFile } from './snapshot-file.js';
 import type { StepRunner } from './step-runner.js';
 
+/** What it does to one candidate, validators and updaters included. */
+const UPDATE = { name: 'coord.config.update' } as const;
+
 /** The way of a candidate into use: build, prepare, swap, commit, tell, save. */
 export class UpdatePipeline<T> {
   readonly #options: ResolvedConfigManagerOptions<T>;
   readonly #state: ManagerState<T>;
   readonly #steps: StepRunner;
   readonly #snapshot: SnapshotFile | undefined;
+  readonly #observer: Observer | undefined;
 
   constructor(
     options: ResolvedConfigManagerOptions<T>,
     state: ManagerState<T>,
     steps: StepRunner,
     snapshot: SnapshotFile | undefined,
+    observer: Observer | undefined,
   ) {
     this.#options = options;
     this.#state = state;
     this.#steps = steps;
     this.#snapshot = snapshot;
+    this.#observer = observer;
   }
 
   /** Works off one candidate; the queue calls it for one at a time. Never rejects. */
@@ -42,7 +48,8 @@ export class UpdatePipeline<T> {
     let outcome = 'applied';
     if (origin === 'remote' && !candidate.absent) this.#state.present(false);
     try {
-      await this.#take(run, candidate);
+      const take = () => this.#take(run, candidate);
+      await (this.#observer?.trace(UPDATE, { key: this.#options.key, version, origin }, take) ?? take());
     } catch (error) {
       outcome = run.stopped ? 'abandoned' : 'rejected';
       if (!run.stopped) this.#reject(run, candidate, error);

@@ -53,6 +53,9 @@ export function createConfigCenter(client: CoordClient, options?: ConfigCenterCo
   return new EtcdConfigCenter(createConfigStore(client, resolveConfigCenterConfig(options)));
 }
 
+/** From the call until it is in place. */
+const WATCH = { name: 'coord.config.watch' } as const;
+
 class EtcdConfigCenter implements ConfigCenter {
   readonly #store: ConfigStore;
   readonly #operations: Operations;
@@ -101,7 +104,7 @@ class EtcdConfigCenter implements ConfigCenter {
   ): Promise<ConfigValue<T>> {
     // An absent number must not become an unconditional write.
     const version = expectedVersion === undefined ? Number.NaN : expectedVersion;
-    return this.set(key, value, isObject(options) ? { ...options, version } : options);
+    return this.#writes.compareAndSet(key, value, isObject(options) ? { ...options, version } : options);
   }
 
   delete(key: string, options?: DeleteConfigOptions): Promise<boolean> {
@@ -202,6 +205,11 @@ class EtcdConfigCenter implements ConfigCenter {
     const consumer = { schema, initial, shared, signal, onClose };
     const watcher = new ConfigWatcher(this.#store, this.#followings, scope, consumer);
     this.#watchers.add(watcher);
+    const { observer } = this.#store;
+    if (observer.active) {
+      const subject = scope.key === undefined ? { prefix: scope.below } : { key: scope.key };
+      observer.observe(WATCH, subject, () => watcher.ready).catch(() => undefined); // whoever reads it is told
+    }
     return watcher;
   }
 }

@@ -6,7 +6,7 @@ import {
   type Op,
   type OpResult,
 } from '@coord/client';
-import { type CoordLogger, internalsOf } from '@coord/client/internal';
+import { type CoordLogger, internalsOf, type Observer } from '@coord/client/internal';
 import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
 import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
 import type { Keyring } from './keyring.js';
@@ -19,12 +19,13 @@ export interface ConfigStore {
   readonly layout: KeyLayout;
   readonly options: ResolvedConfigCenterConfig;
   readonly logger: CoordLogger;
+  readonly observer: Observer;
   readonly requestTimeoutMs: number;
   readonly keyring: Keyring;
 }
 
 export function createConfigStore(client: CoordClient, options: ResolvedConfigCenterConfig): ConfigStore {
-  const { logger, options: clientOptions } = internalsOf(client);
+  const { logger, telemetry, options: clientOptions } = internalsOf(client);
   const layout = createKeyLayout(options.keyPrefix);
   const { requestTimeoutMs } = clientOptions;
   return {
@@ -32,6 +33,7 @@ export function createConfigStore(client: CoordClient, options: ResolvedConfigCe
     layout,
     options,
     logger,
+    observer: telemetry.operations,
     requestTimeoutMs,
     keyring: options.keyring,
   };

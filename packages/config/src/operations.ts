@@ -1,9 +1,9 @@
-import { ClosedError, CoordError, type WaitOptions } from '@coord/client';
-import { assertValid, checkWaitOptions, type IssueList, monotonicNow, Wait } from '@coord/client/internal';
+import { ClosedError, type WaitOptions } from '@coord/client';
+import { assertValid, checkWaitOptions, type IssueList, type Operation, Wait } from '@coord/client/internal';
 import type { ConfigStore } from './config-store.js';
 import { normalizeKey } from './key-layout.js';
 
-/** What every operation shares: checks before any I/O, the caller's signal and timeout, a line in the log. */
+/** What every operation shares: checks before any I/O, the caller's signal and timeout, and what is told of it. */
 export class Operations {
   readonly #store: ConfigStore;
   #closed = false;
@@ -39,7 +39,7 @@ export class Operations {
     return this.run(operation, { key: name }, options, checkAll, (wait) => work(name, wait));
   }
 
-  /** @param subject what it is about, for the log and for error messages */
+  /** @param subject what it is about, for the log, spans and error messages */
   async run<T>(
     operation: string,
     subject: Readonly<Record<string, string | number>>,
@@ -52,23 +52,23 @@ export class Operations {
     if (options === undefined || isObject(options)) check(issues);
     assertValid(checkWaitOptions(issues, options));
     using wait = new Wait(options, `config ${operation} "${Object.values(subject).join(' ')}"`);
-    const startedAt = monotonicNow();
-    const log = (outcome: string) =>
-      this.#store.logger.debug(`config ${operation}`, {
-        ...subject,
-        outcome,
-        durationMs: monotonicNow() - startedAt,
-      });
-    try {
-      const result = await work(wait);
-      log('ok');
-      return result;
-    } catch (error) {
-      const failure = wait.errorFor(error);
-      log(CoordError.is(failure) ? failure.code : 'error');
-      throw failure;
-    }
+    return await this.#store.observer.observe(named(operation), subject, async () => {
+      try {
+        return await work(wait);
+      } catch (error) {
+        throw wait.errorFor(error);
+      }
+    });
   }
+}
+
+/** By what they are called here. */
+const operations = new Map<string, Operation>();
+
+function named(operation: string): Operation {
+  const known = operations.get(operation) ?? { name: `coord.config.${operation}` };
+  operations.set(operation, known);
+  return known;
 }
 
 /** What is no object of options is refused by `checkWaitOptions`. */

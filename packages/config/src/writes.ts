@@ -27,18 +27,32 @@ export class Writes {
     this.#operations = operations;
   }
 
-  async set<T>(key: string, value: T, options: SetConfigOptions = {}): Promise<ConfigValue<T>> {
+  set<T>(key: string, value: T, options?: SetConfigOptions): Promise<ConfigValue<T>> {
+    return this.#set('set', key, value, options);
+  }
+
+  /** The same, by a caller who means the version that the options name. */
+  compareAndSet<T>(key: string, value: T, options: SetConfigOptions): Promise<ConfigValue<T>> {
+    return this.#set('compareAndSet', key, value, options);
+  }
+
+  async #set<T>(
+    name: 'set' | 'compareAndSet',
+    key: string,
+    value: T,
+    options: SetConfigOptions = {},
+  ): Promise<ConfigValue<T>> {
     let content: Content | undefined;
     const check = (issues: IssueList) => {
       content = encodeContent(issues, value, { format: options.format });
       this.#checkWrite(issues, options);
     };
-    return this.#operations.onKey('set', key, options, check, async (name, wait) => {
+    return this.#operations.onKey(name, key, options, check, async (normalized, wait) => {
       if (content === undefined) throw new TypeError('the value has not been encoded');
       // A YAML document is given as text, and stands for what it says.
       const stored = content.type === 'yaml' ? (decodeContent(content) as T) : value;
       if (options.schema !== undefined) await wait.race(applySchema(options.schema, stored));
-      return this.#put(name, stored, { ...options, content, operation: 'put' }, wait);
+      return this.#put(normalized, stored, { ...options, content, operation: 'put' }, wait);
     });
   }
 

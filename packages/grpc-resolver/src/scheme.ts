@@ -10,6 +10,7 @@ import { type GrpcModule, registerScheme, type ServiceConfigJson, type Target } 
 import { registerPolicies } from './register-policies.js';
 import { ServiceResolver } from './service-resolver.js';
 import { authorityOf, serviceNameOf } from './target.js';
+import { UpdateCounter } from './update-counter.js';
 
 /** Which registry a target is resolved by, and how. */
 export interface ResolverSource {
@@ -55,12 +56,14 @@ export class Scheme {
         const { registry, follow, ...source } = this.#source(target, options);
         const serviceName = serviceNameOf(target);
         const config = source.config ?? channelConfig(grpc, registry, serviceName, configOf(grpc, options));
+        const { meter } = registry.telemetry;
         return new ServiceResolver({
           serviceName,
           open: () => registry.view(serviceName),
           sink,
           follow,
           config,
+          updates: meter && new UpdateCounter(meter),
         });
       },
       authority: authorityOf,

@@ -5,6 +5,7 @@ import type { LiveServiceConfig } from './channel-service-config.js';
 import type { ResolvedFollowOptions } from './follow-options.js';
 import type { Address, NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
 import { isPolicyName } from './policy-settings.js';
+import type { UpdateCounter } from './update-counter.js';
 
 /**
  * grpc-js asks again after every failure, and takes each answer as a reason to stop its own backoff: the
@@ -20,6 +21,7 @@ export interface ServiceResolverOptions {
   readonly follow: ResolvedFollowOptions;
   /** Goes to the channel with every result. */
   readonly config: LiveServiceConfig;
+  readonly updates?: UpdateCounter | undefined;
 }
 
 /** Follows one service for one channel. */
@@ -122,6 +124,7 @@ export class ServiceResolver implements NameResolver {
       if (!hopeless && !this.#outOfPatience) return;
       this.#lastEmitMs = performance.now();
       const reason = service === undefined || service.closed ? 'its registry is closed' : describe(service);
+      this.#options.updates?.add('unavailable');
       sink.unavailable(`service "${serviceName}": ${reason}`, config.current);
       return;
     }
@@ -152,6 +155,7 @@ export class ServiceResolver implements NameResolver {
     this.#emittedConfig = config.current;
     const clearing = { ...config.current, loadBalancingConfig: [{ round_robin: {} }] };
     const addresses = [...present.values()];
+    this.#options.updates?.add(addresses.length === 0 ? 'empty' : 'addresses');
     if (addresses.length === 0) {
       // First let go of every address, then say why: an empty list alone would leave calls waiting.
       const last = letsGo ? config.current : clearing;

@@ -6,7 +6,13 @@ import {
   ValidationError,
   type WaitOptions,
 } from '@coord/client';
-import { type ClientInternals, type CoordLogger, internalsOf, Wait } from '@coord/client/internal';
+import {
+  type ClientInternals,
+  type CoordLogger,
+  internalsOf,
+  type Telemetry,
+  Wait,
+} from '@coord/client/internal';
 import { ServiceKeys } from './keys.js';
 import type { ResolvedRegistryConfig } from './options.js';
 import type { InstanceKey } from './service-codec.js';
@@ -30,6 +36,10 @@ export class RegistryContext {
 
   get logger(): CoordLogger {
     return this.#internals.logger;
+  }
+
+  get telemetry(): Telemetry {
+    return this.#internals.telemetry;
   }
 
   /** From here on nothing new begins. */

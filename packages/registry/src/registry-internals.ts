@@ -1,4 +1,4 @@
-import type { CoordLogger } from '@coord/client/internal';
+import type { CoordLogger, Telemetry } from '@coord/client/internal';
 import type { ServiceConfigStore } from './service-config-store.js';
 import type { ServiceInfo } from './service-info.js';
 import type { ServiceRegistry } from './service-registry.js';
@@ -22,6 +22,7 @@ export interface RegistryInternals {
   /** @throws {ClosedError} when the registry is closed */
   assertOpen(): void;
   readonly logger: CoordLogger;
+  readonly telemetry: Telemetry;
   /** The shared live list of a service. @throws {ClosedError} when the registry is closed */
   view(serviceName: string): LiveService;
   readonly serviceConfigs: ServiceConfigStore;

@@ -1,5 +1,5 @@
 import type { CoordClient, WaitOptions } from '@coord/client';
-import { assertValid, checkWaitOptions } from '@coord/client/internal';
+import { assertValid, checkWaitOptions, type Observer, type Subject } from '@coord/client/internal';
 import { Discovery } from './discovery.js';
 import type { DrainOptions } from './drain-options.js';
 import type { InstanceSelection } from './instance-selection.js';
@@ -10,6 +10,18 @@ import type { Registration } from './registration.js';
 import { Registrations } from './registrations.js';
 import { RegistryContext } from './registry-context.js';
 import { REGISTRY_INTERNALS, type RegistryInternals } from './registry-internals.js';
+import {
+  about,
+  aboutNew,
+  DEREGISTER,
+  DISCOVER,
+  DRAIN,
+  LIST_SERVICES,
+  observedRegistration,
+  REGISTER,
+  UNREGISTER,
+  UPDATE_HEALTH,
+} from './registry-operations.js';
 import { ServiceConfigStore } from './service-config-store.js';
 import type { HealthStatus, ServiceInfo, ServiceRegistration } from './service-info.js';
 import type { DiscoverOptions, RegisterOptions, ServiceRegistry } from './service-registry.js';
@@ -46,6 +58,7 @@ class EtcdRegistry implements ServiceRegistry {
     this[REGISTRY_INTERNALS] = {
       assertOpen: () => this.#context.assertOpen(),
       logger: this.#context.logger,
+      telemetry: this.#context.telemetry,
       view: (serviceName) => this.#discovery.keptView(serviceName),
       serviceConfigs: this.#serviceConfigs,
     };
@@ -53,17 +66,29 @@ class EtcdRegistry implements ServiceRegistry {
 
   async register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration> {
     this.#context.assertWritable();
-    return await this.#registrations.register(service, options);
+    const { keys } = this.#context;
+    const observer = this.#observer;
+    const registration = await observer.observe(
+      REGISTER,
+      aboutNew(keys, service),
+      () => this.#registrations.register(service, options),
+      ({ service: { name, id } }) => about(keys, name, id),
+    );
+    return observedRegistration(registration, observer, keys);
   }
 
   async deregister(serviceName: string, instanceId: string, options?: WaitOptions): Promise<void> {
     this.#context.assertWritable();
-    return await this.#registrations.deregister(serviceName, instanceId, options);
+    return await this.#observer.observe(DEREGISTER, about(this.#context.keys, serviceName, instanceId), () =>
+      this.#registrations.deregister(serviceName, instanceId, options),
+    );
   }
 
   async unregister(instanceId: string, options?: WaitOptions): Promise<void> {
     this.#context.assertWritable();
-    return await this.#registrations.unregister(instanceId, options);
+    return await this.#observer.observe(UNREGISTER, about(this.#context.keys, undefined, instanceId), () =>
+      this.#registrations.unregister(instanceId, options),
+    );
   }
 
   async updateHealth(
@@ -73,15 +98,21 @@ class EtcdRegistry implements ServiceRegistry {
     options?: WaitOptions,
   ): Promise<void> {
     this.#context.assertWritable();
-    return await this.#registrations.updateHealth(serviceName, instanceId, status, options);
+    return await this.#observer.observe(
+      UPDATE_HEALTH,
+      about(this.#context.keys, serviceName, instanceId),
+      () => this.#registrations.updateHealth(serviceName, instanceId, status, options),
+    );
   }
 
   drain(options?: DrainOptions): Promise<void> {
-    return this.#registrations.drain(options);
+    return this.#observer.observe(DRAIN, {}, () => this.#registrations.drain(options));
   }
 
   discover(serviceName: string, options?: DiscoverOptions): Promise<ServiceInfo[]> {
-    return this.#discovery.discover(serviceName, options);
+    if (!this.#observer.active) return this.#discovery.discover(serviceName, options);
+    const discover = () => this.#discovery.discover(serviceName, options);
+    return this.#observer.observe(DISCOVER, about(this.#context.keys, serviceName), discover, countOf);
   }
 
   status(serviceName: string): ServiceStatus | undefined {
@@ -97,7 +128,8 @@ class EtcdRegistry implements ServiceRegistry {
   }
 
   listServices(options?: WaitOptions): Promise<string[]> {
-    return this.#discovery.listServices(options);
+    const list = () => this.#discovery.listServices(options);
+    return this.#observer.observe(LIST_SERVICES, {}, list, countOf);
   }
 
   async close(options: WaitOptions = {}): Promise<void> {
@@ -111,9 +143,17 @@ class EtcdRegistry implements ServiceRegistry {
     return this.close();
   }
 
+  get #observer(): Observer {
+    return this.#context.telemetry.operations;
+  }
+
   async #close(options: WaitOptions): Promise<void> {
     this.#context.close();
     this.#serviceConfigs.close();
     await Promise.all([this.#registrations.close(options), this.#discovery.close()]);
   }
+}
+
+function countOf({ length }: readonly unknown[]): Subject {
+  return { count: length };
 }

@@ -1,4 +1,11 @@
-import type { Meter, MetricOptions } from '@opentelemetry/api';
+import type {
+  Counter,
+  Histogram,
+  Meter,
+  MetricOptions,
+  ObservableGauge,
+  UpDownCounter,
+} from '@opentelemetry/api';
 
 /** What is measured. Attributes are from small, fixed sets: never keys, names or values. */
 export interface MetricDefinition {
@@ -15,25 +22,19 @@ export const CALL_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] as co
 /** For what may wait for others. */
 export const WAIT_SECONDS = [...CALL_SECONDS, 30, 60, 300] as const;
 
-export function histogram(meter: Meter, definition: MetricDefinition): ReturnType<Meter['createHistogram']> {
+export function histogram(meter: Meter, definition: MetricDefinition): Histogram {
   return meter.createHistogram(definition.name, optionsOf(definition));
 }
 
-export function counter(meter: Meter, definition: MetricDefinition): ReturnType<Meter['createCounter']> {
+export function counter(meter: Meter, definition: MetricDefinition): Counter {
   return meter.createCounter(definition.name, optionsOf(definition));
 }
 
-export function upDownCounter(
-  meter: Meter,
-  definition: MetricDefinition,
-): ReturnType<Meter['createUpDownCounter']> {
+export function upDownCounter(meter: Meter, definition: MetricDefinition): UpDownCounter {
   return meter.createUpDownCounter(definition.name, optionsOf(definition));
 }
 
-export function observableGauge(
-  meter: Meter,
-  definition: MetricDefinition,
-): ReturnType<Meter['createObservableGauge']> {
+export function observableGauge(meter: Meter, definition: MetricDefinition): ObservableGauge {
   return meter.createObservableGauge(definition.name, optionsOf(definition));
 }
 
