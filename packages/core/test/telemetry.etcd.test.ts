@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
+import { type ClientOptions, type CoordClient, connect, createClient, type Logger } from '@coord/client';
+import { internalsOf } from '@coord/client/internal';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
 import { context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type ClientOptions, type CoordClient, connect, createClient, type Logger } from '@coord/client';
-import { internalsOf } from '@coord/client/internal';
 import { InMemorySdk } from './telemetry-sdk.js';
 
 const VALUE = 'canary-value';
