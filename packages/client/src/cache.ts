@@ -9,6 +9,7 @@ import { assertValid, type IssueList, readInput, show } from './validation.js';
  */
 export type CacheSource = 'live' | 'stale' | 'disk';
 
+/** How raw pairs become values, and where the last known good is kept. */
 export interface CacheOptions<T> {
   /**
    * Makes a value of the raw key-value pair. Return undefined to leave the key out. When it throws,
@@ -25,6 +26,7 @@ export interface CacheOptions<T> {
   readonly snapshotFile?: string | undefined;
 }
 
+/** What became of one key of a live copy. */
 export interface CacheChange<T> {
   readonly type: 'put' | 'delete';
   readonly key: string;
@@ -60,6 +62,7 @@ export interface CacheUpdate<T> {
 export interface WatchCache<T> extends AsyncDisposable {
   /** Resolves when there is something to read: the first list, or the copy on disk (`source` tells). Never an unhandled rejection. */
   readonly ready: Promise<void>;
+  /** The value of a key, out of memory; undefined if there is none or it could not be decoded. */
   get(key: Key): T | undefined;
   /** All of it at this moment: it does not change afterwards. Costs nothing when nothing has changed, and little when little has. */
   entries(): ReadonlyMap<string, T>;

@@ -6,6 +6,7 @@ import type { Range } from './range.js';
 import type { Session, SessionOptions } from './session.js';
 import type { Watch, WatchOptions } from './watch.js';
 
+/** Who answered a ping, and how fast. */
 export interface PingResult {
   readonly latencyMs: number;
   readonly endpoint: string;

@@ -3,6 +3,7 @@ import { printable } from './printable.js';
 /** Whether a failed call may have changed anything in etcd. */
 export type Outcome = 'not-applied' | 'unknown';
 
+/** What an error may carry beside its message and code. */
 export interface CoordErrorOptions {
   readonly cause?: unknown;
   /** @default 'not-applied' */

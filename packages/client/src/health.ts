@@ -1,3 +1,4 @@
+/** What is known of one endpoint. */
 export interface EndpointHealth {
   readonly endpoint: string;
   readonly state: 'unknown' | 'healthy' | 'unhealthy';

@@ -57,6 +57,7 @@ export interface RangeOptions extends GetOptions {
   readonly maxCreateRevision?: bigint | undefined;
 }
 
+/** In which order a range is answered; etcd sorts the whole range before `limit` cuts it. */
 export interface Sort {
   readonly by: 'key' | 'version' | 'create' | 'mod' | 'value';
   readonly order: 'ascend' | 'descend';
@@ -70,6 +71,7 @@ export interface ListOptions extends CallOptions {
   readonly revision?: bigint | undefined;
 }
 
+/** What a range holds. */
 export interface RangeResult {
   readonly kvs: readonly KeyValue[];
   /** Keys in the whole range, also beyond `limit`. */
@@ -95,6 +97,7 @@ export interface PutFields {
 
 export interface PutOptions extends WriteOptions, PutFields {}
 
+/** What a put did. */
 export interface PutResult {
   readonly revision: bigint;
   readonly previous?: KeyValue;
@@ -105,6 +108,7 @@ export interface DeleteOptions extends WriteOptions {
   readonly previous?: boolean | undefined;
 }
 
+/** What a delete did. */
 export interface DeleteResult {
   readonly deleted: number;
   readonly revision: bigint;
@@ -136,14 +140,17 @@ export type Compare =
       readonly to: string | Uint8Array;
     };
 
+/** How a compare relates what is there to `to`. */
 export type CompareOperator = '=' | '!=' | '<' | '>';
 
+/** A transaction: `success` runs if all of `compare` hold, else `failure`; either as a whole. */
 export interface TxnRequest {
   readonly compare?: readonly Compare[] | undefined;
   readonly success?: readonly Op[] | undefined;
   readonly failure?: readonly Op[] | undefined;
 }
 
+/** Which branch of a transaction ran, and what it answered. */
 export interface TxnResult {
   /** Whether the `success` branch ran. */
   readonly succeeded: boolean;
@@ -152,6 +159,7 @@ export interface TxnResult {
   readonly responses: readonly OpResult[];
 }
 
+/** The answer to one operation of a transaction, told apart by `type`. */
 export type OpResult =
   | ({ readonly type: 'get' } & RangeResult)
   | ({ readonly type: 'put' } & PutResult)
@@ -179,7 +187,16 @@ export interface KV {
   range(range: Range, options?: RangeOptions): Promise<RangeResult>;
   /** A range of any size, page by page, all at one revision. */
   list(range: Range, options?: ListOptions): AsyncIterable<KeyValue>;
+  /** Writes a key. @throws {CoordError} with the outcome `unknown` when the answer was lost */
   put(key: Key, value: string | Uint8Array, options?: PutOptions): Promise<PutResult>;
+  /**
+   * Deletes a key or a whole range, in one revision. @throws {CoordError} with the outcome `unknown` when the
+   * answer was lost
+   */
   delete(range: Range, options?: DeleteOptions): Promise<DeleteResult>;
+  /**
+   * Compares, and writes or reads, in one step. @throws {CoordError} with the outcome `unknown` when the
+   * answer was lost
+   */
   txn(request: TxnRequest, options?: WriteOptions): Promise<TxnResult>;
 }

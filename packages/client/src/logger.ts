@@ -1,12 +1,17 @@
 import { printable } from './printable.js';
 
+/** The least severe that is logged; `silent` is nothing. */
 export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
 
 /** What pino, winston and console already satisfy. */
 export interface Logger {
+  /** Something failed, and somebody should look at it. */
   error(...args: unknown[]): void;
+  /** Something is not as it should be, and is gone about by itself. */
   warn(...args: unknown[]): void;
+  /** What is done for the user. */
   info(...args: unknown[]): void;
+  /** What is done within. */
   debug(...args: unknown[]): void;
 }
 

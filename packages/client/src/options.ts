@@ -26,6 +26,7 @@ export interface RetryOptions {
   readonly multiplier?: number | undefined;
 }
 
+/** How a client reaches etcd. Everything is optional. */
 export interface ClientOptions {
   /** `host:port`, `http://host:port` or `https://host:port`. @default ['127.0.0.1:2379'] */
   readonly endpoints?: readonly string[] | undefined;

@@ -1,5 +1,6 @@
 import type { WaitOptions } from './kv.js';
 
+/** `lost`: etcd may have ended the lease. `closed`: by `close()`, also after a loss, or by `orphan()`. */
 export type SessionState = 'alive' | 'lost' | 'closed';
 
 export interface SessionOptions extends WaitOptions {

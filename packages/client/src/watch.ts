@@ -1,5 +1,6 @@
 import type { KeyValue } from './key-value.js';
 
+/** One put or delete. */
 export interface WatchEvent {
   readonly type: 'put' | 'delete';
   readonly key: string;
@@ -20,6 +21,7 @@ export interface WatchBatch {
   readonly events: readonly WatchEvent[];
 }
 
+/** Where a watch starts, and what it delivers. */
 export interface WatchOptions {
   /**
    * Start with the events of this revision, 0n to 2^63−1; absent or 0n = from now on. One that is
@@ -75,5 +77,6 @@ export interface WatchOptions {
 export interface Watch extends AsyncIterable<WatchBatch>, AsyncDisposable {
   /** Resolves when the server has attached the watch for the first time. Never an unhandled rejection. */
   readonly ready: Promise<void>;
+  /** Ends the watch and its loop. Safe to call again. */
   close(): Promise<void>;
 }

@@ -44,6 +44,7 @@ export interface AppliedLayer {
   readonly revision: bigint;
 }
 
+/** What a manager has, from where, and what it last refused. */
 export interface ConfigManagerStatus {
   readonly state: ConfigManagerState;
   readonly source: ConfigSource;
@@ -60,9 +61,11 @@ export interface ConfigManagerStatus {
   readonly rejected: ConfigRejection | undefined;
   /** The last failure that was only reported: a subscriber, a commit, the snapshot file, the watch. */
   readonly lastError: unknown;
+  /** With revisions as decimal strings. */
   toJSON(): Record<string, unknown>;
 }
 
+/** What a manager reports, told apart by `type`. */
 export type ConfigManagerEvent<T> =
   | { readonly type: 'state'; readonly state: ConfigManagerState }
   | {

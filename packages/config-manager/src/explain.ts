@@ -28,6 +28,7 @@ export interface ConfigExplanation {
   readonly layers: readonly LayerValue[];
 }
 
+/** A place in a configuration: `http.port`, or `['http', 'port']`. */
 export type ConfigPath = string | readonly (string | number)[];
 
 /** @throws {ValidationError} for a path that is none */

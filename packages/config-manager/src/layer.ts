@@ -3,6 +3,7 @@ import type { ConfigChange } from '@coord/config';
 /** The layers of a configuration in the centre, the lowest first: each is laid over those before it. */
 export const LAYERS = ['shared', 'service', 'canary', 'instance', 'override'] as const;
 
+/** A source of values; those later in the list lie over those before. */
 export type ConfigLayer = (typeof LAYERS)[number];
 
 /** What a layer says at a moment. */

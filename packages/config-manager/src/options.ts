@@ -4,6 +4,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigLayer } from './layer.js';
 import type { LayerKeys } from './layered-source.js';
 
+/** What a step of an update is given beside the values. */
 export interface UpdateContext {
   /** Aborts when the step has taken too long, and when the manager is being stopped. */
   readonly signal: AbortSignal;
@@ -15,6 +16,7 @@ export type ConfigValidator<T> = (
   context: UpdateContext,
 ) => ValidatorResult | Promise<ValidatorResult>;
 
+/** What a validator says: nothing if it is content, else a message or issues. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a validator that finds nothing returns nothing
 export type ValidatorResult = void | undefined | string | readonly ValidationIssue[];
 
@@ -37,8 +39,10 @@ export interface TwoPhaseUpdater<T> {
   readonly rollback?: UpdateFunction<T> | undefined;
 }
 
+/** Brings a service to a new configuration: a function, or prepare, commit and rollback. */
 export type ConfigUpdater<T> = UpdateFunction<T> | TwoPhaseUpdater<T>;
 
+/** What a manager follows, how it checks it and whom it tells. */
 export interface ConfigManagerOptions<T> {
   readonly config: ConfigCenter;
   /** The key in the centre is `<env>/<service>/<component>`; parts without "/". */

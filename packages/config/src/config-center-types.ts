@@ -79,6 +79,7 @@ export interface ListConfigOptions extends WaitOptions {
   readonly cursor?: string | undefined;
 }
 
+/** How a watch of configuration begins and what it checks. */
 export interface WatchConfigOptions<S extends StandardSchemaV1 = StandardSchemaV1> {
   /** Checks each value, and gives it its type. A value that does not fit comes as an event with `error`. */
   readonly schema?: S | undefined;
@@ -109,6 +110,7 @@ export interface ConfigCenter extends AsyncDisposable {
     key: string,
     options: GetConfigOptions<S> & { readonly schema: S },
   ): Promise<ConfigValue<Output<S>>>;
+  /** The same without a schema: the type is what you say it is. */
   get<T = unknown>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>>;
 
   /**
@@ -121,6 +123,7 @@ export interface ConfigCenter extends AsyncDisposable {
     fallback: Output<S> | undefined,
     options: GetConfigOptions<S> & { readonly schema: S },
   ): Promise<Output<S>>;
+  /** The same without a schema: the type is what you say it is. */
   getValue<T = unknown>(key: string, fallback?: T, options?: GetConfigOptions): Promise<T>;
 
   /**
@@ -240,6 +243,7 @@ export interface ConfigCenter extends AsyncDisposable {
     key: string,
     options: WatchConfigOptions<S> & { readonly schema: S },
   ): ConfigWatch<Output<S>>;
+  /** The same without a schema: the type is what you say it is. */
   watch<T = unknown>(key: string, options?: WatchConfigOptions): ConfigWatch<T>;
 
   /**
@@ -250,6 +254,7 @@ export interface ConfigCenter extends AsyncDisposable {
     prefix: string,
     options: WatchConfigOptions<S> & { readonly schema: S },
   ): ConfigWatch<Output<S>>;
+  /** The same without a schema: the type is what you say it is. */
   watchPrefix<T = unknown>(prefix: string, options?: WatchConfigOptions): ConfigWatch<T>;
 
   /** Ends the watches and local copies of this centre; the client stays open. Idempotent. */

@@ -39,5 +39,6 @@ export interface ConfigWatch<T = unknown> extends AsyncIterable<ConfigChange<T>>
   readonly ready: Promise<void>;
   /** True while the watch follows etcd; false before it does, and while etcd is away. */
   readonly live: boolean;
+  /** Ends the watch and its loop. Safe to call again. */
   close(): Promise<void>;
 }

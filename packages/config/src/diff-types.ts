@@ -14,6 +14,7 @@ export interface JsonConfigDiff extends DiffedVersions {
   readonly changes: readonly JsonDifference[];
 }
 
+/** One place at which two JSON values differ. */
 export interface JsonDifference {
   readonly type: 'added' | 'removed' | 'replaced';
   /**
@@ -32,6 +33,7 @@ export interface TextConfigDiff extends DiffedVersions {
   readonly runs: readonly TextRun[];
 }
 
+/** Lines in a row that share a fate. */
 export interface TextRun {
   readonly type: 'same' | 'added' | 'removed';
   readonly text: string;

@@ -24,6 +24,7 @@ export class VersionConflictError extends ConflictError {
     this.external = state.external;
   }
 
+  /** With revisions as decimal strings. */
   toJSON(): Record<string, unknown> {
     const { name, code, message, key, outcome, external } = this;
     return {

@@ -2,6 +2,7 @@ import { CompactedError, type RangeResult, ValidationError } from '@coord/client
 import { type IssueList, show } from '@coord/client/internal';
 import type { ConfigStore } from './config-store.js';
 
+/** A page of keys. */
 export interface ConfigKeyPage {
   readonly keys: readonly string[];
   /** Pass it on for the next page; absent on the last one. */

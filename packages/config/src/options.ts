@@ -1,6 +1,7 @@
 import { assertValid, checkKeyPart, type IssueList, show } from '@coord/client/internal';
 import { checkEncryption, type EncryptionConfig, Keyring } from './keyring.js';
 
+/** How a configuration centre keeps its values. */
 export interface ConfigCenterConfig {
   /**
    * Where the raw values are. Versions and history are kept beside it, under `/coord<keyPrefix>/`.

@@ -5,6 +5,7 @@ import { checkVariableNames } from './env-names.js';
 import { PRESET_VARIABLE, VARIABLES, type VariableTree, variableOf } from './env-variables.js';
 import { defaultConfig, developmentConfig, productionConfig, testConfig } from './presets.js';
 
+/** Variables by name, as `process.env` holds them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const PRESETS = new Map([

@@ -24,8 +24,10 @@ export interface CoordConfig extends CoordConfigInput {
   readonly configCenter: CompleteConfigCenter;
 }
 
+/** `retry` with every value given. */
 export type CompleteRetry = Readonly<Record<keyof RetryOptions, number>>;
 
+/** `serviceRegistry` with every value given that has a default. */
 export interface CompleteServiceRegistry extends ServiceRegistryConfig {
   readonly keyPrefix: string;
   readonly ttlMs: number;
@@ -33,12 +35,14 @@ export interface CompleteServiceRegistry extends ServiceRegistryConfig {
   readonly healthCheckIntervalMs: number;
 }
 
+/** `distributedLock` with every value given that has a default. */
 export interface CompleteDistributedLock extends DistributedLockConfig {
   readonly keyPrefix: string;
   readonly defaultTtlMs: number;
   readonly enableReentrant: boolean;
 }
 
+/** `configCenter` with every value given that has a default. */
 export interface CompleteConfigCenter extends ConfigCenterConfig {
   readonly keyPrefix: string;
   readonly enableVersioning: boolean;

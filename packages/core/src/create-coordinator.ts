@@ -5,6 +5,7 @@ import type { CoordConfigInput } from './config.js';
 import type { Coordinator } from './coordinator.js';
 import { WiredCoordinator } from './wired-coordinator.js';
 
+/** What is not configuration. */
 export interface CoordinatorOptions {
   /** Where to log; `console`, pino and winston fit. Wins over `logger` in the configuration. */
   readonly logger?: Logger | undefined;

@@ -124,6 +124,7 @@ export async function registerService(
   return await coordinator().registry.register(service, options);
 }
 
+/** Ends a registration: see `ServiceRegistry.deregister`. */
 export async function deregisterService(
   serviceName: string,
   instanceId: string,
@@ -132,6 +133,7 @@ export async function deregisterService(
   await coordinator().registry.deregister(serviceName, instanceId, options);
 }
 
+/** The instances of a service: see `ServiceRegistry.discover`. */
 export async function discoverServices(
   serviceName: string,
   options?: DiscoverOptions,
@@ -139,6 +141,7 @@ export async function discoverServices(
   return await coordinator().registry.discover(serviceName, options);
 }
 
+/** A gRPC connection that follows a service: see `Coordinator.getConnection`. */
 export async function getServiceConnection(
   serviceName: string,
   options?: ConnectionOptions,
@@ -146,10 +149,12 @@ export async function getServiceConnection(
   return await coordinator().getConnection(serviceName, options);
 }
 
+/** Waits for a lock: see `DistributedLock.acquire`. */
 export async function acquireLock(key: string, options?: AcquireOptions): Promise<Lock> {
   return await coordinator().lock.acquire(key, options);
 }
 
+/** Waits for a lock that its owner may enter again: see `DistributedLock.acquireReentrant`. */
 export async function acquireReentrantLock(
   key: string,
   options?: AcquireReentrantOptions,
@@ -157,25 +162,30 @@ export async function acquireReentrantLock(
   return await coordinator().lock.acquireReentrant(key, options);
 }
 
+/** Waits for a lock that readers share: see `DistributedLock.acquireReadLock`. */
 export async function acquireReadLock(key: string, options?: AcquireOptions): Promise<ReadLock> {
   return await coordinator().lock.acquireReadLock(key, options);
 }
 
+/** Waits for a lock without readers: see `DistributedLock.acquireWriteLock`. */
 export async function acquireWriteLock(key: string, options?: AcquireOptions): Promise<WriteLock> {
   return await coordinator().lock.acquireWriteLock(key, options);
 }
 
 type Output<S extends StandardSchemaV1> = StandardSchemaV1.InferOutput<S>;
 
+/** A value and its version, checked by a schema: see `ConfigCenter.get`. */
 export function getConfig<S extends StandardSchemaV1>(
   key: string,
   options: GetConfigOptions<S> & { readonly schema: S },
 ): Promise<ConfigValue<Output<S>>>;
+/** A value and its version: see `ConfigCenter.get`. */
 export function getConfig<T = unknown>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>>;
 export async function getConfig<T>(key: string, options?: GetConfigOptions): Promise<ConfigValue<T>> {
   return await coordinator().config.get<T>(key, options);
 }
 
+/** Writes a value: see `ConfigCenter.set`. */
 export async function setConfig<T>(
   key: string,
   value: T,

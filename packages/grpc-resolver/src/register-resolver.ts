@@ -22,6 +22,7 @@ export interface ResolverOptions extends FollowOptions {
   readonly grpc?: GrpcModule | undefined;
 }
 
+/** A registered resolver; closing it takes the scheme back. */
 export interface ResolverHandle extends AsyncDisposable {
   readonly scheme: string;
   /** The authority in targets; '' without a `name`. */

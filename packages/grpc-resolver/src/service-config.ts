@@ -57,6 +57,7 @@ export type HedgingPolicy = {
   readonly nonFatalStatusCodes?: readonly StatusCode[] | undefined;
 };
 
+/** A budget of retries and hedges for a channel: when too many calls fail, it makes none any more (gRFC A6). */
 export type RetryThrottling = {
   /** Up to 1,000. Each failure takes one; below half of them there are no retries. */
   readonly maxTokens: number;

@@ -76,6 +76,7 @@ export interface DistributedLock extends AsyncDisposable {
    * ever: it is refused with a `LockConflictError` whose `isSelfDeadlock` is true. `allowNested` waits.
    */
   withLock<T>(key: string, fn: (lock: Lock) => T | Promise<T>): Promise<T>;
+  /** The same with options. */
   withLock<T>(key: string, options: AcquireOptions, fn: (lock: Lock) => T | Promise<T>): Promise<T>;
   /**
    * Who holds the locks of a name and who waits, in order: host, process, purpose, since when. Those

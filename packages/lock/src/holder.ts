@@ -12,6 +12,7 @@ export interface LockHolder {
   readonly purpose?: string;
   /** When the holder entered the queue, by its own clock. */
   readonly since?: Date;
+  /** With the token as a decimal string. */
   toJSON(): Record<string, unknown>;
 }
 

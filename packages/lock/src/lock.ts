@@ -48,5 +48,6 @@ export interface Lock extends AsyncDisposable {
    * @throws {LockNotHeldError} when it is not; then neither branch was applied
    */
   txn(request: TxnRequest, options?: CallOptions): Promise<TxnResult>;
+  /** With the token as a decimal string. */
   toJSON(): Record<string, unknown>;
 }

@@ -12,6 +12,7 @@ import { checkKeyPrefix, checkQueueName, type QueueLayout } from './lock-key.js'
 export const DEFAULT_KEY_PREFIX = '/locks';
 export const DEFAULT_TTL_MS = 30_000;
 
+/** How locks are kept. */
 export interface DistributedLockConfig {
   /** Where the queues live; `etcdctl lock <keyPrefix>/<name>` shares them. @default '/locks' */
   readonly keyPrefix?: string | undefined;

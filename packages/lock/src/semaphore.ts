@@ -2,6 +2,7 @@ import type { WaitOptions } from '@coord/client';
 import type { Lock } from './lock.js';
 import type { AcquireOptions } from './options.js';
 
+/** How large a semaphore is. */
 export interface SemaphoreOptions {
   /**
    * How many permits there are: a whole number from 1 to 2^31 − 1. The first to use the semaphore

@@ -10,6 +10,7 @@ import {
 import { registryInternalsOf } from './registry-internals.js';
 import type { ServiceRegistry } from './service-registry.js';
 
+/** How long a drain waits, and whom it tells. */
 export interface DrainOnSignalOptions extends EndOnSignalOptions {
   /** See {@link DrainOptions.waitMs}. @default 1_000 */
   readonly waitMs?: number | undefined;

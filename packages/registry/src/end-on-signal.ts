@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { checkPositiveMs, type IssueList, show } from '@coord/client/internal';
 
+/** Which signals end the process, and how long that may take. */
 export interface EndOnSignalOptions {
   /** @default ['SIGTERM'] */
   readonly signals?: readonly NodeJS.Signals[] | undefined;

@@ -2,6 +2,7 @@ import { ValidationError } from '@coord/client';
 import { show } from '@coord/client/internal';
 import type { InstanceFields, ServiceCodec } from './service-codec.js';
 
+/** Which part of a go-kratos instance is read. */
 export interface GoKratosCodecOptions {
   /** Which of an instance's endpoints to use; an instance without one is passed over. @default 'grpc' */
   readonly scheme?: string | undefined;

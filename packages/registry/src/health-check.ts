@@ -23,6 +23,7 @@ export interface HealthCheckLimits {
   readonly healthyAfter?: number | undefined;
 }
 
+/** Whom a check asks. */
 export interface ProbeTarget {
   /** `host:port`. @default the instance's own */
   readonly address?: string | undefined;
@@ -45,6 +46,7 @@ export interface FunctionHealthCheck extends HealthCheckLimits {
   readonly run: HealthCheckFunction;
 }
 
+/** How an instance is checked by the process that registers it. */
 export type HealthCheck = HealthCheckFunction | TcpHealthCheck | GrpcHealthCheck | FunctionHealthCheck;
 
 /** A check whose input is known to be good. */

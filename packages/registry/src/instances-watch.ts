@@ -6,6 +6,7 @@ import type { ServiceView } from './service-view.js';
 
 /** The instances of one service as a whole, at each change. `break` or `close()` ends it. */
 export interface InstancesWatch extends AsyncIterableIterator<readonly ServiceInfo[]>, AsyncDisposable {
+  /** Ends the watch and its loop. Safe to call again. */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import { assertValid, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
 import { checkCodec, type ServiceCodec } from './service-codec.js';
 
+/** How registrations are kept. */
 export interface ServiceRegistryConfig {
   /** Instances live at `<keyPrefix>/<service>/<instance id>`. @default '/services', or the codec's */
   readonly keyPrefix?: string | undefined;

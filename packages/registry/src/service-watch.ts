@@ -15,6 +15,7 @@ export interface ServiceEvent {
 
 /** The changes of one service, the present instances first. `break` or `close()` ends it. */
 export interface ServiceWatch extends AsyncIterableIterator<ServiceEvent>, AsyncDisposable {
+  /** Ends the watch and its loop. Safe to call again. */
   close(): Promise<void>;
 }
 

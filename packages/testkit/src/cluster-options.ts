@@ -1,6 +1,7 @@
 import { invalid, type ResolvedStartOptions, resolveStartOptions, type StartEtcdOptions } from './options.js';
 import { parseWantedVersion } from './version.js';
 
+/** What kind of cluster to start. */
 export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version' | 'startTimeoutMs'> {
   /** How long the start of the cluster, a restart or a replacement may take, in milliseconds. Downloads are not counted. @default 30_000 (binary), 120_000 (testcontainers) */
   readonly startTimeoutMs?: number | undefined;

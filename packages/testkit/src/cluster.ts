@@ -18,6 +18,7 @@ export interface ClusterMember extends EtcdServer {
   readonly clientLine: LineProxy;
 }
 
+/** Which leader to wait for, and how long. */
 export interface WaitForLeaderOptions {
   /** Waits until another member leads. */
   readonly not?: ClusterMember | undefined;

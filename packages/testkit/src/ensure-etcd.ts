@@ -5,6 +5,7 @@ import { type EtcdBinary, findEtcd, fromCache } from './find-etcd.js';
 import { installOfficialRelease } from './official-release.js';
 import { parseWantedVersion } from './version.js';
 
+/** Which etcd to find or fetch. */
 export interface EnsureEtcdOptions {
   /** A minor version (`'3.5'`) or an exact one (`'3.5.16'`). @default COORD_ETCD_VERSION, else any */
   readonly version?: string | undefined;

@@ -8,6 +8,7 @@ export interface EtcdTlsFiles {
   readonly keyFile: string;
 }
 
+/** A user of etcd. */
 export interface EtcdCredentials {
   readonly username: string;
   readonly password: string;
@@ -21,11 +22,13 @@ export interface EtcdConnectOptions {
   readonly tls?: EtcdTlsFiles;
 }
 
+/** What is left of a server. */
 export interface StopOptions {
   /** Keeps the data, so that `restart()` may follow. It goes when the server is stopped without it, or disposed of. @default false */
   readonly keepData?: boolean | undefined;
 }
 
+/** As what a server comes back. */
 export interface RestartOptions {
   /**
    * Goes on with another version of etcd, as `'3.5'`: an upgrade. etcd itself refuses the data of a newer minor version.

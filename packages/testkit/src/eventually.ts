@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { abortedError, TestkitError, throwIfAborted } from './errors.js';
 
+/** How long and how often to try. */
 export interface EventuallyOptions {
   /** How long to go on trying, in milliseconds. @default 5_000 */
   readonly timeoutMs?: number | undefined;

@@ -2,6 +2,7 @@ import { TestkitError } from './errors.js';
 import type { EtcdBackend, EtcdCredentials } from './etcd-server.js';
 import { parseWantedVersion } from './version.js';
 
+/** What kind of server to start. */
 export interface StartEtcdOptions {
   /**
    * A minor version (`'3.4'`, `'3.5'`) or an exact one (`'3.5.16'`).

@@ -8,6 +8,7 @@ import type { Direction } from './proxy-pipe.js';
 /** The direction of bytes through the proxy. */
 export type ProxyDirection = 'both' | 'toServer' | 'toClient';
 
+/** What a proxy stands before. */
 export interface StartProxyOptions {
   /** Where connections go: `host:port`, or an endpoint such as `http://127.0.0.1:2379`. */
   readonly target: string;
