@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { eventually, startCluster, startProxy } from '@coord/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect, createClient } from '../src/index.js';
@@ -37,8 +38,6 @@ describe('a lost answer to a batch', () => {
   it('is an unknown outcome for each of its writes, and nothing is applied twice', async () => {
     far.proxy.blackhole('toClient');
     const errors = failures(many.map((i) => far.client.kv.put(`/lost/${i}`, 'x')));
-    await eventually(async () => (await near.kv.range({ prefix: '/lost/' })).count >= 2);
-    // The batch follows as soon as the first calls, overdue by now, free their slots.
     await eventually(async () => (await near.kv.range({ prefix: '/lost/' })).count === many.length);
     far.proxy.cut();
     far.proxy.heal();
@@ -81,7 +80,7 @@ describe('a lost answer to a batch', () => {
     const others = (await errors).filter((_, i) => i !== 31 && i !== 32);
     expect(others.filter((error) => error !== undefined)).toEqual([]);
     const { kvs } = await near.kv.range({ prefix: '/over/' });
-    // The first two went by themselves: all are repeated.
+    // All others are repeated.
     expect(kvs.map(({ key, version }) => [key, version]).sort()).toEqual(
       many
         .filter((i) => i !== 31 && i !== 32)
@@ -176,7 +175,7 @@ describe('one call of many', () => {
     const outcomes = failures(calls);
     controllers[30]?.abort(new Error('not any more'));
     await expect(calls[30]).rejects.toMatchObject({ name: 'AbortedError', outcome: 'not-applied' });
-    // The first two hold the slots until they are overdue; then the rest leaves as one batch.
+    // The others have left as one batch at the end of the turn.
     const probe = far.client.kv
       .get('/abort/probe', { timeoutMs: 1_500 })
       .catch((error: Failure) => error.name);
@@ -194,6 +193,9 @@ describe('one call of many', () => {
     far.proxy.blackhole();
     const startedAt = performance.now();
     const patient = far.client.kv.put('/time/patient', '', { timeoutMs: 20_000 });
+    await turn();
+    const second = far.client.kv.put('/time/second', '', { timeoutMs: 20_000 });
+    await turn(); // until these two are overdue, there is no room for the others
     const others = failures(many.map((i) => far.client.kv.put(`/time/${i}`, '', { timeoutMs: 20_000 })));
     const hasty = failures([
       far.client.kv.put('/time/a', '', { timeoutMs: 100 }),
@@ -209,7 +211,7 @@ describe('one call of many', () => {
     ]);
     expect(performance.now() - startedAt).toBeLessThan(5_000);
     far.proxy.heal();
-    await patient;
+    await Promise.all([patient, second]);
     expect((await others).filter((error) => error !== undefined)).toEqual([]);
     expect((await near.kv.get('/time/patient'))?.text()).toBe('');
     expect(await near.kv.get('/time/a')).toBeUndefined();

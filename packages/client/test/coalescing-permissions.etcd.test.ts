@@ -37,7 +37,7 @@ const nameOf = (call: Promise<unknown>): Promise<string> =>
     (error: Error) => error.name,
   );
 
-/** Enough allowed calls to take the slots and to share a batch with those that follow. */
+/** Allowed calls, which share a batch with those that follow. */
 function crowd(kv: KV, name: string): Promise<unknown> {
   return Promise.all(
     Array.from({ length: 6 }, (_, i) => [

@@ -84,6 +84,14 @@ describe('many calls at once', () => {
     expect(cas.Txn).toBeLessThan(20);
   });
 
+  it('those of one turn of the event loop share a request, also when nothing is under way', async () => {
+    const rpcs = await countRpcs(etcd.endpoint, async () => {
+      await Promise.all(Array.from({ length: 10 }, (_, i) => kv.get(`/turn/${i}`)));
+      await Promise.all(Array.from({ length: 10 }, (_, i) => kv.put(`/turn/${i}`, '')));
+    });
+    expect(rpcs).toEqual({ Put: 0, Range: 0, DeleteRange: 0, Txn: 2 });
+  });
+
   it('a call by itself is the plain request, and so is one that opts out', async () => {
     const rpcs = await countRpcs(etcd.endpoint, async () => {
       await kv.put('/plain', '');

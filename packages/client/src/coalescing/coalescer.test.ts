@@ -139,33 +139,65 @@ async function finish<T>(ended: Promise<T>): Promise<T> {
   return ended;
 }
 
+/** Two writes under way, each in a request of its own: there is no room for another. */
+async function fillSlots(options: CallOptions = {}): Promise<readonly Promise<unknown>[]> {
+  const first = put('first', options);
+  await turn();
+  const second = put('second', options);
+  await turn();
+  return [first, second];
+}
+
 describe('slots', () => {
+  it('what is called in one turn of the event loop goes together at its end', async () => {
+    const calls = [...['a', 'b', 'c'].map((name) => put(name)), ...['a2', 'b2'].map((name) => get(name))];
+    await Promise.resolve();
+    calls.push(put('d'));
+    expect(underWay()).toEqual([]);
+    await turn();
+    expect(underWay()).toEqual(['a b c d', 'a2 b2']);
+    calls.push(put('e'));
+    await turn();
+    expect(underWay()).toEqual(['a b c d', 'a2 b2', 'e']);
+    expect(sent.map(({ method }) => method)).toEqual(['txn', 'txn', 'put']);
+    expect(await finish(outcomes(calls))).toEqual(calls.map(() => 'done'));
+  });
+
   it('two requests of a sort at a time; what comes meanwhile goes together', async () => {
-    const writes = ['a', 'b', 'c', 'd', 'e'].map((name) => put(name));
-    const calls = [...writes, ...['a2', 'b2', 'c2'].map((name) => get(name))];
-    expect(underWay()).toEqual(['a', 'b', 'a2', 'b2']);
-    expect(sent.map(({ method }) => method)).toEqual(['put', 'put', 'range', 'range']);
+    const calls = [...(await fillSlots())];
+    for (const name of ['a', 'b', 'c']) {
+      calls.push(put(name));
+      await turn();
+    }
+    expect(underWay()).toEqual(['first', 'second']);
+    calls.push(get('d'));
+    await turn();
+    expect(underWay()).toEqual(['first', 'second', 'd']);
     sent.splice(0, 1)[0]?.answer();
     await turn();
-    expect(underWay()).toEqual(['b', 'a2', 'b2', 'c d e']);
+    expect(underWay()).toEqual(['second', 'd', 'a b c']);
     expect(await finish(outcomes(calls))).toEqual(calls.map(() => 'done'));
   });
 
   it('repeatable writes do not mix with others, nor reads that may be stale with those that may not', async () => {
     const calls = [
-      ...['a', 'b', 'c', 'd'].map((name) => put(name)),
-      ...['e', 'f', 'g', 'h'].map((name) => put(name, { idempotent: true })),
+      ...['a', 'b'].map((name) => put(name)),
+      ...['c', 'd'].map((name) => put(name, { idempotent: true })),
+      ...['e', 'f'].map((name) => get(name)),
+      ...['g', 'h'].map((name) => coalescer.call(rangeCall({ key: key(name), serializable: true }), {})),
     ];
-    for (const each of sent.splice(0)) each.answer();
     await turn();
     expect(sent.map(({ keys, kind }) => [keys.join(' '), kind])).toEqual([
-      ['c d', 'write'],
-      ['g h', 'idempotent'],
+      ['a b', 'write'],
+      ['c d', 'idempotent'],
+      ['e f', 'read'],
+      ['g h', 'read'],
     ]);
     await finish(outcomes(calls));
   });
 
   it('who calls again on his answer goes with the others who do, and not before them', async () => {
+    const first = await fillSlots();
     const callers = Promise.all(
       Array.from({ length: 10 }, async (_, i) => {
         for (let round = 0; round < 2; round++) await put(`${i}`);
@@ -173,32 +205,51 @@ describe('slots', () => {
     );
     sent.splice(0, 1)[0]?.answer();
     await turn();
-    expect(underWay()).toEqual(['1', '2 3 4 5 6 7 8 9 0']);
+    expect(underWay()).toEqual(['second', '0 1 2 3 4 5 6 7 8 9']);
+    const again = put('10');
     sent.splice(1, 1)[0]?.answer();
     await turn();
     await turn();
-    expect(underWay()).toEqual(['1', '2 3 4 5 6 7 8 9']);
-    await finish(callers);
+    expect(underWay()).toEqual(['second', '10 0 1 2 3 4 5 6 7 8 9']);
+    await finish(Promise.all([...first, callers, again]));
+  });
+
+  it('who gives up before the turn is over is not sent', async () => {
+    const controller = new AbortController();
+    const calls = outcomes([put('a', { signal: controller.signal }), put('b')]);
+    const alone = outcomes([get('c', { signal: controller.signal })]);
+    controller.abort();
+    await turn();
+    expect(underWay()).toEqual(['b']);
+    sent[0]?.answer();
+    expect(await calls).toEqual(['AbortedError: not-applied', 'done']);
+    expect(await alone).toEqual(['AbortedError: not-applied']);
+  });
+
+  it('what is called in the turn in which the client closes is refused, and not sent', async () => {
+    const calls = outcomes([put('a'), get('b')]);
+    coalescer.close();
+    expect(await calls).toEqual(['ClosedError: not-applied', 'ClosedError: not-applied']);
+    await turn();
+    expect(underWay()).toEqual([]);
   });
 
   it('one that takes too long does not count any more', async () => {
-    const calls = ['a', 'b', 'c', 'd'].map((name) => put(name));
+    const calls = [...(await fillSlots()), put('c'), put('d')];
     await vi.advanceTimersByTimeAsync(200);
-    expect(underWay()).toEqual(['a', 'b']);
+    expect(underWay()).toEqual(['first', 'second']);
     await vi.advanceTimersByTimeAsync(100);
-    expect(underWay()).toEqual(['a', 'b', 'c d']);
+    await turn();
+    expect(underWay()).toEqual(['first', 'second', 'c d']);
     await finish(outcomes(calls));
   });
 });
 
 describe('a batch that fails', () => {
-  /** Makes the calls while the slots are taken, and has them leave as one batch. */
+  /** Makes the calls in one turn, and has them leave as one batch. */
   async function batchOf(calls: () => readonly Promise<unknown>[]): Promise<{ ended: Promise<string[]> }> {
     await turn(); // what went before has gone
-    const first = [put('first'), put('second')];
     const ended = outcomes(calls());
-    for (const each of sent.splice(0)) each.answer();
-    await Promise.all(first);
     await turn();
     return { ended };
   }
@@ -272,11 +323,7 @@ describe('a batch that fails', () => {
   });
 
   it('believes the answer to the repetition of what may be repeated', async () => {
-    const first = [put('first', { idempotent: true }), put('second', { idempotent: true })];
-    const ended = outcomes([release('c', 'idempotent'), put('a', { idempotent: true })]);
-    for (const each of sent.splice(0)) each.answer();
-    await Promise.all(first);
-    await turn();
+    const { ended } = await batchOf(() => [release('c', 'idempotent'), put('a', { idempotent: true })]);
     sent
       .splice(0)[0]
       ?.fail(new ResourceExhaustedError('txn: database space exceeded', { outcome: 'unknown' }));
@@ -307,11 +354,7 @@ describe('a batch that fails', () => {
 describe('callers who give up', () => {
   it('end a batch only when the last of them has gone', async () => {
     const controllers = [new AbortController(), new AbortController()];
-    const first = [put('first'), put('second')];
-    const calls = controllers.map(({ signal }, i) => put(`k${i}`, { signal }));
-    const ended = outcomes(calls);
-    for (const each of sent.splice(0)) each.answer();
-    await Promise.all(first);
+    const ended = outcomes(controllers.map(({ signal }, i) => put(`k${i}`, { signal })));
     await turn();
     const [batch] = sent;
     controllers[0]?.abort();
@@ -323,7 +366,6 @@ describe('callers who give up', () => {
 
   it('are left out of the next attempt at their batch', async () => {
     const controller = new AbortController();
-    const first = [put('first', { idempotent: true }), put('second', { idempotent: true })];
     const calls = [
       put('a', { idempotent: true }),
       put('b', { idempotent: true, signal: controller.signal }),
@@ -331,8 +373,6 @@ describe('callers who give up', () => {
       put('d', { idempotent: true }),
     ];
     const ended = outcomes(calls);
-    for (const each of sent.splice(0)) each.answer();
-    await Promise.all(first);
     await turn();
     const [batch] = sent;
     expect(batch?.keys).toEqual(['a', 'b', 'c', 'd']);
@@ -345,11 +385,8 @@ describe('callers who give up', () => {
   });
 
   it('leave the batch to the latest deadline, and have their own', async () => {
-    const first = [put('first'), put('second')];
     const calls = [put('a', { timeoutMs: 1_000 }), put('b', { timeoutMs: 30_000 }), get('c')];
     const ended = outcomes(calls);
-    for (const each of sent.splice(0, 2)) each.answer();
-    await Promise.all(first);
     await turn();
     const batch = sent.find(({ keys }) => keys.join(' ') === 'a b');
     expect(batch?.options.timeoutMs).toBeGreaterThan(29_000);
@@ -360,6 +397,7 @@ describe('callers who give up', () => {
 
   it('time out while they wait for an earlier call on the same key', async () => {
     const earlier = put('k', { timeoutMs: 60_000 });
+    await turn();
     const ended = outcomes([put('k', { timeoutMs: 300 }), get('k', { timeoutMs: 700 })]);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await ended).toEqual(['TimeoutError: not-applied', 'TimeoutError: not-applied']);

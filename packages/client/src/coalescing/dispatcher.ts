@@ -10,7 +10,8 @@ import { isTooLarge, isTooManyOps, memberError, verdictOf } from './refusal.js';
 import { opsOnPath } from './request-size.js';
 import { Suspects } from './suspects.js';
 
-interface QueuedCall extends Load {
+/** A call that is ready to go with others. */
+interface LoadedCall extends Load {
   readonly pending: PendingCall<unknown>;
 }
 
@@ -20,8 +21,9 @@ const SLOTS = 2;
 /**
  * Sends the calls whose turn it is, by themselves or in batches.
  *
- * Group commit: while a lane has room, a call goes at once, as the plain RPC; what comes meanwhile goes
- * together as soon as there is room again. There is no timer.
+ * Group commit: what is called in one turn of the event loop goes together at its end, if its lane has room;
+ * else what comes meanwhile goes together as soon as there is room again. A call that finds no company goes
+ * as the plain RPC. There is no timer.
  */
 export class Dispatcher {
   readonly #send: SendUnary;
@@ -29,13 +31,13 @@ export class Dispatcher {
   readonly #onSent: ((calls: number) => void) | undefined;
   readonly #limits = new LearnedLimits();
   readonly #suspects = new Suspects();
-  readonly #lanes: Readonly<Record<LaneName, Lane<QueuedCall>>>;
+  readonly #lanes: Readonly<Record<LaneName, Lane<PendingCall<unknown>>>>;
 
   constructor(send: SendUnary, rules: () => BatchRules, onSent?: (calls: number) => void) {
     this.#send = send;
     this.#rules = rules;
     this.#onSent = onSent;
-    const lane = () => new Lane<QueuedCall>(SLOTS, (free) => this.#fill(free));
+    const lane = () => new Lane<PendingCall<unknown>>(SLOTS, (free) => this.#fill(free));
     this.#lanes = { read: lane(), serializable: lane(), write: lane(), idempotent: lane() };
   }
 
@@ -46,44 +48,52 @@ export class Dispatcher {
       void this.#sendAlone(pending);
       return;
     }
-    const lane = this.#lanes[call.lane];
-    if (lane.hasRoom && lane.queue.length === 0) {
-      void this.#sendOne(lane, pending);
-      return;
-    }
-    const cargo = pending.load(this.#rules);
-    if (cargo === undefined) {
-      void this.#sendAlone(pending);
-      return;
-    }
-    const expectedBytes = call.kind === 'read' ? this.#limits.expectedAnswer(call.footprint) : 0;
     pending.watch();
-    lane.enqueue({ pending, cargo, expectedBytes });
+    this.#lanes[call.lane].enqueue(pending);
   }
 
-  #fill(lane: Lane<QueuedCall>): void {
-    while (lane.hasRoom) {
+  #fill(lane: Lane<PendingCall<unknown>>): void {
+    while (lane.hasRoom && lane.queue.length > 0) {
       const calls = this.#take(lane);
       const [first] = calls;
-      if (first === undefined) return;
-      void (calls.length === 1 ? this.#sendOne(lane, first.pending) : this.#sendBatch(lane, calls));
+      if (first === undefined) continue; // whoever waited has given up
+      if (calls.length === 1) void this.#sendOne(lane, first);
+      else this.#sendTogether(lane, calls);
     }
   }
 
-  /** The next calls that may go together. */
-  #take(lane: Lane<QueuedCall>): readonly QueuedCall[] {
-    const limits = this.#limits.current;
-    const waiting: QueuedCall[] = [];
-    let ended = 0;
-    for (const queued of lane.queue) {
-      if (waiting.length >= limits.ops) break;
-      if (queued.pending.ended) ended++;
-      else waiting.push(queued);
+  /** The next calls in the queue, as many as may be in a batch at most. */
+  #take(lane: Lane<PendingCall<unknown>>): readonly PendingCall<unknown>[] {
+    const { ops } = this.#limits.current;
+    const calls: PendingCall<unknown>[] = [];
+    let seen = 0;
+    for (const pending of lane.queue) {
+      if (calls.length >= ops) break;
+      seen++;
+      if (!pending.ended) calls.push(pending);
     }
-    const calls = waiting.slice(0, batchLength(waiting, limits));
-    const rest = waiting.slice(calls.length);
-    lane.queue.splice(0, ended + waiting.length, ...rest);
+    lane.queue.splice(0, seen);
     return calls;
+  }
+
+  /** Sends as many of them as fit into one batch, from the front; the others go on waiting. */
+  #sendTogether(lane: Lane<PendingCall<unknown>>, calls: readonly PendingCall<unknown>[]): void {
+    const loaded: LoadedCall[] = [];
+    for (const pending of calls) {
+      const cargo = pending.load(this.#rules);
+      if (cargo === undefined) void this.#sendAlone(pending);
+      else loaded.push({ pending, cargo, expectedBytes: this.#expectedBytes(pending) });
+    }
+    const batch = loaded.slice(0, batchLength(loaded, this.#limits.current));
+    lane.queue.unshift(...loaded.slice(batch.length).map(({ pending }) => pending));
+    const [first] = batch;
+    if (first === undefined) return;
+    void (batch.length === 1 ? this.#sendOne(lane, first.pending) : this.#sendBatch(lane, batch));
+  }
+
+  /** How large its answer will be. */
+  #expectedBytes({ call }: PendingCall<unknown>): number {
+    return call.kind === 'read' ? this.#limits.expectedAnswer(call.footprint) : 0;
   }
 
   async #sendAlone(pending: PendingCall<unknown>, doubt?: unknown): Promise<unknown> {
@@ -91,14 +101,14 @@ export class Dispatcher {
     return pending.sendAlone(this.#send, monotonicNow(), doubt);
   }
 
-  async #sendOne(lane: Lane<QueuedCall>, pending: PendingCall<unknown>): Promise<unknown> {
+  async #sendOne(lane: Lane<PendingCall<unknown>>, pending: PendingCall<unknown>): Promise<unknown> {
     const flight = lane.depart();
     const error = await this.#sendAlone(pending);
     lane.arrive(flight);
     return error;
   }
 
-  async #sendBatch(lane: Lane<QueuedCall>, members: readonly QueuedCall[]): Promise<void> {
+  async #sendBatch(lane: Lane<PendingCall<unknown>>, members: readonly LoadedCall[]): Promise<void> {
     const flight = lane.depart();
     this.#onSent?.(members.length);
     const kind = members[0]?.pending.call.kind ?? 'write';
@@ -124,7 +134,7 @@ export class Dispatcher {
     lane.arrive(flight);
   }
 
-  #refuse(lane: Lane<QueuedCall>, calls: readonly QueuedCall[], error: unknown): void {
+  #refuse(lane: Lane<PendingCall<unknown>>, calls: readonly LoadedCall[], error: unknown): void {
     const verdict = verdictOf(error);
     if (verdict === 'refused') {
       if (isTooManyOps(error)) this.#limits.noteTooManyOps(opsOnPath(packBatch(calls)));
@@ -143,7 +153,7 @@ export class Dispatcher {
   }
 
   /** Sends a refused batch again in halves, until each call has an answer of its own. */
-  #split(lane: Lane<QueuedCall>, calls: readonly QueuedCall[], lost: boolean): void {
+  #split(lane: Lane<PendingCall<unknown>>, calls: readonly LoadedCall[], lost: boolean): void {
     const left = calls.filter(({ pending }) => !pending.ended);
     for (const { pending } of left) pending.alight(lost);
     const middle = Math.ceil(left.length / 2);
@@ -154,7 +164,7 @@ export class Dispatcher {
     }
   }
 
-  async #sendSuspect(lane: Lane<QueuedCall>, pending: PendingCall<unknown>): Promise<void> {
+  async #sendSuspect(lane: Lane<PendingCall<unknown>>, pending: PendingCall<unknown>): Promise<void> {
     const error = await this.#sendOne(lane, pending);
     if (error !== undefined && verdictOf(error) === 'refused') this.#suspects.note(pending.call);
   }

@@ -40,7 +40,8 @@ export class Lane<T> {
 
   enqueue(call: T): void {
     this.queue.push(call);
-    if (this.#timer === undefined && !this.#gathering) this.#awaitOverdue();
+    if (this.hasRoom) this.gather();
+    else if (this.#timer === undefined && !this.#gathering) this.#awaitOverdue();
   }
 
   depart(): Flight {
@@ -55,8 +56,9 @@ export class Lane<T> {
   }
 
   /**
-   * Holds the next request back until the callers who have just got their answers have had the chance to
-   * call again: or the first of them would go by itself, and all others wait for it.
+   * Holds the next request back to the end of this turn of the event loop: who calls in the same turn goes
+   * with it, as do those who have just got their answers and call again. Else the first of them would go by
+   * itself, and all others wait for it. With nobody else it costs some microseconds.
    */
   gather(): void {
     if (this.#gathering) return;
