@@ -120,9 +120,8 @@ export class Dispatcher {
       return packBatch(calls);
     };
     try {
-      const { signal } = batch;
-      const timeoutMs = Math.max(1, batch.expiresAt - monotonicNow());
-      const { responses, header } = await this.#send('txn', request, kind, { timeoutMs, signal });
+      const options = batch.sendOptions(monotonicNow());
+      const { responses, header } = await this.#send('txn', request, kind, options);
       lane.gather();
       for (const [{ pending }, answers] of splitAnswers(calls, responses)) {
         if (kind === 'read') this.#limits.noteAnswer(pending.footprint, bytesOfAnswer(answers));
