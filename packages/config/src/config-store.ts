@@ -97,7 +97,22 @@ export async function readMetas(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, KeyValue>> {
   if (!store.options.enableVersioning || keys.length === 0) return new Map();
-  const read = keys.length <= SINGLE_READS ? readEach(store, keys) : readBelow(store, below);
+  if (keys.length > SINGLE_READS) return asOf(readBelow(store, below), revision, signal);
+  const newest = await readEach(store, keys)(undefined, signal);
+  // Reads of the newest share a request with others, those of a revision do not. One that is no newer was there then.
+  const isFromThen = (key: string) => (newest.get(key)?.modRevision ?? revision + 1n) <= revision;
+  const doubtful = keys.filter((key) => !isFromThen(key));
+  if (doubtful.length === 0) return newest;
+  const then = await asOf(readEach(store, doubtful), revision, signal);
+  const sure = [...newest].filter(([key]) => isFromThen(key));
+  return new Map([...sure, ...then]);
+}
+
+async function asOf(
+  read: ReadMetas,
+  revision: bigint,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, KeyValue>> {
   try {
     return await read(revision, signal);
   } catch (error) {

@@ -254,6 +254,27 @@ describe('a watch', () => {
     ]);
   });
 
+  it('that reads a record late gets it as it was then: before a newer one, and before its removal', async () => {
+    const [newer, removed] = [t.key('newer'), t.key('removed')];
+    const slow = watchedClient(t.client);
+    const config = t.center(slow.client, { maxVersionHistory: 1 });
+    const writer = t.center(t.client, { maxVersionHistory: 1 });
+    await using watch = config.watch(newer);
+    await using other = config.watch(removed);
+    await Promise.all([watch.ready, other.ready]);
+    slow.hold();
+    await writer.set(newer, 'a');
+    await writer.set(newer, 'b');
+    await writer.set(removed, 'a');
+    await t.client.kv.delete(`/coord/config/meta/${removed}`);
+    slow.letGo();
+    expect(await taker(watch)(2)).toMatchObject([
+      { value: 'a', version: 1, external: false },
+      { value: 'b', version: 2, external: false },
+    ]);
+    expect(await taker(other)(1)).toMatchObject([{ value: 'a', version: 1, external: false }]);
+  });
+
   it('whose consumer lags behind history and compaction misses nothing: what he has not taken is kept for him', async () => {
     const key = t.key('lag');
     const config = t.center(t.client, { maxVersionHistory: 2 });
