@@ -3,7 +3,20 @@ import { join } from 'node:path';
 import { ROOT } from './markdown-blocks.js';
 
 /** Programs that a page may name without anything of them being checked. */
-const KNOWN = ['cd', 'cp', 'curl', 'docker', 'etcd', 'etcdctl', 'export', 'git', 'kubectl', 'mkdir', 'node'];
+const KNOWN = [
+  'cd',
+  'cp',
+  'curl',
+  'docker',
+  'etcd',
+  'etcdctl',
+  'etcdutl',
+  'export',
+  'git',
+  'kubectl',
+  'mkdir',
+  'node',
+];
 KNOWN.push('openssl', 'redis-cli', 'systemctl');
 
 /** Packages of others that a page may tell users to install. */
