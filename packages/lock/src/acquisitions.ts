@@ -1,11 +1,19 @@
 import { ClosedError, CoordError, TimeoutError, type WaitOptions } from '@coord/client';
-import { type Cancellation, monotonicNow, Wait } from '@coord/client/internal';
+import { type Cancellation, monotonicNow, type Operation, type Subject, Wait } from '@coord/client/internal';
+import type { Progress } from './acquisition.js';
+import { LockConflictError } from './errors.js';
 import type { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
+import type { LockMetrics } from './lock-metrics.js';
+import type { MeasuredKind } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 
 /** How to come by a lock of some kind. */
 export interface Acquire<G extends Grant, L extends HeldLock> {
+  readonly kind: MeasuredKind;
+  readonly operation: Operation;
+  /** What it learns on its way, if it may have to wait. */
+  readonly progress?: Progress;
   /** The caller's wait. @throws {ValidationError} for bad input, before anything else happens */
   wait(): Wait;
   /** @param stop ends the attempt with its reason */
@@ -27,7 +35,10 @@ export class Acquisitions {
 
   /** One acquisition, which `close` ends and waits for. */
   run<G extends Grant, L extends HeldLock>(name: string, acquire: Acquire<G, L>): Promise<L> {
-    return this.#support.background.own(this.#run(name, acquire));
+    const { observer, metrics, background } = this.#support;
+    if (!observer.active) return background.own(this.#run(acquire));
+    const measured = () => (metrics ? this.#measured(name, acquire, metrics) : this.#run(acquire));
+    return background.own(observer.observe(acquire.operation, { key: name }, measured, tokenOf));
   }
 
   async close(options?: WaitOptions): Promise<void> {
@@ -53,9 +64,8 @@ export class Acquisitions {
     this.#support.queueWatches.close();
   }
 
-  async #run<G extends Grant, L extends HeldLock>(name: string, acquire: Acquire<G, L>): Promise<L> {
+  async #run<G extends Grant, L extends HeldLock>(acquire: Acquire<G, L>): Promise<L> {
     const wait = acquire.wait();
-    const startedAt = monotonicNow();
     const { cancellation: stop } = wait;
     this.#acquiring.add(stop);
     try {
@@ -66,26 +76,41 @@ export class Acquisitions {
         void lock[Symbol.asyncDispose]();
         throw stop.reason;
       }
-      this.#log(name, startedAt, 'acquired', lock.fencingToken);
       return lock;
-    } catch (error) {
-      this.#log(name, startedAt, CoordError.is(error) ? error.name : 'failed');
-      throw error;
     } finally {
       this.#acquiring.delete(stop);
       wait[Symbol.dispose]();
     }
   }
 
-  #log(key: string, startedAt: number, outcome: string, token?: bigint): void {
-    if (!this.#support.logsDebug) return;
-    this.#support.logger.debug('lock acquire', {
-      key,
-      outcome,
-      durationMs: Math.round(monotonicNow() - startedAt),
-      ...(token !== undefined && { fencingToken: token.toString() }),
-    });
+  async #measured<G extends Grant, L extends HeldLock>(
+    name: string,
+    acquire: Acquire<G, L>,
+    metrics: LockMetrics,
+  ): Promise<L> {
+    const { kind, progress } = acquire;
+    const startedAt = monotonicNow();
+    const waited = () => (progress?.ahead ?? 0) > 0;
+    metrics.asked(kind);
+    try {
+      const lock = await this.#run(acquire);
+      metrics.answered(kind, monotonicNow() - startedAt, waited());
+      return lock;
+    } catch (error) {
+      const contended = waited() || error instanceof LockConflictError;
+      metrics.answered(
+        kind,
+        monotonicNow() - startedAt,
+        contended,
+        CoordError.is(error) ? error.code : '_OTHER',
+      );
+      throw error;
+    }
   }
+}
+
+function tokenOf({ fencingToken }: HeldLock): Subject {
+  return { fencingToken: fencingToken.toString() };
 }
 
 function closedError(): ClosedError {

@@ -1,5 +1,12 @@
 import type { CallOptions, CoordError, TxnRequest, TxnResult, WaitOptions } from '@coord/client';
-import { assertValid, Cancellation, checkTtlMs, checkWaitOptions, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  Cancellation,
+  checkTtlMs,
+  checkWaitOptions,
+  type Subject,
+  Wait,
+} from '@coord/client/internal';
 import type { Left } from './background.js';
 import type { Conversion } from './conversion.js';
 import type { LockExpiredError, LockNotHeldError } from './errors.js';
@@ -9,6 +16,8 @@ import { HoldReport } from './hold-report.js';
 import { KeyGuard } from './key-guard.js';
 import type { Lock } from './lock.js';
 import { LockLease } from './lock-lease.js';
+import type { HoldEnd } from './lock-metrics.js';
+import { type MeasuredKind, RELEASE, RENEW } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
 import { moveToTtl, Turns } from './renewals.js';
@@ -53,6 +62,7 @@ export class HeldLock implements Lock {
     this.fencingToken = hold.token;
     this.#report = new HoldReport(support, this.key, this.fencingToken);
     this.#turns = new Turns(support);
+    support.metrics?.held(this.kind);
     this.#guard = this.#newGuard();
     this.#lease = new LockLease(() => this.#lose('its session ended'));
     for (const ref of refs) this.#lease.add(ref); // which may have ended this very moment
@@ -62,7 +72,18 @@ export class HeldLock implements Lock {
     return this.#interruption.signal;
   }
 
-  async release(options?: WaitOptions): Promise<void> {
+  /** As it is measured. */
+  protected get kind(): MeasuredKind {
+    return 'mutex';
+  }
+
+  release(options?: WaitOptions): Promise<void> {
+    const { observer } = this.#support;
+    if (!observer.active) return this.#release(options);
+    return observer.observe(RELEASE[this.kind], { key: this.key }, () => this.#release(options));
+  }
+
+  async #release(options: WaitOptions | undefined): Promise<void> {
     const wait = this.#waitFor('release', options);
     try {
       const left = await wait.race(this.#startRelease());
@@ -86,15 +107,18 @@ export class HeldLock implements Lock {
     void this.#startRelease();
   }
 
-  async renew(ttlMs?: number, options?: WaitOptions): Promise<boolean> {
+  renew(ttlMs?: number, options?: WaitOptions): Promise<boolean> {
+    const { observer } = this.#support;
+    return observer.observe(RENEW[this.kind], { key: this.key }, () => this.#renew(ttlMs, options), heldOf);
+  }
+
+  async #renew(ttlMs: number | undefined, options: WaitOptions | undefined): Promise<boolean> {
     const issues = checkWaitOptions([], options);
     if (ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', ttlMs);
     assertValid(issues);
     using wait = this.#waitFor('renew', options);
     try {
-      const renewed = await wait.race(this.#turns.take(() => this.#renewNow(ttlMs, wait)));
-      this.#report.log('debug', 'lock renewed', { outcome: renewed ? 'renewed' : 'not held', ttlMs });
-      return renewed;
+      return await wait.race(this.#turns.take(() => this.#renewNow(ttlMs, wait)));
     } catch (error) {
       wait.check();
       if (!this.#checkClock()) return false;
@@ -199,7 +223,7 @@ export class HeldLock implements Lock {
 
   #passOn(why: string): Grant {
     this.#state = { type: 'released', left: Promise.resolve('removed'), why };
-    this.#end();
+    this.#end('converted');
     return { hold: this.#hold, refs: this.#lease.take(), onLeft: () => this.#grant.onLeft?.() };
   }
 
@@ -222,7 +246,7 @@ export class HeldLock implements Lock {
       this.#left();
       this.#report.log('debug', 'lock released', { outcome: how });
     });
-    this.#end();
+    this.#end('released');
     return left;
   }
 
@@ -233,7 +257,7 @@ export class HeldLock implements Lock {
     this.#report.log('warn', 'lock lost', { reason });
     // Whatever is left of it must not block the next one; usually there is nothing.
     void this.#leave().then(() => this.#left());
-    this.#end();
+    this.#end('lost');
     this.#interruption.abort(error);
   }
 
@@ -250,7 +274,8 @@ export class HeldLock implements Lock {
     this.#lease.drop();
   }
 
-  #end(): void {
+  #end(how: HoldEnd): void {
+    this.#support.metrics?.ended(this.kind, this.#report.heldMs, how);
     this.#guard.stop();
     this.#ended.abort(undefined);
     this.#held.delete(this);
@@ -281,4 +306,8 @@ export class HeldLock implements Lock {
     const why = reason ?? (this.#state.type === 'released' ? this.#state.why : 'it was lost');
     return this.#report.notHeld(why, this.#interruption.reason);
   }
+}
+
+function heldOf(held: boolean): Subject {
+  return { held };
 }

@@ -1,6 +1,7 @@
 import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
 import type { Lock } from './lock.js';
+import type { MeasuredKind } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 
 /** The locks of several names, held and released as one. `fencingToken` is the one token of them all. */
@@ -19,5 +20,9 @@ export class HeldMultiLock extends HeldLock implements MultiLock {
     super(support, grant, held);
     this.keys = keys;
     this.etcdKeys = grant.hold.etcdKeys;
+  }
+
+  protected override get kind(): MeasuredKind {
+    return 'multi';
   }
 }

@@ -1,5 +1,6 @@
 import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
+import type { MeasuredKind } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import type { Permit } from './semaphore.js';
 
@@ -9,5 +10,9 @@ export class HeldPermit extends HeldLock implements Permit {
   constructor(support: LockSupport, grant: Grant, held: Set<HeldLock>, weight: number) {
     super(support, grant, held);
     this.weight = weight;
+  }
+
+  protected override get kind(): MeasuredKind {
+    return 'semaphore';
   }
 }

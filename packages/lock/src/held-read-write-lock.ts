@@ -1,6 +1,7 @@
 import type { WaitOptions } from '@coord/client';
 import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
+import type { MeasuredKind } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
 import type { ReadWriteContender } from './read-write-contender.js';
@@ -18,6 +19,10 @@ export class HeldReadLock extends HeldLock implements ReadLock {
     this.#support = support;
     this.#contender = grant.hold;
     this.#held = held;
+  }
+
+  protected override get kind(): MeasuredKind {
+    return 'read';
   }
 
   async tryUpgrade(options?: WaitOptions): Promise<WriteLock> {
@@ -40,6 +45,10 @@ export class HeldWriteLock extends HeldLock implements WriteLock {
     this.#support = support;
     this.#contender = grant.hold;
     this.#held = held;
+  }
+
+  protected override get kind(): MeasuredKind {
+    return 'write';
   }
 
   async downgrade(options?: WaitOptions): Promise<ReadLock> {

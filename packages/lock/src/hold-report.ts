@@ -15,6 +15,11 @@ export class HoldReport {
     this.#fencingToken = fencingToken;
   }
 
+  /** For how long it has been held. */
+  get heldMs(): number {
+    return monotonicNow() - this.#heldSince;
+  }
+
   expired(reason: string, cause?: unknown): LockExpiredError {
     return new LockExpiredError(this.#key, reason, { fencingToken: this.#fencingToken, cause });
   }
@@ -24,11 +29,11 @@ export class HoldReport {
   }
 
   log(level: 'debug' | 'warn', message: string, fields: Record<string, unknown>): void {
-    if (level === 'debug' && !this.#support.logsDebug) return;
+    if (level === 'debug' && !this.#support.logger.debugs) return;
     this.#support.logger[level](message, {
       key: this.#key,
       fencingToken: this.#fencingToken.toString(),
-      heldMs: Math.round(monotonicNow() - this.#heldSince),
+      heldMs: Math.round(this.heldMs),
       ...fields,
     });
   }

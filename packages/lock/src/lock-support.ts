@@ -1,6 +1,13 @@
 import type { CoordClient, WaitOptions } from '@coord/client';
-import { type Backoff, type CoordLogger, internalsOf, type SessionRef } from '@coord/client/internal';
+import {
+  type Backoff,
+  type CoordLogger,
+  internalsOf,
+  type Observer,
+  type SessionRef,
+} from '@coord/client/internal';
 import { Background } from './background.js';
+import { LockMetrics } from './lock-metrics.js';
 import type { ResolvedLockConfig } from './options.js';
 import { QueueWatches } from './queue-watch.js';
 
@@ -8,12 +15,13 @@ import { QueueWatches } from './queue-watch.js';
 export interface LockSupport {
   readonly client: CoordClient;
   readonly logger: CoordLogger;
+  readonly observer: Observer;
+  /** Absent where nothing is measured. */
+  readonly metrics: LockMetrics | undefined;
   readonly backoff: Backoff;
   readonly requestTimeoutMs: number;
   readonly background: Background;
   readonly queueWatches: QueueWatches;
-  /** Whether lines of level `debug` are read by anybody. */
-  readonly logsDebug: boolean;
   borrowSession(ttlMs: number, options?: Pick<WaitOptions, 'signal'>): Promise<SessionRef>;
   /** The same at once, where the session is open: so it is for nearly every lock. */
   borrowOpenSession(ttlMs: number): SessionRef | undefined;
@@ -24,13 +32,15 @@ export function createLockSupport(
   { renewIntervalMs }: Pick<ResolvedLockConfig, 'renewIntervalMs'>,
 ): LockSupport {
   const internals = internalsOf(client);
-  const { retry: backoff, requestTimeoutMs, logger, logLevel } = internals.options;
+  const { retry: backoff, requestTimeoutMs } = internals.options;
+  const { operations, meter } = internals.telemetry;
   return {
     client,
     logger: internals.logger,
+    observer: operations,
+    metrics: meter && new LockMetrics(meter),
     backoff,
     requestTimeoutMs,
-    logsDebug: logger !== undefined && logLevel === 'debug',
     background: new Background(internals.logger, backoff),
     queueWatches: new QueueWatches(client),
     borrowSession: (ttlMs, options) =>

@@ -1,5 +1,5 @@
 import { type CoordClient, ValidationError, type WaitOptions } from '@coord/client';
-import { show } from '@coord/client/internal';
+import { type Observer, show } from '@coord/client/internal';
 import { Acquisitions } from './acquisitions.js';
 import type { DistributedLock } from './distributed-lock.js';
 import type { MultiLock } from './held-multi-lock.js';
@@ -7,6 +7,7 @@ import type { Lock } from './lock.js';
 import { LockAdmin } from './lock-admin.js';
 import type { ForceReleaseOptions, ListedLock, LockInspection } from './lock-inspection.js';
 import { queuePrefix } from './lock-key.js';
+import { ACQUIRE_REENTRANT, FORCE_RELEASE, INSPECT, LIST, WITH_LOCK } from './lock-operations.js';
 import { createLockSupport, type LockSupport } from './lock-support.js';
 import { MultiLocks } from './multi-locks.js';
 import { Mutexes } from './mutexes.js';
@@ -46,6 +47,7 @@ export function createLocks(client: CoordClient, options?: DistributedLockConfig
 class Locks implements DistributedLock {
   readonly #client: CoordClient;
   readonly #config: ResolvedLockConfig;
+  readonly #observer: Observer;
   readonly #acquisitions: Acquisitions;
   readonly #admin: LockAdmin;
   readonly #mutexes: Mutexes;
@@ -56,6 +58,7 @@ class Locks implements DistributedLock {
 
   constructor(support: LockSupport, config: ResolvedLockConfig) {
     this.#client = support.client;
+    this.#observer = support.observer;
     this.#config = config;
     this.#acquisitions = new Acquisitions(support);
     this.#admin = new LockAdmin(support, config);
@@ -75,7 +78,8 @@ class Locks implements DistributedLock {
   }
 
   acquireReentrant(key: string, options?: AcquireReentrantOptions): Promise<ReentrantLock> {
-    return this.#reentrants.acquire(key, options);
+    const acquire = () => this.#reentrants.acquire(key, options);
+    return this.#observer.observe(ACQUIRE_REENTRANT, { key }, acquire);
   }
 
   acquireReadLock(key: string, options?: AcquireOptions): Promise<ReadLock> {
@@ -116,6 +120,15 @@ class Locks implements DistributedLock {
     if (typeof fn !== 'function') {
       throw new ValidationError([{ path: 'fn', message: `must be a function, got ${show(fn)}` }]);
     }
+    const name = typeof key === 'string' ? { key } : {};
+    return await this.#observer.trace(WITH_LOCK, name, () => this.#withLock(key, options, fn));
+  }
+
+  async #withLock<T>(
+    key: string,
+    options: AcquireOptions | undefined,
+    fn: (lock: Lock) => T | Promise<T>,
+  ): Promise<T> {
     const lock = await this.acquire(key, options);
     try {
       return await runHolding({ client: this.#client, queue: queuePrefix(this.#config, key), lock }, fn);
@@ -125,15 +138,17 @@ class Locks implements DistributedLock {
   }
 
   inspect(key: string, options?: WaitOptions): Promise<LockInspection> {
-    return this.#admin.inspect(key, options);
+    return this.#observer.observe(INSPECT, { key }, () => this.#admin.inspect(key, options));
   }
 
   list(prefix?: string, options?: WaitOptions): Promise<ListedLock[]> {
-    return this.#admin.list(prefix, options);
+    const subject = { prefix: prefix ?? '' };
+    return this.#observer.observe(LIST, subject, () => this.#admin.list(prefix, options));
   }
 
   forceRelease(key: string, fencingToken: bigint, options?: ForceReleaseOptions): Promise<void> {
-    return this.#admin.forceRelease(key, fencingToken, options);
+    const force = () => this.#admin.forceRelease(key, fencingToken, options);
+    return this.#observer.observe(FORCE_RELEASE, { key }, force);
   }
 
   close(options?: WaitOptions): Promise<void> {

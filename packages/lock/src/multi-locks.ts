@@ -8,6 +8,7 @@ import { HeldMultiLock } from './held-multi-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf } from './holder.js';
 import { checkQueueName, multiPlace, type QueueLayout, queuePrefix, titleOf } from './lock-key.js';
+import { ACQUIRE, TRY_ACQUIRE } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import { type AcquireOptions, checkAcquireOptions, type ResolvedLockConfig } from './options.js';
 import { assertNotOwnHold } from './self-deadlock.js';
@@ -45,6 +46,9 @@ export class MultiLocks {
     const progress: Progress = {};
     const title = titleOf(names);
     return this.#acquisitions.run(title, {
+      kind: 'multi',
+      operation: ACQUIRE.multi,
+      progress,
       wait: () => waitInQueue(title, options, () => progress),
       win: (stop) => acquireInTurn(this.#support, this.#request(names, options, stop), progress),
       make: this.#maker(names),
@@ -55,6 +59,8 @@ export class MultiLocks {
     const names = this.#names(keys, options);
     const title = titleOf(names);
     return this.#acquisitions.run(title, {
+      kind: 'multi',
+      operation: TRY_ACQUIRE.multi,
       wait: () => waitForAnswer(title, options, this.#support.requestTimeoutMs),
       win: (stop) => acquireIfFree(this.#support, this.#request(names, options, stop)),
       make: this.#maker(names),

@@ -16,6 +16,7 @@ import type { Grant } from './hold.js';
 import { describeSelf, holderOf, type LockHolder } from './holder.js';
 import { LocalQueue, type Turn } from './local-queue.js';
 import { mutexPlace, queuePrefix } from './lock-key.js';
+import { ACQUIRE, TRY_ACQUIRE } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import { MutexGrant } from './mutex-grant.js';
 import { type AcquireOptions, checkAcquire, type ResolvedLockConfig } from './options.js';
@@ -42,6 +43,9 @@ export class Mutexes {
   /** @see DistributedLock.acquire */
   acquire(key: string, options?: AcquireOptions, progress: Progress = {}): Promise<HeldLock> {
     return this.#acquisitions.run(key, {
+      kind: 'mutex',
+      operation: ACQUIRE.mutex,
+      progress,
       wait: () => {
         checkAcquire(key, options, this.#config);
         if (options?.allowNested !== true)
@@ -61,6 +65,8 @@ export class Mutexes {
   /** @see DistributedLock.tryAcquire */
   tryAcquire(key: string, options?: AcquireOptions): Promise<HeldLock> {
     return this.#acquisitions.run(key, {
+      kind: 'mutex',
+      operation: TRY_ACQUIRE.mutex,
       wait: () => {
         checkAcquire(key, options, this.#config);
         return waitForAnswer(key, options, this.#support.requestTimeoutMs);

@@ -6,6 +6,7 @@ import type { HeldLock } from './held-lock.js';
 import { HeldReadLock, HeldWriteLock } from './held-read-write-lock.js';
 import type { Grant } from './hold.js';
 import { describeSelf } from './holder.js';
+import { ACQUIRE, TRY_ACQUIRE } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import { type AcquireOptions, checkAcquire, type ResolvedLockConfig } from './options.js';
 import { ReadWriteContender } from './read-write-contender.js';
@@ -50,6 +51,9 @@ export class ReadWriteLocks {
   ): Promise<L> {
     const progress: Progress = {};
     return this.#acquisitions.run(key, {
+      kind: mode,
+      operation: ACQUIRE[mode],
+      progress,
       wait: () => {
         checkAcquire(key, options);
         return waitInQueue(key, options, () => progress);
@@ -66,6 +70,8 @@ export class ReadWriteLocks {
     make: Make<L>,
   ): Promise<L> {
     return this.#acquisitions.run(key, {
+      kind: mode,
+      operation: TRY_ACQUIRE[mode],
       wait: () => {
         checkAcquire(key, options);
         return waitForAnswer(key, options, this.#support.requestTimeoutMs);

@@ -15,6 +15,7 @@ import { HeldPermit } from './held-permit.js';
 import type { Grant } from './hold.js';
 import { describeSelf } from './holder.js';
 import { checkLockName, semaphoreFolders } from './lock-key.js';
+import { ACQUIRE, SET_PERMITS, TRY_ACQUIRE } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import { type AcquireOptions, checkAcquireOptions, type ResolvedLockConfig } from './options.js';
 import { acquirePermits, type PermitAttempt, takePermits } from './permit-acquisition.js';
@@ -90,6 +91,9 @@ class EtcdSemaphore implements Semaphore {
     const progress: Progress = {};
     const { support, acquisitions } = this.#semaphores;
     return acquisitions.run(this.name, {
+      kind: 'semaphore',
+      operation: ACQUIRE.semaphore,
+      progress,
       wait: () => {
         this.#check(weight, options);
         return waitInQueue(this.name, options, () => progress);
@@ -102,6 +106,8 @@ class EtcdSemaphore implements Semaphore {
   tryAcquire(weight = 1, options?: AcquireOptions): Promise<Permit> {
     const { support, acquisitions } = this.#semaphores;
     return acquisitions.run(this.name, {
+      kind: 'semaphore',
+      operation: TRY_ACQUIRE.semaphore,
       wait: () => {
         this.#check(weight, options);
         return waitForAnswer(this.name, options, support.requestTimeoutMs);
@@ -111,7 +117,12 @@ class EtcdSemaphore implements Semaphore {
     });
   }
 
-  async setPermits(permits: number, options?: WaitOptions): Promise<void> {
+  setPermits(permits: number, options?: WaitOptions): Promise<void> {
+    const { observer } = this.#semaphores.support;
+    return observer.observe(SET_PERMITS, { key: this.name }, () => this.#setPermits(permits, options));
+  }
+
+  async #setPermits(permits: number, options: WaitOptions | undefined): Promise<void> {
     const issues = checkCount([], 'permits', permits, MAX_PERMITS);
     assertValid(checkWaitOptions(issues, options));
     const { support, config } = this.#semaphores;
