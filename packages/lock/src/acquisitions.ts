@@ -37,7 +37,7 @@ export class Acquisitions {
   run<G extends Grant, L extends HeldLock>(name: string, acquire: Acquire<G, L>): Promise<L> {
     const { observer, metrics, background } = this.#support;
     if (!observer.active) return background.own(this.#run(acquire));
-    const measured = () => (metrics ? this.#measured(name, acquire, metrics) : this.#run(acquire));
+    const measured = () => (metrics ? this.#measured(acquire, metrics) : this.#run(acquire));
     return background.own(observer.observe(acquire.operation, { key: name }, measured, tokenOf));
   }
 
@@ -84,7 +84,6 @@ export class Acquisitions {
   }
 
   async #measured<G extends Grant, L extends HeldLock>(
-    name: string,
     acquire: Acquire<G, L>,
     metrics: LockMetrics,
   ): Promise<L> {

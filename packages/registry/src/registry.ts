@@ -44,6 +44,7 @@ export function createRegistry(client: CoordClient, options?: ServiceRegistryCon
 /** The two halves of a registry behind one face, ended together. */
 class EtcdRegistry implements ServiceRegistry {
   readonly #context: RegistryContext;
+  readonly #observer: Observer;
   readonly #registrations: Registrations;
   readonly #discovery: Discovery;
   readonly #serviceConfigs: ServiceConfigStore;
@@ -52,6 +53,7 @@ class EtcdRegistry implements ServiceRegistry {
 
   constructor(client: CoordClient, config: ResolvedRegistryConfig) {
     this.#context = new RegistryContext(client, config);
+    this.#observer = this.#context.telemetry.operations;
     this.#registrations = new Registrations(this.#context);
     this.#discovery = new Discovery(this.#context);
     this.#serviceConfigs = new ServiceConfigStore(this.#context);
@@ -141,10 +143,6 @@ class EtcdRegistry implements ServiceRegistry {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  get #observer(): Observer {
-    return this.#context.telemetry.operations;
   }
 
   async #close(options: WaitOptions): Promise<void> {
