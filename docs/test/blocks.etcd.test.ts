@@ -42,6 +42,7 @@ beforeAll(async () => {
   mkdirSync(cache, { recursive: true });
   folder = mkdtempSync(join(cache, 'blocks-'));
   etcd = await startEtcd();
+  process.env.COORD_ENDPOINTS = etcd.target; // for what reads it from the environment
   client = await connect(etcd.connectOptions);
 });
 
