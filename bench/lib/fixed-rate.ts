@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Figures } from './measure.js';
+import { type Figures, figuresOf } from './measure.js';
 
 /** Timers are no finer than this, so what is due comes in groups. */
 const TICK_MS = 2;
@@ -15,19 +15,7 @@ export async function atFixedRate(
   operation: (index: number) => Promise<() => Promise<unknown>>,
 ): Promise<Figures> {
   await groups(perSecond, 1, operation);
-  const cpu = process.cpuUsage();
-  const startedAt = performance.now();
-  const latencies = await groups(perSecond, seconds, operation);
-  const elapsedSeconds = (performance.now() - startedAt) / 1_000;
-  const { user, system } = process.cpuUsage(cpu);
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? Number.NaN;
-  return {
-    perSecond: latencies.length / elapsedSeconds,
-    p50: at(0.5),
-    p99: at(0.99),
-    cpuMicros: (user + system) / latencies.length,
-  };
+  return await figuresOf(() => groups(perSecond, seconds, operation));
 }
 
 /** @returns how long each has taken, when all have been finished */

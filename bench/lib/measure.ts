@@ -17,9 +17,14 @@ export interface Workload {
 /** Closed loop: each caller starts its next operation when the last one is done. A fifth of the time more warms up. */
 export async function measure({ callers, seconds, operation }: Workload): Promise<Figures> {
   await closedLoop({ callers, seconds: seconds / 5, operation });
+  return await figuresOf(() => closedLoop({ callers, seconds, operation }));
+}
+
+/** @param run resolves to how long each operation took */
+export async function figuresOf(run: () => Promise<number[]>): Promise<Figures> {
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
-  const latencies = await closedLoop({ callers, seconds, operation });
+  const latencies = await run();
   const elapsedSeconds = (performance.now() - startedAt) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
   latencies.sort((a, b) => a - b);
