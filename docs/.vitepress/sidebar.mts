@@ -5,8 +5,8 @@ import type { DefaultTheme } from 'vitepress';
 const DOCS = join(import.meta.dirname, '..');
 
 /**
- * The pages of a folder, so that a new page needs no entry anywhere: titled by their first heading, sorted by `order` of
- * their front matter (without one they come last), then by title. `index.md` leads them.
+ * The pages of a folder, so that a new page needs no entry anywhere: titled by their first heading, sorted by
+ * `<!-- order: 1 -->` (without it they come last), then by title. `index.md` leads them.
  */
 export function pagesIn(folder: string): DefaultTheme.SidebarItem[] {
   const path = join(DOCS, folder);
@@ -16,7 +16,9 @@ export function pagesIn(folder: string): DefaultTheme.SidebarItem[] {
     .map((file) => {
       const text = readFileSync(join(path, file), 'utf8');
       const order =
-        file === 'index.md' ? 0 : Number(/^order: (\d+)$/m.exec(text)?.[1] ?? Number.MAX_SAFE_INTEGER);
+        file === 'index.md'
+          ? 0
+          : Number(/^<!-- order: (\d+) -->$/m.exec(text)?.[1] ?? Number.MAX_SAFE_INTEGER);
       const title = /^# (.+)$/m.exec(text)?.[1] ?? file;
       const link = `/${folder}/${file.replace(/(index)?\.md$/, '')}`;
       return { order, text: title.replaceAll('`', ''), link };

@@ -7,11 +7,17 @@ const HOST = fileURLToPath(new URL('block-host.ts', import.meta.url));
 
 /** Runs files one after another in one process on the packages' sources; the next process is made when one has ended. */
 export class BlockRunner implements AsyncDisposable {
+  readonly #environment: Readonly<Record<string, string>>;
   #host: ChildProcess | undefined;
+
+  /** @param environment what is set for the blocks beside the environment of this process */
+  constructor(environment: Readonly<Record<string, string>>) {
+    this.#environment = environment;
+  }
 
   /** Resolves to what was printed, and to why it failed, if it did. */
   run(file: string, timeoutMs: number): Promise<Answer> {
-    this.#host ??= start();
+    this.#host ??= start(this.#environment);
     const host = this.#host;
     return new Promise((resolve) => {
       const answer = (reached: Answer) => {
@@ -43,14 +49,13 @@ export class BlockRunner implements AsyncDisposable {
   }
 }
 
-function start(): ChildProcess {
+function start(environment: Readonly<Record<string, string>>): ChildProcess {
   const host = fork(HOST, {
     cwd: ROOT,
     execArgv: ['--conditions=@coord/source', '--import', 'tsx', '--experimental-vm-modules', '--no-warnings'],
-    env: { ...process.env, TSX_DISABLE_CACHE: '1', NO_COLOR: '1' },
+    env: { ...process.env, TSX_DISABLE_CACHE: '1', NO_COLOR: '1', ...environment },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  // Output of a block is part of its answer; its timers and sockets keep only the host alive.
   host.on('error', (error) => console.error(error));
   return host;
 }

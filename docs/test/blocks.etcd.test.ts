@@ -33,7 +33,7 @@ function sameAs(block: Block): (other: Block) => boolean {
 
 let etcd: EtcdServer;
 let client: CoordClient;
-const runner = new BlockRunner();
+let runner: BlockRunner;
 /** Within the workspace, so that imports are resolved as they are for users of the packages. */
 let folder: string;
 
@@ -44,10 +44,11 @@ beforeAll(async () => {
   etcd = await startEtcd();
   process.env.COORD_ENDPOINTS = etcd.target; // for what reads it from the environment
   client = await connect(etcd.connectOptions);
+  runner = new BlockRunner({ COORD_ENDPOINTS: etcd.target });
 });
 
 afterAll(async () => {
-  await runner[Symbol.asyncDispose]();
+  await runner?.[Symbol.asyncDispose]();
   await client?.close();
   await etcd?.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -3,21 +3,11 @@ import { join } from 'node:path';
 import { ROOT } from './markdown-blocks.js';
 
 /** Programs that a page may name without anything of them being checked. */
-const KNOWN = [
-  'cd',
-  'cp',
-  'curl',
-  'docker',
-  'etcd',
-  'etcdctl',
-  'etcdutl',
-  'export',
-  'git',
-  'kubectl',
-  'mkdir',
-  'node',
-];
-KNOWN.push('openssl', 'redis-cli', 'systemctl');
+const KNOWN = new Set(
+  'cd cp curl docker etcd etcdctl etcdutl export git kubectl mkdir node openssl redis-cli systemctl'.split(
+    ' ',
+  ),
+);
 
 /** Packages of others that a page may tell users to install. */
 const OTHERS = ['pino', 'winston', 'typescript', 'tsx', 'vitest', '@types/node'];
@@ -74,7 +64,7 @@ function wordsOf(line: string): string[] {
 export function problemOf([program = '', ...args]: readonly string[]): string | undefined {
   if (program === 'npm' || program === 'pnpm' || program === 'yarn') return packageManagerProblem(args);
   if (program === 'npx') return undefined;
-  return KNOWN.includes(program) ? undefined : `"${program}" is no program that the pages know`;
+  return KNOWN.has(program) ? undefined : `"${program}" is no program that the pages know`;
 }
 
 function packageManagerProblem([verb = '', ...args]: readonly string[]): string | undefined {
