@@ -54,6 +54,11 @@ export class Project implements AsyncDisposable {
     return this.#call(manager, [verb, ...flags, ...packages]);
   }
 
+  /** Runs a command as it is typed. */
+  async type(command: string): Promise<ProgramEnd> {
+    return run('sh', ['-c', command], this.folder);
+  }
+
   /** Runs a Node.js program here; `node` is the path of another Node.js. */
   async node(
     args: readonly string[],
@@ -98,6 +103,16 @@ export async function succeed(program: Promise<ProgramEnd>): Promise<ProgramEnd>
 interface NodeOptions {
   readonly node?: string;
   readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Lines for .npmrc: caches that projects of one run share, and that go with its folder. */
+export function caches(folder: string): string[] {
+  const cache = join(folder, 'cache');
+  return [
+    `cache=${join(cache, 'npm')}`,
+    `store-dir=${join(cache, 'store')}`,
+    `cache-dir=${join(cache, 'pnpm')}`,
+  ];
 }
 
 /** How long a program may take: one that does not end by itself is a failure, too. */

@@ -79,7 +79,7 @@ function packageManagerProblem([verb = '', ...args]: readonly string[]): string 
       ? undefined
       : `"${missing}" is no package of this workspace, nor one it uses`;
   }
-  return ['init', 'ci', 'pack', 'create'].includes(verb)
+  return ['init', 'ci', 'pack', 'pkg', 'create'].includes(verb)
     ? undefined
     : `"npm ${verb}" is not known to the pages`;
 }

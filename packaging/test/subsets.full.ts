@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeVersions } from '../node-versions.js';
-import { type Installed, type PackageManager, Project, succeed } from '../project.js';
+import { caches, type Installed, type PackageManager, Project, succeed } from '../project.js';
 import { type Registry, startRegistry } from '../registry.js';
 import { SUBSETS } from '../subsets.js';
 import { packAll, ROOT, readJson, type Tarball } from '../tarballs.js';
@@ -51,16 +51,6 @@ function table(heads: readonly string[], lines: readonly (readonly (string | num
   return [heads, heads.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
 }
 
-/** Caches of this run alone, shared by its installations. */
-function caches(): string[] {
-  const cache = join(folder, 'cache');
-  return [
-    `cache=${join(cache, 'npm')}`,
-    `store-dir=${join(cache, 'store')}`,
-    `cache-dir=${join(cache, 'pnpm')}`,
-  ];
-}
-
 /** The program as an ES module, as CommonJS, and for a bundler. */
 async function writeProgram(project: Project, name: string): Promise<void> {
   const source = await readFile(join(ROOT, 'packaging', 'consumers', `${name}.ts`), 'utf8');
@@ -88,7 +78,7 @@ describe.each(SUBSETS.flatMap((subset) => MANAGERS.map((manager) => ({ ...subset
     let installed: Installed;
 
     beforeAll(async () => {
-      project = await Project.create(registry.url, caches());
+      project = await Project.create(registry.url, caches(folder));
       await succeed(project.install(manager, install));
       if (installDev.length > 0) await succeed(project.install(manager, installDev, ['--save-dev']));
       installed = await project.installed();
