@@ -7,6 +7,7 @@ import {
   type Op,
   type OpResult,
   type Range,
+  ResourceExhaustedError,
   type Session,
   SessionLostError,
   type TxnResult,
@@ -160,8 +161,11 @@ export class QueueEntry implements Hold {
     try {
       return await handing;
     } catch (error) {
-      if (!CoordError.is(error) || error.outcome === 'unknown' || isUnreachable(error)) throw error;
-      // Refused as a whole: the other's lease is gone, or there is no space for its keys.
+      // Without space etcd may have applied it all the same: leaving is guarded, and the other finds its keys when it joins.
+      const noSpace = error instanceof ResourceExhaustedError;
+      const isLost = !CoordError.is(error) || error.outcome === 'unknown' || isUnreachable(error);
+      if (isLost && !noSpace) throw error;
+      // Else it was refused as a whole: the other's lease is gone.
       return { left: await this.leave() };
     }
   }

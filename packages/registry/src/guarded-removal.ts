@@ -1,4 +1,10 @@
-import type { CallOptions, KeyValue, KV } from '@coord/client';
+import {
+  type CallOptions,
+  type KeyValue,
+  type KV,
+  ResourceExhaustedError,
+  type TxnResult,
+} from '@coord/client';
 import type { HealthStatus } from './service-info.js';
 import { patchValue } from './service-value.js';
 
@@ -33,28 +39,41 @@ export async function removeInstance(
   const call = { ...options, idempotent: true };
   let removing = false;
   let propagated = farewell === undefined;
+  let speechless = false;
   let present = await kv.get(key, call);
   for (;;) {
     if (present === undefined) return removing ? 'removed' : 'absent';
     if (!owns(present)) return 'replaced';
     removing = true;
-    const saysLeaving = leavingValue(present, farewell?.health);
-    if (saysLeaving === undefined && !propagated) {
+    const saysLeaving = speechless ? undefined : leavingValue(present, farewell?.health);
+    if (saysLeaving === undefined && !propagated && !speechless) {
       await farewell?.propagated();
       propagated = true;
     }
-    const result = await kv.txn(
-      {
-        compare: [{ key, target: 'mod', is: '=', to: present.modRevision }],
-        success:
-          saysLeaving === undefined
-            ? [{ delete: key }]
-            : [{ put: { key, value: saysLeaving, ignoreLease: true } }, { get: key }],
-        failure: [{ get: key }],
-      },
-      call,
-    );
-    if (result.succeeded && saysLeaving === undefined) return 'removed';
+    let result: TxnResult;
+    try {
+      result = await kv.txn(
+        {
+          compare: [{ key, target: 'mod', is: '=', to: present.modRevision }],
+          success:
+            saysLeaving === undefined
+              ? [{ delete: key }]
+              : [{ put: { key, value: saysLeaving, ignoreLease: true } }, { get: key }],
+          failure: [{ get: key }],
+        },
+        call,
+      );
+    } catch (error) {
+      if (saysLeaving === undefined || !(error instanceof ResourceExhaustedError)) throw error;
+      // No space for a goodbye; deletes are taken all the same. It may have been written even so.
+      speechless = true;
+      present = await kv.get(key, call);
+      continue;
+    }
+    if (result.succeeded && saysLeaving === undefined) {
+      if (!propagated) await farewell?.propagated(); // the delete is all that others hear of
+      return 'removed';
+    }
     const read = result.responses.find((response) => response.type === 'get');
     present = read?.kvs[0];
   }
