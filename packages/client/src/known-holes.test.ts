@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { holesOf } from './known-holes.js';
+import { holesOf, KNOWN_HOLES } from './known-holes.js';
 import { capabilitiesOf } from './server-capabilities.js';
 
 const NESTED = /Txn within a Txn/;
@@ -49,5 +50,14 @@ describe('server capabilities', () => {
     ['3.6.14', true, { nestedTxnSafe: true, putInTxnSafe: true }],
   ])('of %s, with an identity: %s', (version, hasIdentity, expected) => {
     expect(capabilitiesOf(version, hasIdentity)).toEqual({ version, ...expected });
+  });
+
+  it('are those that the documentation names, with the versions that mend them', () => {
+    const page = readFileSync(new URL('../../../docs/operations/versions.md', import.meta.url), 'utf8');
+    const rows = page.split('\n').map((row) => row.split('|').map((cell) => cell.trim()));
+    for (const { what, fixedIn, permissions } of KNOWN_HOLES) {
+      const [, , versions, usersOnly] = rows.find(([, named]) => named === what) ?? [];
+      expect([what, versions, usersOnly]).toEqual([what, fixedIn.join(', '), permissions ? 'yes' : 'no']);
+    }
   });
 });
