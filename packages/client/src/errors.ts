@@ -31,6 +31,15 @@ export class CoordError extends Error {
     this.outcome = options.outcome ?? 'not-applied';
   }
 
+  /** For loggers that write JSON: with its message, and numbers of 64 bits as text. */
+  toJSON(): Record<string, unknown> {
+    const fields = Object.entries(this).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? value.toString() : value,
+    ]);
+    return { name: this.name, message: this.message, ...Object.fromEntries(fields) };
+  }
+
   /** True for every Coord error, also one made by another installed copy of the library. */
   static is(error: unknown): error is CoordError {
     return typeof error === 'object' && error !== null && BRAND in error;

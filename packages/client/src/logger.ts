@@ -1,3 +1,4 @@
+import { styleOf, writable } from './log-style.js';
 import { printable } from './printable.js';
 
 /** The least severe that is logged; `silent` is nothing. */
@@ -30,30 +31,21 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 const SEVERITY: Record<LogLevel, number> = { silent: 0, error: 1, warn: 2, info: 3, debug: 4 };
 
-/** Filters by level and writes `message, fields` to the user's logger; nothing without a logger, and one that throws harms nobody. */
+/** Filters by level and writes to the user's logger, in its manner; nothing without one, and one that throws harms nobody. */
 export function createCoordLogger(logger: Logger | undefined, level: LogLevel): CoordLogger {
   const reads = (severity: LogLevel) => logger !== undefined && SEVERITY[severity] <= SEVERITY[level];
+  const style = styleOf(logger);
   const at = (severity: 'error' | 'warn' | 'info' | 'debug') => (message: string, fields?: LogFields) => {
     if (!reads(severity)) return;
     const line = `coord: ${printable(message)}`;
     try {
       if (fields === undefined) logger?.[severity](line);
-      else logger?.[severity](line, printableFields(fields));
+      else if (style === 'pino') logger?.[severity](writable(fields, style), line);
+      else logger?.[severity](line, writable(fields, style));
     } catch {
       // A full disk of the log must not end a watch or a connection; and where could we say so?
     }
   };
   const [warns, debugs] = [reads('warn'), reads('debug')];
   return { warns, debugs, error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
-}
-
-/** A key may hold what would pass for another line: not every logger escapes it. */
-function printableFields(fields: LogFields): LogFields {
-  const copy: Record<string, unknown> = { ...fields };
-  for (const [name, value] of Object.entries(copy)) {
-    if (typeof value === 'string') copy[name] = printable(value);
-    else if (Array.isArray(value))
-      copy[name] = value.map((each) => (typeof each === 'string' ? printable(each) : each));
-  }
-  return copy;
 }

@@ -23,21 +23,6 @@ export class VersionConflictError extends ConflictError {
     this.actual = state.actual;
     this.external = state.external;
   }
-
-  /** With revisions as decimal strings. */
-  toJSON(): Record<string, unknown> {
-    const { name, code, message, key, outcome, external } = this;
-    return {
-      name,
-      code,
-      message,
-      key,
-      outcome,
-      external,
-      expected: plain(this.expected),
-      actual: plain(this.actual),
-    };
-  }
 }
 
 function message(
@@ -50,8 +35,4 @@ function message(
       ? `a value that was written outside of Coord after version ${actual}`
       : actual;
   return `config "${key}": expected ${unit} ${expected}, found ${found}; read it again and retry`;
-}
-
-function plain(value: number | bigint): number | string {
-  return typeof value === 'bigint' ? value.toString() : value;
 }
