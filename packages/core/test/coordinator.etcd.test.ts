@@ -1,47 +1,25 @@
-import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
+import { eventually, startProxy } from '@coord/testkit';
 import { connectivityState, Server, ServerCredentials } from '@grpc/grpc-js';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
-  AbortedError,
   ClosedError,
   ConnectionError,
   type CoordConfigInput,
-  type Coordinator,
   createCoordinator,
   defaultConfig,
-  LockConflictError,
 } from '../src/index.js';
+import { useCoordinators } from './coordinators.js';
 
-let etcd: EtcdServer;
-const made: Coordinator[] = [];
-let names = 0;
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-});
-
-afterEach(async () => {
-  await Promise.all(made.splice(0).map((coordinator) => coordinator.close({ timeoutMs: 2_000 })));
-});
-
-afterAll(async () => {
-  await etcd?.stop();
-});
-
-const unique = () => `core-${++names}`;
-
-async function create(config: CoordConfigInput = {}): Promise<Coordinator> {
-  const coordinator = await createCoordinator({ ...etcd.connectOptions, ...config });
-  made.push(coordinator);
-  return coordinator;
-}
+const coordinators = useCoordinators();
+const unique = () => coordinators.unique();
+const create = (config?: CoordConfigInput) => coordinators.create(config);
 
 describe('createCoordinator', () => {
   it('wires every part over one client', async () => {
     const name = unique();
     const coordinator = await create();
     const { version, latencyMs } = await coordinator.ping();
-    expect(version).toBe(etcd.version);
+    expect(version).toBe(coordinators.etcd.version);
     expect(latencyMs).toBeGreaterThan(0);
 
     const lock = await coordinator.lock.acquire(name);
@@ -84,8 +62,8 @@ describe('createCoordinator', () => {
     const lines: unknown[] = [];
     const log = (...args: unknown[]) => void lines.push(args[0]);
     const logger = { error: log, warn: log, info: log, debug: log };
-    const coordinator = await createCoordinator({ ...etcd.connectOptions, logLevel: 'debug' }, { logger });
-    made.push(coordinator);
+    const config = { ...coordinators.etcd.connectOptions, logLevel: 'debug' } as const;
+    const coordinator = coordinators.closeLater(await createCoordinator(config, { logger }));
     await coordinator.lock.withLock(unique(), () => undefined);
     expect(lines).toContain('coord: lock acquire');
   });
@@ -98,8 +76,35 @@ describe('createCoordinator', () => {
   });
 
   it('rejects with an aborted signal, before any I/O', async () => {
-    const created = createCoordinator(etcd.connectOptions, { signal: AbortSignal.abort('no') });
+    const created = createCoordinator(coordinators.etcd.connectOptions, { signal: AbortSignal.abort('no') });
     await expect(created).rejects.toMatchObject({ name: 'AbortedError', cause: 'no' });
+  });
+
+  it('leaves no connection behind when it is aborted on the way', async () => {
+    await using proxy = await startProxy({ target: coordinators.etcd.target });
+    proxy.blackhole();
+    const stop = new AbortController();
+    const config = { endpoints: [proxy.endpoint], dialTimeoutMs: 60_000 };
+    const created = createCoordinator(config, { signal: stop.signal });
+    const outcome = expect(created).rejects.toMatchObject({ name: 'AbortedError', cause: 'enough' });
+    await eventually(() => proxy.connections > 0, { timeoutMs: 20_000 });
+    stop.abort('enough');
+    await outcome;
+    proxy.heal(); // for the goodbye to pass
+    await eventually(() => proxy.connections === 0, { timeoutMs: 20_000 });
+  });
+
+  it('refuses options beside the configuration that do not exist, a bad logger among them', async () => {
+    const { connectOptions } = coordinators.etcd;
+    const misspelt: object = { looger: console };
+    await expect(createCoordinator(connectOptions, misspelt)).rejects.toThrow('options.looger: is no option');
+    const noLogger = JSON.parse('{ "logger": 5 }');
+    await expect(createCoordinator({ dialTimeoutMs: -1 }, noLogger)).rejects.toMatchObject({
+      issues: expect.arrayContaining([
+        expect.objectContaining({ path: 'logger' }),
+        expect.objectContaining({ path: 'dialTimeoutMs' }),
+      ]),
+    });
   });
 });
 
@@ -139,92 +144,5 @@ describe('getConnection', () => {
     } finally {
       server.forceShutdown();
     }
-  });
-});
-
-describe('close', () => {
-  it('deregisters and releases at once: nobody waits for a TTL', async () => {
-    const name = unique();
-    const [leaving, staying] = await Promise.all([create(), create()]);
-    const lock = await leaving.lock.acquire(name);
-    await leaving.registry.register({ name, address: '10.0.0.1:80' });
-    await expect(staying.lock.tryAcquire(name)).rejects.toBeInstanceOf(LockConflictError);
-
-    await leaving.close();
-    const next = await staying.lock.tryAcquire(name);
-    expect(next.fencingToken).toBeGreaterThan(lock.fencingToken);
-    expect(lock.signal.aborted).toBe(true);
-    expect(await staying.registry.discover(name, { consistency: 'linearizable' })).toEqual([]);
-  });
-
-  it('deregisters before it releases', async () => {
-    const name = unique();
-    const [leaving, watching] = await Promise.all([create(), create()]);
-    const lock = await leaving.lock.acquire(name);
-    await leaving.registry.register({ name, id: 'one', address: '10.0.0.1:80' });
-    const watch = watching.client.watch({ prefix: '/' });
-    await watch.ready;
-    await leaving.close();
-    const deleted: string[] = [];
-    for await (const { events } of watch) {
-      for (const { type, key } of events) if (type === 'delete') deleted.push(key);
-      if (deleted.includes(lock.etcdKey)) break;
-    }
-    expect(deleted.filter((key) => key.includes(name))).toEqual([`/services/${name}/one`, lock.etcdKey]);
-  });
-
-  it('is idempotent, also at the same time, and as a disposal', async () => {
-    const coordinator = await create();
-    await Promise.all([coordinator.close(), coordinator.close(), coordinator[Symbol.asyncDispose]()]);
-    await coordinator.close();
-    await expect(coordinator.ping()).rejects.toBeInstanceOf(ClosedError);
-    await expect(coordinator.lock.acquire('x')).rejects.toBeInstanceOf(ClosedError);
-    await expect(coordinator.registry.discover('x')).rejects.toBeInstanceOf(ClosedError);
-    await expect(coordinator.config.get('x')).rejects.toBeInstanceOf(ClosedError);
-  });
-
-  it('takes no longer than it was given while etcd is silent', async () => {
-    await using proxy = await startProxy({ target: etcd.target });
-    const coordinator = await create({ endpoints: [proxy.endpoint] });
-    const name = unique();
-    await coordinator.lock.acquire(name);
-    await coordinator.registry.register({ name, address: '10.0.0.1:80' });
-    proxy.blackhole();
-    const startedAt = performance.now();
-    await coordinator.close({ timeoutMs: 800 });
-    const took = performance.now() - startedAt;
-    expect(took).toBeGreaterThan(300);
-    expect(took).toBeLessThan(2_500);
-  });
-
-  it('is cut short by a signal', async () => {
-    await using proxy = await startProxy({ target: etcd.target });
-    const coordinator = await create({ endpoints: [proxy.endpoint] });
-    await coordinator.lock.acquire(unique());
-    proxy.blackhole();
-    const startedAt = performance.now();
-    await coordinator.close({ timeoutMs: 30_000, signal: AbortSignal.timeout(200) });
-    expect(performance.now() - startedAt).toBeLessThan(2_500);
-    await expect(coordinator.ping()).rejects.toBeInstanceOf(ClosedError);
-  });
-
-  it('closes nothing for bad options or a signal that has fired', async () => {
-    const coordinator = await create();
-    await expect(coordinator.close({ timeoutMs: -1 })).rejects.toThrow('timeoutMs');
-    await expect(coordinator.close({ signal: AbortSignal.abort() })).rejects.toBeInstanceOf(AbortedError);
-    await expect(coordinator.ping()).resolves.toMatchObject({ version: etcd.version });
-  });
-
-  it('leaves nothing in etcd that lives on a lease', async () => {
-    const name = unique();
-    const coordinator = await create();
-    await coordinator.lock.acquire(name);
-    await coordinator.registry.register({ name, address: '10.0.0.1:80' });
-    await coordinator.close();
-    const other = await create();
-    await eventually(async () => {
-      const { kvs } = await other.client.kv.range({ prefix: '/' });
-      expect(kvs.filter((kv) => kv.key.includes(name) && kv.leaseId !== 0n)).toEqual([]);
-    });
   });
 });
