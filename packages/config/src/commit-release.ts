@@ -50,6 +50,7 @@ export async function commitRelease(
       failure: [...reads, { get: layout.release(id) }],
     };
     const { result } = await sendOnce(store, request, { release: id, keys: keys.length }, signal);
+    for (const key of keys) store.known.forget(key);
     if (result.succeeded) return new StoredRelease(record, result.revision);
     const written = result.responses.at(-1);
     const found = written && firstKey(written);

@@ -1,20 +1,10 @@
-import { ConflictError, CoordError, type TxnRequest } from '@coord/client';
+import { ConflictError, CoordError } from '@coord/client';
 import { backoffDelayMs, delay } from '@coord/client/internal';
 import type { Change, Decide } from './change.js';
-import { type ConfigStore, firstKey, writeReads, writeState } from './config-store.js';
-import { type KeyState, lastVersion } from './key-state.js';
-import { checkStoredSchema, keyWrite, modIs, schemaUnchanged, unchangedSince } from './key-write.js';
-import { decodeHistoryEntry, type Meta } from './meta.js';
-import { MAX_REQUEST_BYTES } from './request-limits.js';
-import { sendOnce } from './send-once.js';
-
-export interface Commit {
-  /** The record of the key now; undefined for a key without versions. */
-  readonly meta: Meta | undefined;
-  /** etcd's revision of the write, or of what was there when nothing was to do. */
-  readonly revision: bigint;
-  readonly changed: boolean;
-}
+import { type ConfigStore, writeReads, writeState } from './config-store.js';
+import type { KeyState } from './key-state.js';
+import { encodeMeta } from './meta.js';
+import { type Commit, type Written, writeRaw, writeVersioned } from './write-attempt.js';
 
 /** Each lost race means that another writer got through, so this many in a row is a broken key or a broken caller. */
 const MAX_ATTEMPTS = 100;
@@ -35,9 +25,9 @@ export async function commit(
   signal: AbortSignal,
 ): Promise<Commit> {
   const write = store.options.enableVersioning ? writeVersioned : writeRaw;
-  const reads = { success: writeReads(store, key) };
-  const { responses } = await store.client.kv.txn(reads, { signal, idempotent: true });
-  let state = writeState(store, responses);
+  const unasked = await writeUnasked(store, key, decide, signal);
+  if (unasked?.commit !== undefined) return unasked.commit;
+  let state = unasked?.state ?? (await readForWrite(store, key, signal));
   return untilItCommits(store, key, signal, async () => {
     assertUndamaged(store, key, state);
     const change = decide(state);
@@ -46,84 +36,53 @@ export async function commit(
     }
     const written = await write(store, key, state, change, signal);
     if (written.commit === undefined) state = written.state;
+    // Where others write, too, it would be outdated by the next time.
+    else if (unasked === undefined && written.left !== undefined) store.known.remember(key, written.left);
     return written.commit;
   });
 }
 
-/** What became of a write: it is done, or others were there first and left this state. */
-type Written = { readonly commit: Commit } | { readonly commit: undefined; readonly state: KeyState };
-
-async function writeVersioned(
-  store: ConfigStore,
-  key: string,
-  state: KeyState,
-  change: Change,
-  signal: AbortSignal,
-): Promise<Written> {
-  const { layout } = store;
-  const { meta, success, prune } = keyWrite(store, key, state, change, { roomBytes: MAX_REQUEST_BYTES });
-  const historyKey = layout.history(key, meta.version);
-  const request: TxnRequest = {
-    compare: [...unchangedSince(store, key, state), ...(change.alongside?.compare ?? [])],
-    success: [...success, ...(change.alongside?.success ?? []), ...(prune === undefined ? [] : [prune])],
-    failure: [...writeReads(store, key), { get: historyKey }],
-  };
-  const { result, lost } = await sendOnce(store, request, { key }, signal);
-  const done = (revision: bigint): Written => ({ commit: { meta, revision, changed: true } });
-  if (result.succeeded) return done(result.revision);
-  const found = writeState(store, result.responses);
-  const history = result.responses.slice(-1).map(firstKey)[0];
-  if (found.meta?.nonce === meta.nonce) return done(found.metaRevision);
-  // Applied, and overwritten since: then its place in the history is ours.
-  const entry = history && decodeHistoryEntry(history.value);
-  if (history !== undefined && entry?.meta.nonce === meta.nonce) return done(history.createRevision);
-  const pruned = history === undefined && lastVersion(found) >= meta.version;
-  if (pruned && lost !== undefined) throw lost;
-  assertNotAlongside(key, change, state, found);
-  return { commit: undefined, state: found };
-}
-
-/** Without versioning: the value alone. No record tells the writer, so a lost response stays unknown. */
-async function writeRaw(
-  store: ConfigStore,
-  key: string,
-  state: KeyState,
-  change: Change,
-  signal: AbortSignal,
-): Promise<Written> {
-  const { client, layout } = store;
-  const { content, alongside } = change;
-  checkStoredSchema(store, key, state, content);
-  const rawKey = layout.raw(key);
-  const request: TxnRequest = {
-    compare: [modIs(rawKey, state.raw), ...schemaUnchanged(store, key, state), ...(alongside?.compare ?? [])],
-    success: [
-      content ? { put: { key: rawKey, value: content.bytes } } : { delete: rawKey },
-      ...(alongside?.success ?? []),
-    ],
-    failure: writeReads(store, key),
-  };
-  const result = await client.kv.txn(request, { signal });
-  if (result.succeeded) return { commit: { meta: undefined, revision: result.revision, changed: true } };
-  const found = writeState(store, result.responses);
-  assertNotAlongside(key, change, state, found);
-  return { commit: undefined, state: found };
+async function readForWrite(store: ConfigStore, key: string, signal: AbortSignal): Promise<KeyState> {
+  const reads = { success: writeReads(store, key) };
+  const { responses } = await store.client.kv.txn(reads, { signal, idempotent: true });
+  return writeState(store, responses);
 }
 
 /**
- * A refusal although the key is as it was comes from what was to be done alongside: trying again is no use.
- * @throws {ConflictError}
+ * A write that goes by what this centre wrote last. Only a write that is made tells that this was still there, so
+ * whatever else might be decided by it (a conflict, nothing to do) is left to be decided by what is there.
+ *
+ * @returns undefined when nothing was tried
  */
-function assertNotAlongside(key: string, { alongside }: Change, before: KeyState, found: KeyState): void {
-  if (alongside === undefined) return;
-  const same =
-    before.raw?.modRevision === found.raw?.modRevision &&
-    before.metaRevision === found.metaRevision &&
-    before.schema?.revision === found.schema?.revision;
-  if (same)
-    throw new ConflictError(`config "${key}": what was to change with it has changed; read it again`, {
-      key,
-    });
+async function writeUnasked(
+  store: ConfigStore,
+  key: string,
+  decide: Decide,
+  signal: AbortSignal,
+): Promise<Written | undefined> {
+  const state = store.known.get(key);
+  if (state?.meta === undefined) return undefined;
+  const change = tryTo(() => decide(state));
+  if (change === undefined || change.alongside !== undefined) return undefined;
+  // By its nonce: revisions come again when etcd is restored from a backup.
+  const sameRecord = {
+    key: store.layout.meta(key),
+    target: 'value',
+    is: '=',
+    to: encodeMeta(state.meta),
+  } as const;
+  const written = await writeVersioned(store, key, state, change, signal, [sameRecord]);
+  if (written.commit === undefined) store.known.forget(key);
+  else if (written.left !== undefined) store.known.remember(key, written.left);
+  return written;
+}
+
+function tryTo(decide: () => Change | undefined): Change | undefined {
+  try {
+    return decide();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Tries again for as long as others get there first, but not for ever. */

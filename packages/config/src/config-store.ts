@@ -10,6 +10,7 @@ import { type CoordLogger, internalsOf, type Observer } from '@coord/client/inte
 import { createKeyLayout, type KeyLayout, MAX_VERSION } from './key-layout.js';
 import { bareState, joinedState, type KeyState, keyState } from './key-state.js';
 import type { Keyring } from './keyring.js';
+import { KnownStates } from './known-states.js';
 import { decodeHistoryEntry } from './meta.js';
 import type { ResolvedConfigCenterConfig } from './options.js';
 
@@ -22,6 +23,7 @@ export interface ConfigStore {
   readonly observer: Observer;
   readonly requestTimeoutMs: number;
   readonly keyring: Keyring;
+  readonly known: KnownStates;
 }
 
 export function createConfigStore(client: CoordClient, options: ResolvedConfigCenterConfig): ConfigStore {
@@ -36,6 +38,7 @@ export function createConfigStore(client: CoordClient, options: ResolvedConfigCe
     observer: telemetry.operations,
     requestTimeoutMs,
     keyring: options.keyring,
+    known: new KnownStates(),
   };
 }
 

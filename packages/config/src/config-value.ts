@@ -1,7 +1,7 @@
-import { type KeyValue, ValidationError } from '@coord/client';
+import { ValidationError } from '@coord/client';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigStore } from './config-store.js';
-import { type KeyState, lastVersion } from './key-state.js';
+import { type KeyState, lastVersion, type RawValue } from './key-state.js';
 import { applySchema } from './schema.js';
 
 /** A value with its version, both of one moment. */
@@ -28,7 +28,7 @@ export interface ConfigValue<T = unknown> {
 export async function readConfigValue(
   store: ConfigStore,
   key: string,
-  raw: KeyValue,
+  raw: RawValue,
   state: KeyState,
   schema: StandardSchemaV1 | undefined,
 ): Promise<ConfigValue> {
@@ -45,7 +45,7 @@ export async function readConfigValue(
 export function decodeConfigValue(
   { keyring }: ConfigStore,
   key: string,
-  raw: KeyValue,
+  raw: RawValue,
   state: KeyState,
 ): ConfigValue {
   try {

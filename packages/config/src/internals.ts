@@ -1,7 +1,7 @@
 import type { CoordClient, Range } from '@coord/client';
 import type { CoordLogger } from '@coord/client/internal';
 import type { Alongside, Decide } from './change.js';
-import { type Commit, commit } from './commit.js';
+import { commit } from './commit.js';
 import type { Annotations, ConfigCenter } from './config-center-types.js';
 import type { ConfigWatch } from './config-change.js';
 import { type ConfigStore, readState } from './config-store.js';
@@ -9,6 +9,7 @@ import type { Content } from './content.js';
 import type { Keyring } from './keyring.js';
 import { INTERNAL_ROOT } from './options.js';
 import { type ReadTogether, readTogether } from './read-together.js';
+import type { Commit } from './write-attempt.js';
 import { decidePut, isSecret } from './write-decisions.js';
 
 /** What the sibling packages may use of a config centre, beyond its public face. */

@@ -1,9 +1,12 @@
 import type { KeyValue } from '@coord/client';
 import { decodeMeta, type Meta } from './meta.js';
 
+/** A value as it is in etcd; nothing else of its key-value pair matters. */
+export type RawValue = Pick<KeyValue, 'value' | 'modRevision'>;
+
 /** A config key as it is in etcd at one revision: the raw value and the record of its last managed write. */
 export interface KeyState {
-  readonly raw: KeyValue | undefined;
+  readonly raw: RawValue | undefined;
   readonly meta: Meta | undefined;
   readonly metaRevision: bigint;
   /**
@@ -19,19 +22,19 @@ export interface KeyState {
 }
 
 /** A key of which nothing is known but its value. */
-export function bareState(raw: KeyValue | undefined, external: boolean): KeyState {
+export function bareState(raw: RawValue | undefined, external: boolean): KeyState {
   return { raw, meta: undefined, metaRevision: 0n, external, damaged: false };
 }
 
 /** @param metaKv the record as it was when `raw` was */
-export function keyState(raw: KeyValue | undefined, metaKv: KeyValue | undefined): KeyState {
+export function keyState(raw: RawValue | undefined, metaKv: KeyValue | undefined): KeyState {
   const meta = metaKv && decodeMeta(metaKv.text());
   const state = joinedState(raw, meta, metaKv?.modRevision ?? 0n);
   return metaKv !== undefined && meta === undefined ? { ...state, damaged: true } : state;
 }
 
 export function joinedState(
-  raw: KeyValue | undefined,
+  raw: RawValue | undefined,
   meta: Meta | undefined,
   metaRevision: bigint,
 ): KeyState {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type Compare, type KeyValue, type Op, ValidationError } from '@coord/client';
+import { type Compare, type Op, ValidationError } from '@coord/client';
 import type { Change } from './change.js';
 import type { ConfigStore } from './config-store.js';
 import type { Content } from './content.js';
 import { checkByJsonSchema } from './json-schema.js';
-import { type KeyState, lastVersion } from './key-state.js';
+import { type KeyState, lastVersion, type RawValue } from './key-state.js';
 import { encodeHistoryEntry, encodeMeta, type Meta } from './meta.js';
 import { bytesOf } from './request-limits.js';
 
@@ -107,7 +107,7 @@ export function checkStoredSchema(
   throw new ValidationError(issues.map(({ path, message }) => ({ path, message: `${message} ${where}` })));
 }
 
-export function modIs(key: string, kv: KeyValue | undefined): Compare {
+export function modIs(key: string, kv: RawValue | undefined): Compare {
   return { key, target: 'mod', is: '=', to: kv?.modRevision ?? 0n };
 }
 

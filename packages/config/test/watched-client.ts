@@ -1,10 +1,12 @@
 import type { CoordClient, KV, WatchCache } from '@coord/client';
 
-/** A client that tells which keys were read alone, and which copies are open. */
+/** A client that tells which keys were read alone, how many transactions there were, and which copies are open. */
 export interface WatchedClient {
   readonly client: CoordClient;
   /** The keys that have been read by `get`, in order. */
   readonly reads: string[];
+  /** `read`: a transaction that only reads. */
+  readonly txns: ('read' | 'write')[];
   /** How many copies have been opened, and how many of them are open. */
   copies(): { opened: number; open: number };
   /** From now on reads of one key wait. */
@@ -16,6 +18,7 @@ export interface WatchedClient {
 
 export function watchedClient(client: CoordClient): WatchedClient {
   const reads: string[] = [];
+  const txns: ('read' | 'write')[] = [];
   const opened: WatchCache<unknown>[] = [];
   const closed = new Set<WatchCache<unknown>>();
   let holding = false;
@@ -30,7 +33,10 @@ export function watchedClient(client: CoordClient): WatchedClient {
     get,
     range: (...call: Parameters<KV['range']>) => kv.range(...call),
     list: (...call: Parameters<KV['list']>) => kv.list(...call),
-    txn: (...call: Parameters<KV['txn']>) => kv.txn(...call),
+    txn: (...call: Parameters<KV['txn']>) => {
+      txns.push(call[0].success?.every((op) => 'get' in op) ? 'read' : 'write');
+      return kv.txn(...call);
+    },
   });
   const counted = <T>(copy: WatchCache<T>): WatchCache<T> => {
     opened.push(copy);
@@ -57,6 +63,7 @@ export function watchedClient(client: CoordClient): WatchedClient {
       },
     }),
     reads,
+    txns,
     copies: () => ({ opened: opened.length, open: opened.length - closed.size }),
     hold: () => {
       holding = true;
