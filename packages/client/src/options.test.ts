@@ -69,6 +69,13 @@ describe('resolveClientOptions', () => {
     expect(paths(options)).toEqual(expected);
   });
 
+  it('refuses names that are no options, also within tls and retry, and lets sections of @coord/core pass', () => {
+    const misspelt = { hosts: ['a:1'], tls: { rootCa: 'x' }, retry: { attempts: 1 }, lockTtlMs: undefined };
+    expect(paths(misspelt)).toEqual(['hosts', 'lockTtlMs', 'tls.rootCa', 'retry.attempts']);
+    const sections = { serviceRegistry: {}, distributedLock: {}, configCenter: {} };
+    expect(resolveClientOptions({ endpoints: ['a:1'], ...sections }).endpoints).toEqual(['http://a:1']);
+  });
+
   it('never shows a password', () => {
     expect(() => resolveClientOptions({ username: '', password: 'hunter2' })).toThrow(/^(?!.*hunter2)/);
   });

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import type { Logger, LogLevel } from './logger.js';
+import { checkOptionNames } from './option-names.js';
 import { assertValid, checkFlag, checkPositiveMs, type IssueList, readInput, show } from './validation.js';
 
 /** TLS, from files or from memory. Files are read when the connection is made. */
@@ -94,6 +95,7 @@ function checkClientOptions(options: ClientOptions): ResolvedClientOptions {
     issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
     assertValid(issues);
   }
+  checkOptionNames(issues, options);
   const {
     endpoints = ['127.0.0.1:2379'],
     namespace = '',

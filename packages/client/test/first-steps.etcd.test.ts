@@ -106,6 +106,7 @@ describe('whoever goes wrong at first is told what to do', () => {
       { endpoints: ['127.0.0.1'] },
       /endpoints\[0\]: must be "host:port".* got "127\.0\.0\.1"/,
     ],
+    ['the name of another library', { hosts: '127.0.0.1:2379' }, /hosts: is no option; there are endpoints,/],
     [
       'a text in the place of an array',
       { endpoints: '127.0.0.1:2379' },

@@ -24,7 +24,6 @@ export function checkConfig(config: CoordConfigInput): CoordConfigInput {
   }
   const { serviceRegistry, distributedLock, configCenter, ...client } = copy;
   const issues: IssueList = [];
-  checkNames(issues, '', client, KNOWN_OPTIONS.client);
   collect(issues, () => createClient(client));
   checkSection(issues, 'serviceRegistry', serviceRegistry);
   checkSection(issues, 'distributedLock', distributedLock);
@@ -45,7 +44,8 @@ export function checkSection<N extends SectionName>(
     issues.push({ path: name, message: `must be an object, got ${show(options)}` });
     return;
   }
-  checkNames(issues, prefix, options, KNOWN_OPTIONS[name]);
+  const known = KNOWN_OPTIONS[name];
+  if (known !== undefined) checkNames(issues, prefix, options, known);
   collect(issues, () => MAKE[name](options), prefix, name);
 }
 

@@ -1,4 +1,3 @@
-import type { ClientOptions, RetryOptions, TlsOptions } from '@coord/client';
 import type { ConfigCenterConfig, EncryptionConfig } from '@coord/config';
 import type { DistributedLockConfig } from '@coord/lock';
 import type { ServiceRegistryConfig } from '@coord/registry';
@@ -10,44 +9,12 @@ export interface KnownNames {
 
 type NamesOf<T> = Readonly<Record<keyof T, true | KnownNames>>;
 
-const TLS = {
-  caFile: true,
-  certFile: true,
-  keyFile: true,
-  ca: true,
-  cert: true,
-  key: true,
-  serverName: true,
-} satisfies NamesOf<TlsOptions>;
-
-const RETRY = {
-  maxAttempts: true,
-  initialDelayMs: true,
-  maxDelayMs: true,
-  multiplier: true,
-} satisfies NamesOf<RetryOptions>;
-
 const ENCRYPTION = { keys: true, current: true } satisfies NamesOf<EncryptionConfig>;
 
 /** The options of each part. `satisfies` makes the compiler miss one that is missing here. */
 export const KNOWN_OPTIONS = {
-  client: {
-    endpoints: true,
-    username: true,
-    password: true,
-    tls: TLS,
-    namespace: true,
-    dialTimeoutMs: true,
-    requestTimeoutMs: true,
-    keepAliveTimeMs: true,
-    keepAliveTimeoutMs: true,
-    retry: RETRY,
-    logger: true,
-    logLevel: true,
-    enableMetrics: true,
-    enableTracing: true,
-  } satisfies NamesOf<ClientOptions>,
-  retry: RETRY,
+  /** The client knows its own. */
+  retry: undefined,
   serviceRegistry: {
     keyPrefix: true,
     ttlMs: true,
