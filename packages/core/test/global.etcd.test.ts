@@ -16,7 +16,7 @@ import {
   setConfig,
   watchConfig,
 } from '../src/global.js';
-import { AbortedError, ConnectionError, CoordError, ValidationError } from '../src/index.js';
+import { AbortedError, ClosedError, ConnectionError, CoordError, ValidationError } from '../src/index.js';
 
 let etcd: EtcdServer;
 let names = 0;
@@ -116,6 +116,10 @@ describe('configure', () => {
     expect(() => configure({})).toThrow(expect.objectContaining({ code: 'COORD_IN_USE' }));
     expect(() => configure({})).toThrow(CoordError);
     await close();
+    expect(() => configure({}, JSON.parse('{ "looger": 5 }'))).toThrow('options.looger');
+    expect(() => configure({ dialTimeoutMs: 0 }, JSON.parse('{ "logger": 5 }'))).toThrow(
+      /logger: .*dialTimeoutMs: |dialTimeoutMs: .*logger: /,
+    );
     const name = unique();
     configure({ ...etcd.connectOptions, distributedLock: { keyPrefix: '/elsewhere' } });
     expect((await acquireLock(name)).etcdKey).toContain('/elsewhere/');
@@ -131,6 +135,62 @@ describe('close', () => {
     expect(lock.signal.aborted).toBe(true);
     const again = await acquireLock(name);
     expect(again.fencingToken).toBeGreaterThan(lock.fencingToken);
+  });
+
+  it('ends a first use that is still connecting, and does not spoil the next one', async () => {
+    await using proxy = await startProxy({ target: etcd.target });
+    proxy.blackhole();
+    configure({ endpoints: [proxy.endpoint], requestTimeoutMs: 60_000 });
+    const name = unique();
+    const uses = [
+      ping(),
+      acquireLock(name),
+      registerService({ name, address: '10.0.0.1:80' }),
+      getConfig(name),
+    ];
+    const ended = Promise.all(uses.map((use) => expect(use).rejects.toBeInstanceOf(ClosedError)));
+    await eventually(() => proxy.connections > 0, { timeoutMs: 20_000 });
+    await close({ timeoutMs: 500 });
+    await ended;
+    proxy.heal();
+    expect((await ping()).version).toBe(etcd.version);
+    expect(await discoverServices(name, { consistency: 'linearizable' })).toEqual([]);
+    await close(); // before its proxy
+  });
+
+  it('lets go of the old while a new one, configured anew, is already at work', async () => {
+    await using proxy = await startProxy({ target: etcd.target });
+    const name = unique();
+    configure({ endpoints: [proxy.endpoint], requestTimeoutMs: 60_000 });
+    const old = await acquireLock(name);
+    proxy.blackhole();
+    const closing = close();
+    configure({ ...etcd.connectOptions, distributedLock: { keyPrefix: '/anew' } });
+    const lock = await acquireLock(name);
+    expect(lock.etcdKey).toContain('/anew/');
+    expect(proxy.connections).toBeGreaterThan(0); // the old one still waits for its release
+    proxy.heal();
+    await closing;
+    expect(await lock.isHeld()).toBe(true);
+    await close();
+    configure(etcd.connectOptions);
+    expect((await acquireLock(name, { timeoutMs: 20_000 })).fencingToken).toBeGreaterThan(old.fencingToken);
+  });
+
+  it('waits for what an earlier close has not done yet', async () => {
+    await using proxy = await startProxy({ target: etcd.target });
+    const name = unique();
+    configure({ endpoints: [proxy.endpoint], requestTimeoutMs: 60_000 });
+    await acquireLock(name);
+    proxy.blackhole();
+    const order: string[] = [];
+    const first = close().then(() => order.push('first'));
+    configure(etcd.connectOptions);
+    await ping();
+    const second = close().then(() => order.push('second'));
+    proxy.heal();
+    await Promise.all([first, second]);
+    expect(order).toEqual(['first', 'second']);
   });
 
   it('does nothing when nothing was used, and closes nothing for a signal that has fired', async () => {
