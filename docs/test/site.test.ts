@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { deadLinksOf } from './links.js';
 import { pages, ROOT } from './markdown-blocks.js';
@@ -17,4 +18,19 @@ it('the API reference can be made, and nothing that is exported lacks a doc comm
 
 it.each(pages())('no link of %s leads nowhere', (page) => {
   expect(deadLinksOf(page)).toEqual([]);
+});
+
+it('what a page takes over from another file is there', () => {
+  const taken = pages().flatMap((page) =>
+    [...readFileSync(join(ROOT, page), 'utf8').matchAll(/<!--\s*@include: ([^\s#]+)#([\w-]+)\s*-->/g)].map(
+      ([, file = '', region = '']) => ({ file: join(ROOT, dirname(page), file), region }),
+    ),
+  );
+  expect(taken.length).toBeGreaterThan(0);
+  // VitePress takes the whole file if there is no such region, and nothing if there is no such file.
+  for (const { file, region } of taken) {
+    expect(readFileSync(file, 'utf8')).toMatch(
+      new RegExp(`<!-- #region ${region} -->[^]+<!-- #endregion ${region} -->`),
+    );
+  }
 });
