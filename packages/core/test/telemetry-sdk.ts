@@ -1,6 +1,12 @@
 import { context, metrics, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { DataPointType, type Histogram, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  DataPointType,
+  type Histogram,
+  MeterProvider,
+  MetricReader,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics';
 import {
   BasicTracerProvider,
   InMemorySpanExporter,
@@ -46,14 +52,20 @@ export class InMemorySdk {
     this.#exporter.reset();
   }
 
-  /** Everything that was measured so far, by name. */
+  /** Everything that was measured so far, as exporters get it. */
+  async collect(): Promise<ResourceMetrics> {
+    const { resourceMetrics, errors } = await this.#reader.collect();
+    if (errors.length > 0) throw new AggregateError(errors);
+    return resourceMetrics;
+  }
+
+  /** The same by name. */
   async metrics(): Promise<
     ReadonlyMap<string, { readonly unit: string; readonly points: readonly Point[] }>
   > {
-    const { resourceMetrics, errors } = await this.#reader.collect();
-    if (errors.length > 0) throw new AggregateError(errors);
+    const { scopeMetrics } = await this.collect();
     const found = new Map<string, { unit: string; points: Point[] }>();
-    for (const { descriptor, ...metric } of resourceMetrics.scopeMetrics.flatMap((each) => each.metrics)) {
+    for (const { descriptor, ...metric } of scopeMetrics.flatMap((each) => each.metrics)) {
       const points = metric.dataPoints.map(({ attributes, value }): Point => {
         if (metric.dataPointType !== DataPointType.HISTOGRAM) {
           return { attributes, value: Number(value), sum: Number(value) };
