@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { ValidationError, type ValidationIssue } from '@coord/client';
 import { describe, expect, it } from 'vitest';
-import { configFromEnv, type Environment } from './config-from-env.js';
+import { configFromEnv } from './config-from-env.js';
 import { variableNames } from './env-variables.js';
 import { defaultConfig, developmentConfig, productionConfig, testConfig } from './presets.js';
+
+type Environment = Parameters<typeof configFromEnv>[0];
 
 function issuesOf(env: Environment): readonly ValidationIssue[] {
   try {

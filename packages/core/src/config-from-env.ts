@@ -6,7 +6,7 @@ import { PRESET_VARIABLE, VARIABLES, type VariableTree, variableOf } from './env
 import { defaultConfig, developmentConfig, productionConfig, testConfig } from './presets.js';
 
 /** Variables by name, as `process.env` holds them. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
 const PRESETS = new Map([
   ['default', defaultConfig],

@@ -1,5 +1,5 @@
-import { connect, createClient, type Logger, type WaitOptions } from '@coord/client';
-import { assertValid } from '@coord/client/internal';
+import { connect, createClient, type Logger, ValidationError, type WaitOptions } from '@coord/client';
+import { assertValid, show } from '@coord/client/internal';
 import { checkConfig } from './check-config.js';
 import type { CoordConfigInput } from './config.js';
 import type { Coordinator } from './coordinator.js';
@@ -35,8 +35,8 @@ export async function createCoordinator(
   config: CoordConfigInput = {},
   options: CoordinatorOptions & WaitOptions = {},
 ): Promise<Coordinator> {
-  const { signal, timeoutMs, ...rest } = options;
-  const checked = checkConfig(withLogger(config, rest));
+  const checked = checkConfig(withLogger(config, options, ['logger', 'signal', 'timeoutMs']));
+  const { signal, timeoutMs } = options;
   const client = await connect(checked, { signal, timeoutMs });
   return new WiredCoordinator(client, checked);
 }
@@ -48,16 +48,21 @@ export function createLazyCoordinator(config: CoordConfigInput): Coordinator {
 
 /**
  * The configuration with the logger that is given beside it.
- * @throws {ValidationError} for options that do not exist, such as those of the configuration
+ * @param known the options that there are beside it
+ * @throws {ValidationError} for others, such as those that belong into the configuration
  */
-export function withLogger(config: CoordConfigInput, options: CoordinatorOptions): CoordConfigInput {
-  const { logger, ...others } = options;
-  assertValid(
-    Object.keys(others).map((name) => ({
-      path: `options.${name}`,
-      message: 'is no option beside the configuration; there are logger, signal, timeoutMs',
-    })),
-  );
+export function withLogger(
+  config: CoordConfigInput,
+  options: CoordinatorOptions,
+  known: readonly string[] = ['logger'],
+): CoordConfigInput {
+  if (typeof options !== 'object' || options === null) {
+    throw new ValidationError([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
+  }
+  const others = Object.keys(options).filter((name) => !known.includes(name));
+  const message = `is no option beside the configuration; there are ${known.join(', ')}`;
+  assertValid(others.map((name) => ({ path: `options.${name}`, message })));
+  const { logger } = options;
   return logger === undefined || typeof config !== 'object' || config === null
     ? config
     : { ...config, logger };

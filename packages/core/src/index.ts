@@ -13,7 +13,7 @@ export type {
   CoordConfig,
   CoordConfigInput,
 } from './config.js';
-export { configFromEnv, type Environment } from './config-from-env.js';
+export { configFromEnv } from './config-from-env.js';
 export type { Coordinator } from './coordinator.js';
 export { type CoordinatorOptions, createCoordinator } from './create-coordinator.js';
 export { defaultConfig, developmentConfig, productionConfig, testConfig } from './presets.js';

@@ -98,6 +98,7 @@ describe('createCoordinator', () => {
     const { connectOptions } = coordinators.etcd;
     const misspelt: object = { looger: console };
     await expect(createCoordinator(connectOptions, misspelt)).rejects.toThrow('options.looger: is no option');
+    await expect(createCoordinator(connectOptions, JSON.parse('null'))).rejects.toThrow('options: must be');
     const noLogger = JSON.parse('{ "logger": 5 }');
     await expect(createCoordinator({ dialTimeoutMs: -1 }, noLogger)).rejects.toMatchObject({
       issues: expect.arrayContaining([
