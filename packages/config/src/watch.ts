@@ -1,4 +1,4 @@
-import { AbortedError, type CacheChange } from '@coord/client';
+import { AbortedError, type CacheChange, ClosedError } from '@coord/client';
 import { manyMayListen, raceAbort } from '@coord/client/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ConfigChange, ConfigWatch } from './config-change.js';
@@ -44,7 +44,10 @@ export class ConfigWatcher implements ConfigWatch {
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#begun = this.#begin();
     this.#begun.catch(() => undefined);
-    this.ready = this.#begun;
+    this.ready = this.#begun.catch((error: unknown) => {
+      throw error === CLOSED ? new ClosedError('config watch: closed before it was in place') : error;
+    });
+    this.ready.catch(() => undefined);
   }
 
   get live(): boolean {
