@@ -1,11 +1,11 @@
 /** The process in which the blocks of the pages run, one after another, so that the packages are loaded once. */
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { SourceTextModule } from 'node:vm';
 
 /** How long a program may go on after its last line. */
-const END_MS = 10_000;
+const END_MS = Number(process.env.COORD_DOCS_END_MS ?? 10_000);
 
 interface Order {
   readonly file: string;
@@ -45,6 +45,7 @@ async function run(file: string): Promise<void> {
   const idle = process.getActiveResourcesInfo();
   try {
     await import(pathToFileURL(file).href);
+    await turn(); // rejections that nobody handles are told at the end of one
     await end(idle);
     if (stray.length > 0) throw stray[0];
     if (process.exitCode) throw new Error(`it set process.exitCode to ${process.exitCode}`);

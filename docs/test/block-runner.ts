@@ -17,26 +17,30 @@ export class BlockRunner implements AsyncDisposable {
 
   /** Resolves to what was printed, and to why it failed, if it did. */
   run(file: string, timeoutMs: number): Promise<Answer> {
-    this.#host ??= start(this.#environment);
+    this.#host ??= this.#start();
     const host = this.#host;
     return new Promise((resolve) => {
       const answer = (reached: Answer) => {
         clearTimeout(timer);
         host.off('message', answer).off('exit', exited);
+        if (reached.error !== undefined) this.#discard(host);
         resolve(reached);
       };
       const timer = setTimeout(() => {
-        host.kill('SIGKILL');
-        this.#host = undefined;
         answer({ error: `it had not ended after ${timeoutMs} ms`, output: '' });
       }, timeoutMs);
       const exited = (code: number | null, signal: string | null) => {
-        this.#host = undefined;
         answer(code === 0 ? { output: '' } : { error: `it ended with ${code ?? signal}`, output: '' });
       };
       host.on('message', answer).on('exit', exited);
       host.send({ file });
     });
+  }
+
+  /** What has failed may have left anything behind. */
+  #discard(host: ChildProcess): void {
+    host.kill('SIGKILL');
+    this.#host = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -47,15 +51,24 @@ export class BlockRunner implements AsyncDisposable {
     host.disconnect();
     await ended;
   }
-}
 
-function start(environment: Readonly<Record<string, string>>): ChildProcess {
-  const host = fork(HOST, {
-    cwd: ROOT,
-    execArgv: ['--conditions=@coord/source', '--import', 'tsx', '--experimental-vm-modules', '--no-warnings'],
-    env: { ...process.env, TSX_DISABLE_CACHE: '1', NO_COLOR: '1', ...environment },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  host.on('error', (error) => console.error(error));
-  return host;
+  #start(): ChildProcess {
+    const host = fork(HOST, {
+      cwd: ROOT,
+      execArgv: [
+        '--conditions=@coord/source',
+        '--import',
+        'tsx',
+        '--experimental-vm-modules',
+        '--no-warnings',
+      ],
+      env: { ...process.env, TSX_DISABLE_CACHE: '1', NO_COLOR: '1', ...this.#environment },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    host.on('error', (error) => console.error(error));
+    host.once('exit', () => {
+      if (this.#host === host) this.#host = undefined;
+    });
+    return host;
+  }
 }

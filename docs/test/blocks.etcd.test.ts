@@ -6,7 +6,7 @@ import { type EtcdServer, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { BlockRunner } from './block-runner.js';
-import { type Block, bare, blocksOf, pages, ROOT, titleOf } from './markdown-blocks.js';
+import { type Block, bare, blocksOf, pages, ROOT, sourcesWithExamples, titleOf } from './markdown-blocks.js';
 import { commandsOf, problemOf } from './shell-commands.js';
 
 /** What users are told to replace by their own. */
@@ -19,7 +19,7 @@ const DATA = ['json', 'yaml'];
 /** Nothing of these is checked. */
 const PLAIN = ['', 'text', 'go', 'ini', 'proto', 'promql', 'mermaid', 'dockerfile', 'diff'];
 
-const blocks = pages().flatMap(blocksOf);
+const blocks = [...pages(), ...sourcesWithExamples()].flatMap(blocksOf);
 const programs = blocks.filter(({ language, use }) => language in EXTENSIONS && use !== 'no-check');
 const running = programs.filter(({ use }) => use === 'run');
 /** A program that is on several pages need not run several times. */
@@ -62,7 +62,7 @@ function write(block: Block, extension: string, target: string): string {
 
 const titles = (block: Block) => running.filter(sameAs(block)).map(titleOf).join(', ');
 
-describe('every program of a page runs as it stands', () => {
+describe('every program of a page or a doc comment runs as it stands', () => {
   let page: string | undefined;
 
   it.each(distinct.map((block) => [titles(block), block] as const))('%s', async (_title, block) => {

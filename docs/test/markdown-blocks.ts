@@ -7,7 +7,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A fenced block of a page. */
 export interface Block {
-  /** The Markdown file, relative to the root. */
+  /** The Markdown file, or the source with doc comments, relative to the root. */
   readonly page: string;
   /** Of the opening fence. */
   readonly line: number;
@@ -39,8 +39,20 @@ export function pages(): string[] {
   return [...others, ...packages.sort(), ...docs.sort()].filter((page) => existsSync(join(ROOT, page)));
 }
 
+/** The sources of the packages with an example in a doc comment, which the API reference shows. */
+export function sourcesWithExamples(): string[] {
+  const folders = readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}/src`);
+  return folders
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true }).map((file) => `${folder}/${file}`),
+    )
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && blocksOf(file).length > 0)
+    .sort();
+}
+
 export function blocksOf(page: string): Block[] {
-  const lines = readFileSync(join(ROOT, page), 'utf8').split('\n');
+  const text = readFileSync(join(ROOT, page), 'utf8').split('\n');
+  const lines = page.endsWith('.md') ? text : text.map(commentOf);
   const blocks: Block[] = [];
   let open: { readonly block: Omit<Block, 'code'>; readonly fence: string } | undefined;
   let code: string[] = [];
@@ -57,6 +69,11 @@ export function blocksOf(page: string): Block[] {
   }
   if (open !== undefined) throw new Error(`${page}:${open.block.line}: the block has no end`);
   return blocks;
+}
+
+/** What a line of a doc comment says; the same number of lines, so that each keeps its place. */
+function commentOf(line: string): string {
+  return /^\s*\* ?(.*)$/.exec(line)?.[1] ?? '';
 }
 
 function infoOf(info: string, where: string): Pick<Block, 'language' | 'use' | 'reason'> {

@@ -34,7 +34,7 @@ const SERVING_SHARE = 2 / 3;
  * ```ts
  * import { closeOnSignal, createCoordinator } from '@coord/core';
  *
- * const coordinator = await createCoordinator();
+ * const coordinator = await createCoordinator({ endpoints: ['127.0.0.1:2379'] });
  * const hook = closeOnSignal(coordinator, { signals: ['SIGTERM', 'SIGINT'], timeoutMs: 8_000 });
  * // … and when the application ends by itself:
  * await hook.close();

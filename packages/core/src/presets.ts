@@ -74,7 +74,8 @@ export function productionConfig(overrides?: CoordConfigInput): CoordConfig {
  * ```ts
  * import { createCoordinator, testConfig } from '@coord/core';
  *
- * const coordinator = await createCoordinator(testConfig({ namespace: '/test-run-1' }));
+ * const config = testConfig({ endpoints: ['127.0.0.1:2379'], namespace: '/test-run-1' });
+ * const coordinator = await createCoordinator(config);
  * await coordinator.close();
  * ```
  */

@@ -20,7 +20,7 @@ import { defaultConfig } from './presets.js';
  * import { createCoordinator, serviceRegistryConfig } from '@coord/core';
  *
  * const serviceRegistry = serviceRegistryConfig({ keyPrefix: '/my-services', ttlMs: 60_000, enableHealthCheck: true });
- * const coordinator = await createCoordinator({ serviceRegistry });
+ * const coordinator = await createCoordinator({ endpoints: ['127.0.0.1:2379'], serviceRegistry });
  * await coordinator.close();
  * ```
  */
