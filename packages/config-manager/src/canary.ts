@@ -53,9 +53,19 @@ export interface ConfigCanary extends CanaryRule {
  * @throws {ValidationError} for a bad key, value or rule, and for a key whose value is encrypted
  * @throws {CoordError} when etcd cannot be asked
  * @example
- * let canary = await startCanary(config, 'prod/orders/http', { timeoutMs: 250 }, { percent: 5 });
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { createConfigCenter } from '@coord/config';
+ * import { startCanary } from '@coord/config-manager';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const config = createConfigCenter(client);
+ * await config.set('prod/orders/pool', { max: 10 });
+ * let canary = await startCanary(config, 'prod/orders/pool', { max: 20 }, { percent: 5 });
  * canary = await canary.resize({ percent: 50 });
  * await canary.promote({ author: 'ada' });
+ * await client.close();
+ * ```
  */
 export async function startCanary(
   config: ConfigCenter,

@@ -22,12 +22,25 @@ import { UpdatePipeline } from './update-pipeline.js';
  *
  * @throws {ValidationError} naming every bad option, and for defaults that do not fit the schema
  * @example
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { createConfigCenter } from '@coord/config';
+ * import { createConfigManager } from '@coord/config-manager';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
  * const manager = createConfigManager({
- *   config, env: 'prod', service: 'orders', component: 'http',
+ *   config: createConfigCenter(client),
+ *   env: 'prod',
+ *   service: 'orders',
+ *   component: 'http',
  *   defaults: { port: 8080, timeoutMs: 1_000 },
  * });
  * await manager.start();
- * manager.subscribe((next) => server.setTimeout(next.timeoutMs));
+ * manager.subscribe((next) => console.log('now', next.timeoutMs));
+ * console.log(manager.current.timeoutMs);
+ * await manager.stop();
+ * await client.close();
+ * ```
  */
 export function createConfigManager<S extends StandardSchemaV1>(
   options: ConfigManagerOptions<StandardSchemaV1.InferOutput<S>> & { readonly schema: S },

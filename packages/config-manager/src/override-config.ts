@@ -49,10 +49,18 @@ export interface ConfigOverride {
  * @throws {ValidationError} for a bad key, value or option
  * @throws {CoordError} when etcd cannot be asked
  * @example
- * const override = await overrideConfig(config, 'prod/orders/log', { level: 'debug' }, {
- *   ttlMs: 30 * 60_000, author: 'ada', comment: 'orders get lost',
- * });
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { createConfigCenter } from '@coord/config';
+ * import { overrideConfig } from '@coord/config-manager';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const config = createConfigCenter(client);
+ * const options = { ttlMs: 30 * 60_000, author: 'ada', comment: 'orders get lost' };
+ * const override = await overrideConfig(config, 'prod/orders/log', { level: 'debug' }, options);
  * await override.end();
+ * await client.close();
+ * ```
  */
 export async function overrideConfig(
   config: ConfigCenter,

@@ -193,11 +193,20 @@ export interface ConfigCenter extends AsyncDisposable {
    * @throws {ValidationError} for bad keys or values, a key that is there twice, a failed schema, and when all
    *   values together are above 736 KiB, with their keys and records
    * @example
+   * ```ts
+   * import { connect } from '@coord/client';
+   * import { createConfigCenter } from '@coord/config';
+   *
+   * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+   * const config = createConfigCenter(client);
    * const release = await config.publish([
-   *   { key: 'prod/orders/db', value: { host: 'db2' }, version: 3 },
-   *   { key: 'prod/orders/cache', delete: true },
+   *   { key: 'prod/orders/db', value: { host: 'db2' } },
+   *   { key: 'prod/orders/cache', value: { host: 'cache2' }, version: 0 }, // must be new
    * ]);
    * if (release) await config.revert(release.id);
+   * await config.close();
+   * await client.close();
+   * ```
    */
   publish(changes: readonly PublishChange[], options?: PublishOptions): Promise<ConfigRelease | undefined>;
 

@@ -45,9 +45,17 @@ import { Writes } from './writes.js';
  *
  * @throws {ValidationError} naming every bad option
  * @example
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { createConfigCenter } from '@coord/config';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
  * const config = createConfigCenter(client);
  * const { version } = await config.set('prod/orders/db', { host: 'db1', port: 5432 });
  * await config.compareAndSet('prod/orders/db', { host: 'db2', port: 5432 }, version);
+ * await config.close();
+ * await client.close();
+ * ```
  */
 export function createConfigCenter(client: CoordClient, options?: ConfigCenterConfig): ConfigCenter {
   return new EtcdConfigCenter(createConfigStore(client, resolveConfigCenterConfig(options)));

@@ -42,8 +42,19 @@ const SCHEME = 'coord';
  * @throws {ValidationError} naming everything that is wrong
  * @throws {ClosedError} when the registry is closed
  * @example
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { getConnection } from '@coord/grpc-resolver';
+ * import { createRegistry } from '@coord/registry';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const registry = createRegistry(client);
  * const connection = await getConnection(registry, 'user-service', { retry: true });
- * const users = connection.client(UserServiceClient);
+ * // const users = connection.client(UserServiceClient);
+ * await connection.close();
+ * await registry.close();
+ * await client.close();
+ * ```
  */
 export async function getConnection(
   registry: ServiceRegistry,

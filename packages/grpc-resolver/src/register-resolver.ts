@@ -44,10 +44,20 @@ export interface ResolverHandle extends AsyncDisposable {
  * @throws {ValidationError} for bad options, or when the scheme (and name) is registered already
  * @throws {ClosedError} when the registry, or the client, is closed
  * @example
- * registerResolver({ registry });
- * const client = new UserServiceClient('etcd:///user-service', grpc.credentials.createInsecure(), {
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { registerResolver } from '@coord/grpc-resolver';
+ * import * as grpc from '@grpc/grpc-js';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const resolver = registerResolver({ client });
+ * const users = new grpc.Client('etcd:///user-service', grpc.credentials.createInsecure(), {
  *   'grpc.service_config': '{"loadBalancingConfig":[{"round_robin":{}}]}',
  * });
+ * users.close();
+ * await resolver.close();
+ * await client.close();
+ * ```
  */
 export function registerResolver(options: ResolverOptions): ResolverHandle {
   const { scheme, name, grpc } = resolve(options);

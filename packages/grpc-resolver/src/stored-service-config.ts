@@ -33,9 +33,19 @@ const MAX_BYTES = 64 * 1024;
  * @throws {ValidationError} naming everything that is wrong with it; nothing is written then
  * @throws {TimeoutError | ConnectionError} when etcd did not answer; `outcome: 'unknown'` = it may be stored
  * @example
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { setServiceConfig } from '@coord/grpc-resolver';
+ * import { createRegistry } from '@coord/registry';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const registry = createRegistry(client);
  * await setServiceConfig(registry, 'user-service', {
  *   methodConfig: [{ name: [{ service: 'users.Users', method: 'Get' }], timeout: '0.5s' }],
  * });
+ * await registry.close();
+ * await client.close();
+ * ```
  */
 export async function setServiceConfig(
   registry: ServiceRegistry,

@@ -30,14 +30,20 @@ import { Semaphores } from './semaphores.js';
  *
  * @throws {ValidationError} naming every bad option
  * @example
- * const client = await connect();
- * const locks = createLocks(client);
- * const lock = await locks.acquire('nightly-report', { timeoutMs: 10_000 });
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { createLocks } from '@coord/lock';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const lock = await createLocks(client).acquire('nightly-report', { timeoutMs: 10_000 });
  * try {
- *   await writeReport({ token: lock.fencingToken, signal: lock.signal });
+ *   // Commits only while the lock is held; elsewhere pass on `lock.fencingToken` and `lock.signal`.
+ *   await lock.txn({ success: [{ put: { key: '/reports/last', value: 'done' } }] });
  * } finally {
  *   await lock.release();
+ *   await client.close();
  * }
+ * ```
  */
 export function createLocks(client: CoordClient, options?: DistributedLockConfig): DistributedLock {
   const config = resolveLockConfig(options);

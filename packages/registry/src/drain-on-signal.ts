@@ -23,8 +23,22 @@ export interface DrainOnSignalOptions extends EndOnSignalOptions {
  * of the signal are left alone. A second signal ends the process at once, where the first would have ended it.
  * @throws {ValidationError} for bad options
  * @example
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { createRegistry, drainOnSignal } from '@coord/registry';
+ * import * as grpc from '@grpc/grpc-js';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
+ * const registry = createRegistry(client);
  * const server = new grpc.Server();
- * drainOnSignal(registry, { onDrained: () => new Promise<void>((done) => server.tryShutdown(() => done())) });
+ * const hook = drainOnSignal(registry, {
+ *   onDrained: () => new Promise<void>((done) => server.tryShutdown(() => done())),
+ * });
+ * // … and when the application ends by itself:
+ * await hook.close();
+ * await registry.close();
+ * await client.close();
+ * ```
  */
 export function drainOnSignal(
   registries: ServiceRegistry | readonly ServiceRegistry[],

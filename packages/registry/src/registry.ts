@@ -32,10 +32,18 @@ import type { ServiceWatch } from './service-watch.js';
  * A registry over a client. No I/O until first use.
  * @throws {ValidationError} for bad options
  * @example
+ * ```ts
+ * import { connect } from '@coord/client';
+ * import { createRegistry } from '@coord/registry';
+ *
+ * const client = await connect({ endpoints: ['127.0.0.1:2379'] });
  * const registry = createRegistry(client);
  * const registration = await registry.register({ name: 'user-service', address: '10.0.0.1', port: 8080 });
- * const instances = await registry.discover('user-service');
+ * console.log(await registry.discover('user-service'));
  * await registration.deregister();
+ * await registry.close();
+ * await client.close();
+ * ```
  */
 export function createRegistry(client: CoordClient, options?: ServiceRegistryConfig): ServiceRegistry {
   return new EtcdRegistry(client, resolveRegistryConfig(options));
