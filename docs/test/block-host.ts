@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { SourceTextModule } from 'node:vm';
 
 /** How long a program may go on after its last line. */
-const END_MS = Number(process.env.COORD_DOCS_END_MS ?? 10_000);
+const END_MS = Number(process.env.COORD_DOCS_END_MS ?? 20_000);
 
 interface Order {
   readonly file: string;

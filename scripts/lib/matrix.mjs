@@ -18,6 +18,8 @@ export async function commandFull(args) {
     const { nodes, etcds, backends, packages, vitestArgs } = parse(args);
     await build();
     await checkSources();
+    // Asked for in parts, as CI does, it is built once, by a command of its own.
+    if (args.length === 0) await buildDocs();
     const rows = [];
     if (backends.includes('binary')) {
       for (const etcd of etcds) for (const node of nodes) rows.push(await binaryCell(node, etcd, vitestArgs));
