@@ -33,6 +33,7 @@ it('@coord/client/internal exports these names', () => {
     'assertValid',
     'backoffDelayMs',
     'checkKeyPart',
+    'checkNames',
     'checkPositiveMs',
     'checkTtlMs',
     'checkWaitOptions',
@@ -46,6 +47,7 @@ it('@coord/client/internal exports these names', () => {
     'prefixEnd',
     'raceAbort',
     'readInput',
+    'resolveClientOptions',
     'show',
     'upDownCounter',
   ]);

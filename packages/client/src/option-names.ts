@@ -1,24 +1,33 @@
 import type { ClientOptions, RetryOptions, TlsOptions } from './options.js';
 import type { IssueList } from './validation.js';
 
-type NamesOf<T> = Readonly<Record<keyof T, true>>;
+/** The names of options; `true` for a value that has no options of its own. */
+export interface OptionNames {
+  readonly [name: string]: true | OptionNames;
+}
 
-const CLIENT = {
-  endpoints: true,
-  username: true,
-  password: true,
-  tls: true,
-  namespace: true,
-  dialTimeoutMs: true,
-  requestTimeoutMs: true,
-  keepAliveTimeMs: true,
-  keepAliveTimeoutMs: true,
-  retry: true,
-  logger: true,
-  logLevel: true,
-  enableMetrics: true,
-  enableTracing: true,
-} satisfies NamesOf<ClientOptions>;
+/** With `satisfies`, the compiler misses an option that is missing in the list. */
+export type NamesOf<T> = Readonly<Record<keyof T, true | OptionNames>>;
+
+/**
+ * Reports names that do not exist, also within options that have their own. Plain JavaScript lets a misspelt option
+ * pass, and its default would be in force without a word.
+ */
+export function checkNames(issues: IssueList, given: object, known: OptionNames, prefix = ''): void {
+  for (const [name, value] of Object.entries(given)) {
+    const inside = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (inside === undefined) {
+      const message = `is no option; there are ${Object.keys(known).join(', ')}`;
+      issues.push({ path: `${prefix}${name}`, message });
+    } else if (inside !== true && isObject(value)) {
+      checkNames(issues, value, inside, `${prefix}${name}.`);
+    }
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 const TLS = {
   caFile: true,
@@ -37,28 +46,28 @@ const RETRY = {
   multiplier: true,
 } satisfies NamesOf<RetryOptions>;
 
+const CLIENT = {
+  endpoints: true,
+  username: true,
+  password: true,
+  tls: TLS,
+  namespace: true,
+  dialTimeoutMs: true,
+  requestTimeoutMs: true,
+  keepAliveTimeMs: true,
+  keepAliveTimeoutMs: true,
+  retry: RETRY,
+  logger: true,
+  logLevel: true,
+  enableMetrics: true,
+  enableTracing: true,
+} satisfies NamesOf<ClientOptions>;
+
 /** A configuration of `@coord/core` extends these options: its sections are for others to check. */
 const SECTIONS_OF_CORE: ReadonlySet<string> = new Set(['serviceRegistry', 'distributedLock', 'configCenter']);
 
-/**
- * Plain JavaScript lets a misspelt option pass, and its default would be in force without a word: with `hosts` in the
- * place of `endpoints` a client would talk to the etcd of this machine.
- */
+/** With `hosts` in the place of `endpoints` a client would talk to the etcd of this machine. */
 export function checkOptionNames(issues: IssueList, options: ClientOptions): void {
-  const own = Object.keys(options).filter((name) => !SECTIONS_OF_CORE.has(name));
-  check(issues, '', own, CLIENT);
-  check(issues, 'tls.', namesIn(options.tls), TLS);
-  check(issues, 'retry.', namesIn(options.retry), RETRY);
-}
-
-function check(issues: IssueList, prefix: string, names: readonly string[], known: object): void {
-  for (const name of names) {
-    if (Object.hasOwn(known, name)) continue;
-    const message = `is no option; there are ${Object.keys(known).join(', ')}`;
-    issues.push({ path: `${prefix}${name}`, message });
-  }
-}
-
-function namesIn(value: unknown): string[] {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
+  const own = Object.entries(options).filter(([name]) => !SECTIONS_OF_CORE.has(name));
+  checkNames(issues, Object.fromEntries(own), CLIENT);
 }

@@ -71,7 +71,7 @@ describe('resolveClientOptions', () => {
 
   it('refuses names that are no options, also within tls and retry, and lets sections of @coord/core pass', () => {
     const misspelt = { hosts: ['a:1'], tls: { rootCa: 'x' }, retry: { attempts: 1 }, lockTtlMs: undefined };
-    expect(paths(misspelt)).toEqual(['hosts', 'lockTtlMs', 'tls.rootCa', 'retry.attempts']);
+    expect(paths(misspelt)).toEqual(['hosts', 'tls.rootCa', 'retry.attempts', 'lockTtlMs']);
     const sections = { serviceRegistry: {}, distributedLock: {}, configCenter: {} };
     expect(resolveClientOptions({ endpoints: ['a:1'], ...sections }).endpoints).toEqual(['http://a:1']);
   });

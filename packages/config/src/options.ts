@@ -1,4 +1,11 @@
-import { assertValid, checkKeyPart, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkKeyPart,
+  checkNames,
+  type IssueList,
+  type NamesOf,
+  show,
+} from '@coord/client/internal';
 import { checkEncryption, type EncryptionConfig, Keyring } from './keyring.js';
 
 /** How a configuration centre keeps its values. */
@@ -37,7 +44,15 @@ export interface ResolvedConfigCenterConfig {
 /** Everything beside the raw values lives under this root. */
 export const INTERNAL_ROOT = '/coord';
 
-/** @throws {ValidationError} naming every bad option */
+const NAMES = {
+  keyPrefix: true,
+  enableVersioning: true,
+  enableValidation: true,
+  encryption: { keys: true, current: true } satisfies NamesOf<EncryptionConfig>,
+  maxVersionHistory: true,
+} satisfies NamesOf<ConfigCenterConfig>;
+
+/** @throws {ValidationError} naming every bad option, also one that does not exist */
 export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): ResolvedConfigCenterConfig {
   if (typeof options !== 'object' || options === null) {
     assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
@@ -50,6 +65,7 @@ export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): Res
     maxVersionHistory: options.maxVersionHistory ?? 100,
   };
   const issues: IssueList = [];
+  checkNames(issues, options, NAMES);
   checkPrefix(issues, resolved.keyPrefix);
   for (const path of ['enableVersioning', 'enableValidation'] as const) {
     const flag: unknown = resolved[path];

@@ -1,11 +1,10 @@
 import { createClient, ValidationError } from '@coord/client';
-import { assertValid, type IssueList, readInput, show } from '@coord/client/internal';
+import { assertValid, type IssueList, readInput, resolveClientOptions, show } from '@coord/client/internal';
 import { createConfigCenter } from '@coord/config';
 import { createLocks } from '@coord/lock';
 import { createRegistry } from '@coord/registry';
 import type { CoordConfigInput } from './config.js';
 import { copyOptions } from './copy-options.js';
-import { KNOWN_OPTIONS, type KnownNames } from './known-options.js';
 
 type Sections = Required<
   Pick<CoordConfigInput, 'retry' | 'serviceRegistry' | 'distributedLock' | 'configCenter'>
@@ -24,7 +23,7 @@ export function checkConfig(config: CoordConfigInput): CoordConfigInput {
   }
   const { serviceRegistry, distributedLock, configCenter, ...client } = copy;
   const issues: IssueList = [];
-  collect(issues, () => createClient(client));
+  collect(issues, () => resolveClientOptions(client));
   checkSection(issues, 'serviceRegistry', serviceRegistry);
   checkSection(issues, 'distributedLock', distributedLock);
   checkSection(issues, 'configCenter', configCenter);
@@ -44,31 +43,16 @@ export function checkSection<N extends SectionName>(
     issues.push({ path: name, message: `must be an object, got ${show(options)}` });
     return;
   }
-  const known = KNOWN_OPTIONS[name];
-  if (known !== undefined) checkNames(issues, prefix, options, known);
   collect(issues, () => MAKE[name](options), prefix, name);
 }
 
 /** Parts do nothing until they are used, and neither does the client that they are made on here. */
 const MAKE: { readonly [N in SectionName]: (options: Sections[N]) => unknown } = {
-  retry: (retry) => createClient({ retry }),
+  retry: (retry) => resolveClientOptions({ retry }),
   serviceRegistry: (options) => createRegistry(createClient(), options),
   distributedLock: (options) => createLocks(createClient(), options),
   configCenter: (options) => createConfigCenter(createClient(), options),
 };
-
-/** A misspelt option would leave its default in force without a word. */
-function checkNames(issues: IssueList, prefix: string, given: object, known: KnownNames): void {
-  for (const [name, value] of Object.entries(given)) {
-    const inside = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (inside === undefined) {
-      const message = `is no option; there are ${Object.keys(known).join(', ')}`;
-      issues.push({ path: `${prefix}${name}`, message });
-    } else if (inside !== true && isObject(value)) {
-      checkNames(issues, `${prefix}${name}.`, value, inside);
-    }
-  }
-}
 
 function collect(issues: IssueList, make: () => unknown, prefix = '', section = ''): void {
   try {

@@ -1,10 +1,12 @@
 import type { WaitOptions } from '@coord/client';
 import {
   assertValid,
+  checkNames,
   checkPositiveMs,
   checkTtlMs,
   checkWaitOptions,
   type IssueList,
+  type NamesOf,
   show,
 } from '@coord/client/internal';
 import { checkKeyPrefix, checkQueueName, type QueueLayout } from './lock-key.js';
@@ -54,12 +56,21 @@ export interface ResolvedLockConfig extends QueueLayout {
   readonly enableReentrant: boolean;
 }
 
-/** @throws {ValidationError} naming every bad option */
+const NAMES = {
+  keyPrefix: true,
+  defaultTtlMs: true,
+  renewIntervalMs: true,
+  enableReentrant: true,
+  rawNames: true,
+} satisfies NamesOf<DistributedLockConfig>;
+
+/** @throws {ValidationError} naming every bad option, also one that does not exist */
 export function resolveLockConfig(config: DistributedLockConfig = {}): ResolvedLockConfig {
   const issues: IssueList = [];
   if (typeof config !== 'object' || config === null) {
     assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
   }
+  checkNames(issues, config, NAMES);
   const { keyPrefix = DEFAULT_KEY_PREFIX, defaultTtlMs = DEFAULT_TTL_MS, renewIntervalMs } = config;
   const { enableReentrant = true, rawNames = false } = config;
   checkKeyPrefix(issues, 'keyPrefix', keyPrefix);

@@ -1,4 +1,11 @@
-import { assertValid, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkNames,
+  checkPositiveMs,
+  type IssueList,
+  type NamesOf,
+  show,
+} from '@coord/client/internal';
 import { checkCodec, type ServiceCodec } from './service-codec.js';
 
 /** How registrations are kept. */
@@ -49,12 +56,23 @@ export const DEFAULT_KEY_PREFIX = '/services';
 export const DEFAULT_TTL_MS = 15_000;
 export const DEFAULT_HEALTH_CHECK_INTERVAL_MS = 5_000;
 
-/** @throws {ValidationError} naming everything that is wrong */
+const NAMES = {
+  keyPrefix: true,
+  ttlMs: true,
+  emptyHoldMs: true,
+  enableHealthCheck: true,
+  healthCheckIntervalMs: true,
+  codec: true,
+  snapshotDirectory: true,
+} satisfies NamesOf<ServiceRegistryConfig>;
+
+/** @throws {ValidationError} naming everything that is wrong, also an option that does not exist */
 export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): ResolvedRegistryConfig {
   const issues: IssueList = [];
   if (typeof config !== 'object' || config === null) {
     assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
   }
+  checkNames(issues, config, NAMES);
   const { codec, snapshotDirectory, ttlMs = DEFAULT_TTL_MS, emptyHoldMs = ttlMs } = config;
   const { enableHealthCheck = false, healthCheckIntervalMs = DEFAULT_HEALTH_CHECK_INTERVAL_MS } = config;
   checkCodec(issues, codec);
