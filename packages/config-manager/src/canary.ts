@@ -193,7 +193,10 @@ class EtcdCanary implements ConfigCanary {
   }
 }
 
-/** @returns the revision; undefined when the record is not as it was to be */
+/**
+ * Guarded, so it is sent again when its answer is lost: then it finds that it is there already.
+ * @returns the revision; undefined when the record is not as it was to be
+ */
 async function write(
   { center, key }: RecordTarget,
   { header, content }: { readonly header: CanaryHeader; readonly content: Content },
@@ -201,14 +204,19 @@ async function write(
   options: WaitOptions | undefined,
 ): Promise<bigint | undefined> {
   const etcdKey = canaryKey(center.recordRoot, key);
-  const { succeeded, revision } = await center.client.kv.txn(
+  const value = encodeCanary(header, content);
+  const { succeeded, revision, responses } = await center.client.kv.txn(
     {
       compare: [{ key: etcdKey, target: 'mod', is: '=', to: before }],
-      success: [{ put: { key: etcdKey, value: encodeCanary(header, content) } }],
+      success: [{ put: { key: etcdKey, value } }],
+      failure: [{ get: etcdKey }],
     },
-    options,
+    { ...options, idempotent: true },
   );
-  return succeeded ? revision : undefined;
+  if (succeeded) return revision;
+  const [answer] = responses;
+  const found = answer?.type === 'get' ? answer.kvs[0] : undefined;
+  return found !== undefined && Buffer.compare(found.value, value) === 0 ? found.modRevision : undefined;
 }
 
 function checkRule(issues: IssueList, rule: CanaryOptions | undefined): void {

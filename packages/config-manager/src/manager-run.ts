@@ -4,6 +4,7 @@ import type { Candidate } from './candidate.js';
 import type { ConfigSource } from './config-source.js';
 import { Deferred } from './deferred.js';
 import { LatestQueue } from './latest-queue.js';
+import type { SuppliedPart } from './layer.js';
 import { Pulse } from './pulse.js';
 import { Retries } from './retries.js';
 
@@ -16,6 +17,8 @@ export class ManagerRun {
   latest: Candidate | undefined;
   /** Resolves when what the centre said first has been worked off. */
   readonly first = new Deferred();
+  /** The newest value of the key itself, also while a canary stands in for it. */
+  own: SuppliedPart | undefined;
   /** Of what the centre said, what has been worked off last: it is in use now, or was refused. */
   #done: Candidate | undefined;
   readonly #worked = new Pulse();

@@ -79,13 +79,14 @@ export class UpdatePipeline<T> {
     if (unusable?.content.kind === 'unusable') throw new Rejection('decode', unusable.content.error);
     const wasThere =
       !state.absent && state.origin.parts.some((part) => isMain(part) || part.layer === 'canary');
-    const parts = this.#partsFor(candidate);
+    const parts = this.#partsFor(run, candidate);
     if (!isSame(parts, state.origin.parts)) {
       const next = await buildConfig(this.#options, parts, this.#steps.until(run.stopSignal));
       await this.#install(run, next, originOf(candidate, parts));
     }
     if (candidate.origin === 'snapshot') return; // it does not mend what etcd has
     run.dropFallback();
+    run.own = ownOf(candidate) ?? run.own;
     state.present(candidate.absent);
     if (candidate.absent && wasThere) state.tellDeleted(candidate);
     state.recover();
@@ -93,9 +94,10 @@ export class UpdatePipeline<T> {
   }
 
   /** What the candidate says; with `onDelete: 'keep'` a deleted value goes on as if it were there. */
-  #partsFor(candidate: Candidate): readonly SuppliedPart[] {
+  #partsFor(run: ManagerRun, candidate: Candidate): readonly SuppliedPart[] {
     const parts = suppliedOf(candidate.parts);
-    const kept = this.#state.origin.parts.find(isMain);
+    const hidden = parts.some(({ layer }) => layer === 'canary') ? undefined : run.own;
+    const kept = this.#state.origin.parts.find(isMain) ?? hidden;
     if (!candidate.absent || this.#options.onDelete === 'default' || kept === undefined) return parts;
     if (kept.layer === 'snapshot') return parts.length === 0 ? [kept] : parts; // it may hold other layers, and older
     const above = parts.findIndex(({ layer }) => layer !== 'shared');
@@ -151,6 +153,13 @@ export class UpdatePipeline<T> {
       this.#state.report('snapshot', error);
     }
   }
+}
+
+/** The key's own value, whether or not a canary stands in for it. */
+function ownOf({ main }: Candidate): SuppliedPart | undefined {
+  if (main?.content.kind !== 'value') return undefined;
+  const { content, ...part } = main;
+  return { ...part, value: content.value };
 }
 
 function originOf({ origin }: Candidate, parts: readonly SuppliedPart[]): Origin {

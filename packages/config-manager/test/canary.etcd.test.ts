@@ -4,7 +4,7 @@ import { ConflictError, CoordError, NotFoundError } from '@coord/client';
 import { describe, expect, it } from 'vitest';
 import { isChosen } from '../src/canary-record.js';
 import { appliedConfig, type ConfigManagerOptions, getCanary, startCanary } from '../src/index.js';
-import { eventually, type Place, useEtcd } from './setup.js';
+import { eventually, losingTheAnswer, type Place, useEtcd } from './setup.js';
 
 const t = useEtcd();
 const DEFAULTS = { port: 1, host: 'localhost' };
@@ -155,6 +155,43 @@ describe('a canary', () => {
       version = now.version;
     }
     expect(version).toBeGreaterThan(1);
+  });
+
+  it('is started and resized once, though the answer may be lost', async () => {
+    const { key } = t.place();
+    await t.config.set(key, { port: 0 });
+    const { proxy, config } = await t.behindProxy({ requestTimeoutMs: 20_000 });
+    for (let round = 1; round <= 2; round++) {
+      const rule = { percent: round };
+      const started = await losingTheAnswer(
+        proxy,
+        () => startCanary(config, key, { port: round }, rule),
+        async () => (await getCanary(t.config, key)).percent === round,
+      );
+      expect((await getCanary(t.config, key)).id).toBe(started.id);
+      const resized = await losingTheAnswer(
+        proxy,
+        () => started.resize({ percent: 50 }),
+        async () => (await getCanary(t.config, key)).percent === 50,
+      );
+      await expect(started.resize({ percent: 60 })).rejects.toThrow(ConflictError);
+      expect(await resized.drop()).toBe(true);
+    }
+  });
+
+  it('leaves the key’s own value behind, also where that was deleted meanwhile and is kept', async () => {
+    const place = t.place();
+    await t.config.set(place.key, { port: 2 });
+    const manager = instance(place, 'a', { onDelete: 'keep' });
+    await manager.start();
+    const canary = await startCanary(t.config, place.key, { port: 3 }, { percent: 100 });
+    await eventually(() => expect(manager.current.port).toBe(3));
+    await t.config.delete(place.key);
+    await eventually(() => expect(manager.status.absent).toBe(true));
+    expect(manager.current.port).toBe(3);
+    await canary.drop();
+    await eventually(() => expect(manager.status.layers.map(({ layer }) => layer)).toEqual(['service']));
+    expect(manager.current.port).toBe(2); // as those have it who were not chosen
   });
 
   it('is refused before anything is written when something about it is wrong', async () => {

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClientOptions, type CoordClient, createClient } from '@coord/client';
 import { type ConfigCenter, createConfigCenter } from '@coord/config';
-import { type EtcdServer, eventually as retry, startEtcd, startProxy } from '@coord/testkit';
+import {
+  type EtcdServer,
+  type Proxy as Line,
+  eventually as retry,
+  startEtcd,
+  startProxy,
+} from '@coord/testkit';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import {
   type ConfigManager,
@@ -110,6 +116,23 @@ export function collect<T>(events: AsyncIterable<ConfigManagerEvent<T>>) {
   })();
   const types = () => seen.filter(({ type }) => type !== 'state').map(({ type }) => type);
   return { seen, types, done };
+}
+
+/** Makes a call over a slow line, and cuts the line when etcd has applied it and the answer is on its way. */
+export async function losingTheAnswer<T>(
+  proxy: Line,
+  call: () => Promise<T>,
+  applied: () => Promise<boolean>,
+): Promise<T> {
+  proxy.delay(250, 'toClient'); // time enough to see on a busy machine that it is applied
+  const answer = call();
+  answer.catch(() => undefined);
+  await eventually(() => applied().catch(() => false), { intervalMs: 1 });
+  proxy.blackhole('toClient');
+  proxy.delay(0, 'toClient');
+  proxy.cut();
+  proxy.heal();
+  return answer;
 }
 
 /** A step that waits until the test lets it go. */

@@ -7,6 +7,7 @@ import { checkByJsonSchema } from './json-schema.js';
 import { type KeyState, lastVersion, type RawValue } from './key-state.js';
 import { encodeHistoryEntry, encodeMeta, type Meta } from './meta.js';
 import { bytesOf } from './request-limits.js';
+import { leftByOthers } from './write-decisions.js';
 
 /** The part of a transaction that changes one key: its value, its record and its history. */
 export interface KeyWrite {
@@ -113,13 +114,14 @@ export function modIs(key: string, kv: RawValue | undefined): Compare {
 
 /** Puts into the history what others left (a value, or its removal): the version before ours. */
 function adoption(store: ConfigStore, key: string, state: KeyState, now: Date, roomBytes: number): Op {
-  const size = state.raw?.value.length ?? 0;
+  const left = leftByOthers(store.keyring, key, state);
+  const size = left?.bytes.length ?? 0;
   const omitted = size > roomBytes;
   if (omitted) store.logger.warn('config value by others is too large for the history', { key, size });
   const meta: Meta = {
     version: lastVersion(state) + 1,
     operation: 'adopt',
-    contentType: state.raw === undefined ? undefined : 'auto',
+    contentType: left?.type,
     createTime: state.meta?.createTime ?? now,
     updateTime: now,
     author: undefined,
@@ -130,6 +132,6 @@ function adoption(store: ConfigStore, key: string, state: KeyState, now: Date, r
     nonce: '',
     omitted,
   };
-  const value = encodeHistoryEntry(meta, omitted ? undefined : state.raw?.value);
+  const value = encodeHistoryEntry(meta, omitted ? undefined : left?.bytes);
   return { put: { key: store.layout.history(key, meta.version), value } };
 }

@@ -78,12 +78,7 @@ export class Keyring {
     if (!isSealed(content)) return content;
     const parts = partsOf(content);
     if (parts === undefined) throw refusal(`of config "${key}" should be encrypted, and is damaged`);
-    const secret = this.#keys.get(parts.id);
-    if (secret === undefined) {
-      throw refusal(
-        `of config "${key}" is encrypted with the key ${show(parts.id)}, which this centre does not have`,
-      );
-    }
+    const secret = this.#secretOf(key, parts.id);
     const { sealed } = parts;
     const tagAt = sealed.length - TAG_BYTES;
     try {
@@ -97,6 +92,23 @@ export class Keyring {
       // reported below, without details: they would be of use to an attacker only
     }
     throw refusal(`of config "${key}" cannot be decrypted: it was changed, or encrypted for another key`);
+  }
+
+  /**
+   * For who is about to write over a value without having read it.
+   * @throws {ValidationError} when it is encrypted with a key that is not here
+   */
+  assertHasKeyOf(key: string, content: Content): void {
+    const parts = isSealed(content) ? partsOf(content) : undefined;
+    if (parts !== undefined) this.#secretOf(key, parts.id);
+  }
+
+  #secretOf(key: string, id: string): KeyObject {
+    const secret = this.#keys.get(id);
+    if (secret !== undefined) return secret;
+    throw refusal(
+      `of config "${key}" is encrypted with the key ${show(id)}, which this centre does not have`,
+    );
   }
 
   /** What a value says, encrypted or not. */

@@ -22,6 +22,8 @@ export interface PutRequest extends Annotations, Precondition {
 export function decidePut(keyring: Keyring, key: string, request: PutRequest): Decide {
   return (state): Change | undefined => {
     assertPrecondition(key, state, request);
+    const stored = storedContent(state);
+    if (request.encrypt === undefined && stored !== undefined) keyring.assertHasKeyOf(key, stored);
     const present = presentMetadata(state);
     const metadata = request.metadata ?? present;
     const encrypt = request.encrypt ?? isSecret(state);
@@ -110,10 +112,22 @@ function presentMetadata(state: KeyState): Readonly<Record<string, string>> {
 }
 
 /** Whether the present value is encrypted, or was until others wrote over it or removed it. */
-export function isSecret({ raw, meta, external }: KeyState): boolean {
-  if (meta?.contentType === 'sealed') return true;
-  if (raw === undefined) return false;
-  return isSealed({ type: external ? 'auto' : (meta?.contentType ?? 'auto'), bytes: raw.value });
+export function isSecret(state: KeyState): boolean {
+  if (state.meta?.contentType === 'sealed') return true;
+  const stored = storedContent(state);
+  return stored !== undefined && isSealed(stored);
+}
+
+function storedContent({ raw, meta, external }: KeyState): Content | undefined {
+  return raw && { type: external ? 'auto' : (meta?.contentType ?? 'auto'), bytes: raw.value };
+}
+
+/** What others left, as it may be kept: in the place of a secret it is one, too. */
+export function leftByOthers(keyring: Keyring, key: string, state: KeyState): Content | undefined {
+  if (state.raw === undefined) return undefined;
+  const content: Content = { type: 'auto', bytes: state.raw.value };
+  const exposed = isSecret(state) && !isSealed(content);
+  return exposed && keyring.canSeal ? keyring.seal(key, content) : content;
 }
 
 /** Whether a write would change nothing. What others wrote is never the same: writing brings it under a version. */

@@ -137,6 +137,49 @@ describe('encryption', () => {
     await expect(withOld().get(key)).rejects.toThrow(/"new"/);
   });
 
+  it('is not written over by who has only other keys, unless he says so', async () => {
+    const key = t.key();
+    await withBoth().set(key, SECRET, { encrypt: true });
+    const others = withOld();
+    for (const write of [
+      () => others.set(key, 'blind'),
+      () => others.set(key, 'blind', { version: 1 }),
+      () => others.publish([{ key, value: 'blind' }]),
+    ]) {
+      await expect(write()).rejects.toThrow(/encrypted with the key "new", which this centre does not have/);
+    }
+    expect(await withBoth().get(key)).toMatchObject({ value: SECRET, version: 1 });
+    // When the key is lost for good.
+    expect(await others.set(key, 'again', { encrypt: true })).toMatchObject({ version: 2 });
+    expect(await others.get(key)).toMatchObject({ value: 'again' });
+    expect((await t.client.kv.get(rawKey(key)))?.text()).toMatch(/^coord:sealed:1:old:/);
+  });
+
+  it('is what others wrote over it, too, when that goes into the history', async () => {
+    const key = t.key();
+    const config = withOld();
+    await config.set(key, SECRET, { encrypt: true });
+    for (const write of [
+      () => config.set(key, { a: SECRET }),
+      () => config.publish([{ key, value: `${SECRET}!` }]),
+    ]) {
+      await t.client.kv.put(rawKey(key), `{"others":"${SECRET}"}`);
+      await write();
+      const { kvs } = await t.client.kv.range({ prefix: '' });
+      expect(kvs.filter((kv) => kv.key.includes(key) && kv.text().includes(SECRET))).toEqual([]);
+    }
+    const history = await config.getHistory(key);
+    expect(history.map(({ operation, value }) => [operation, value])).toEqual([
+      ['put', `${SECRET}!`],
+      ['adopt', { others: SECRET }],
+      ['put', { a: SECRET }],
+      ['adopt', { others: SECRET }],
+      ['put', SECRET],
+    ]);
+    expect(await config.rollback(key, 2)).toMatchObject({ value: { others: SECRET } });
+    expect((await t.client.kv.get(rawKey(key)))?.text()).toMatch(/^coord:sealed:1:old:/);
+  });
+
   it('refuses what was changed, or copied from another key, by whomever', async () => {
     const [key, other] = [t.key(), t.key('other')];
     const config = withOld();
