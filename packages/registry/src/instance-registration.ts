@@ -87,6 +87,7 @@ export class InstanceRegistration implements Registration {
       signal: this.#ended.signal,
       onPut: (present) => this.#onOwnKeyPut(present),
       onDelete: (revision) => this.#onOwnKeyDelete(revision),
+      onRewound: () => this.#onHistoryRewound(),
     });
   }
 
@@ -251,6 +252,14 @@ export class InstanceRegistration implements Registration {
       return;
     }
     this.#logger.warn('registration lost its lease', { key: this.#context.key, leaseId });
+    this.#status.set('recovering');
+    this.#recovery = this.#recover();
+  }
+
+  /** What is missing, or an older value than ours, is so by no decision of anybody: the lease may live on even so. */
+  #onHistoryRewound(): void {
+    if (this.#isOver || this.state !== 'registered') return; // a recovery that is under way registers there
+    this.#logger.warn('etcd has gone back in time: registering again', { key: this.#context.key });
     this.#status.set('recovering');
     this.#recovery = this.#recover();
   }

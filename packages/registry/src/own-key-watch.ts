@@ -15,6 +15,8 @@ export interface OwnKeyWatchOptions {
   readonly signal: AbortSignal;
   readonly onPut: (present: PresentKey) => void;
   readonly onDelete: (revision: bigint) => void;
+  /** etcd has gone back to before what was shown last: it was restored from a backup. */
+  readonly onRewound: () => void;
 }
 
 /** Watches the key of a registration from its first write on: nothing that happens to it goes unseen. */
@@ -76,10 +78,16 @@ export class OwnKeyWatch {
 
   async #follow(): Promise<void> {
     const { client, key, signal } = this.#options;
-    const startRevision = this.#seen.revision + 1n;
+    const { revision: seen, present } = this.#seen;
+    // With our own write once more: a watch that has shown something notices when etcd has gone back to before it.
+    const startRevision = present ? seen : seen + 1n;
     await using watch = client.watch(key, { startRevision, resync: 'snapshot', signal });
     this.#watch = watch;
     for await (const { events, resync, revision } of watch) {
+      if (resync && revision < this.#seen.revision) {
+        this.#onRewound(revision, events.length > 0);
+        continue;
+      }
       if (resync && events.length === 0) this.#onDelete(revision);
       for (const { type, kv } of events) {
         if (type === 'put') this.#onPut(readKey(kv));
@@ -92,6 +100,12 @@ export class OwnKeyWatch {
     if (this.#options.signal.aborted) return;
     this.#seen = { revision: present.kv.modRevision, present: true };
     this.#options.onPut(present);
+  }
+
+  #onRewound(revision: bigint, present: boolean): void {
+    if (this.#options.signal.aborted) return;
+    this.#seen = { revision, present };
+    this.#options.onRewound();
   }
 
   #onDelete(revision: bigint): void {
