@@ -5,27 +5,35 @@ import type { DefaultTheme } from 'vitepress';
 const DOCS = join(import.meta.dirname, '..');
 
 /**
- * The pages of a folder, so that a new page needs no entry anywhere: titled by their first heading, sorted by
- * `<!-- order: 1 -->` (without it they come last), then by title. `index.md` leads them.
+ * The pages of a folder, so that a new page needs no entry here: titled by their first heading, in the order in which
+ * the folder's `index.md` links to them, the rest by title.
  */
 export function pagesIn(folder: string): DefaultTheme.SidebarItem[] {
   const path = join(DOCS, folder);
   if (!existsSync(path)) return [];
-  const pages = readdirSync(path)
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => {
-      const text = readFileSync(join(path, file), 'utf8');
-      const order =
-        file === 'index.md'
-          ? 0
-          : Number(/^<!-- order: (\d+) -->$/m.exec(text)?.[1] ?? Number.MAX_SAFE_INTEGER);
-      const title = /^# (.+)$/m.exec(text)?.[1] ?? file;
-      const link = `/${folder}/${file.replace(/(index)?\.md$/, '')}`;
-      return { order, text: title.replaceAll('`', ''), link };
-    });
-  return pages
-    .sort((a, b) => a.order - b.order || a.text.localeCompare(b.text))
+  const names = readdirSync(path)
+    .filter((file) => file.endsWith('.md') && file !== 'index.md')
+    .map((file) => file.replace(/\.md$/, ''));
+  const overview = existsSync(join(path, 'index.md')) ? readFileSync(join(path, 'index.md'), 'utf8') : '';
+  const linked = [...overview.matchAll(/\]\((?:\.\/)?([\w-]+)(?:\.md)?(?:#[^)]*)?\)/g)].map(
+    ([, name]) => name,
+  );
+  const placeOf = (name: string) => (linked.includes(name) ? linked.indexOf(name) : linked.length);
+  const pages = names.map((name) => ({
+    place: placeOf(name),
+    text: titleOf(join(path, `${name}.md`)),
+    link: `/${folder}/${name}`,
+  }));
+  const sorted = pages
+    .sort((a, b) => a.place - b.place || a.text.localeCompare(b.text))
     .map(({ text, link }) => ({ text, link }));
+  return overview === '' ? sorted : [{ text: 'Overview', link: `/${folder}/` }, ...sorted];
+}
+
+function titleOf(file: string): string {
+  const title = /^# (.+)$/m.exec(readFileSync(file, 'utf8'))?.[1];
+  if (title === undefined) throw new Error(`${file} has no heading`);
+  return title.replaceAll('`', '');
 }
 
 /** The reference as TypeDoc made it; `npm run docs` makes it before the site. */
