@@ -1,4 +1,12 @@
-import { assertValid, type CoordLogger, internalsOf, monotonicNow, show, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  type CoordLogger,
+  type IssueList,
+  internalsOf,
+  monotonicNow,
+  show,
+  Wait,
+} from '@coord/client/internal';
 import type { DrainOnSignalOptions, ServiceRegistry, SignalDrain } from '@coord/registry';
 import {
   checkDrainOnSignalOptions,
@@ -53,7 +61,7 @@ export function closeOnSignal(
     close: (timeoutMs) => Promise.allSettled(list.map((coordinator) => coordinator.close({ timeoutMs }))),
     logger: () => first && internalsOf(first.client).logger,
   };
-  return endOnSignalWith(endings, options);
+  return endOnSignalWith(endings, { ...options });
 }
 
 /** @param options have been checked */
@@ -74,14 +82,23 @@ export function endOnSignalWith(endings: Endings, options: CloseOnSignalOptions)
   return endOnSignal({ run, warn }, options);
 }
 
-function checkCoordinators(coordinators: readonly Coordinator[]) {
-  const issues = [];
+function checkCoordinators(coordinators: readonly Coordinator[]): IssueList {
+  const issues: IssueList = [];
   if (coordinators.length === 0) issues.push({ path: 'coordinators', message: 'must not be empty' });
   for (const [index, coordinator] of coordinators.entries()) {
-    if (typeof coordinator?.close === 'function' && typeof coordinator.registry?.drain === 'function')
-      continue;
+    if (isCoordinator(coordinator)) continue;
     const message = `must be made by createCoordinator(), got ${show(coordinator)}`;
     issues.push({ path: `coordinators[${index}]`, message });
   }
   return issues;
+}
+
+/** Also one that another copy of this package has made. */
+function isCoordinator(coordinator: Coordinator): boolean {
+  try {
+    internalsOf(coordinator.client);
+    return typeof coordinator.registry.drain === 'function' && typeof coordinator.close === 'function';
+  } catch {
+    return false;
+  }
 }

@@ -213,6 +213,10 @@ describe('configFromEnv', () => {
       COORD_SERVICE_PORT: '2379',
       COORD_PORT_2379_TCP_ADDR: '10.0.0.1',
       COORD_ETCD_VERSION: '3.5',
+      COORD_ETCD_BIN: '/usr/bin/etcd',
+      COORD_ETCD_IMAGE: 'etcd',
+      COORD_TEST_BACKEND: 'binary',
+      COORD_CACHE_DIR: '/tmp',
       COORDINATES: 'x',
       PATH: '/bin',
     };

@@ -113,7 +113,7 @@ export function closeOnSignal(options: CloseOnSignalOptions = {}): SignalDrain {
     close: (timeoutMs: number) => close({ timeoutMs }),
     logger: () => shared && internalsOf(shared.client).logger,
   };
-  return endOnSignalWith(endings, options);
+  return endOnSignalWith(endings, { ...options });
 }
 
 /** Registers an instance: see `ServiceRegistry.register`. */

@@ -86,22 +86,13 @@ describe('a process that is told to end', () => {
     ]);
   });
 
-  it('closes the shared coordinator, too, by a hook set before its first use', async () => {
-    const { child, keys, said, ended, ownLeases } = await start({ global: true, hook: { waitMs: 0 } });
+  it('releases its locks in time, though the calls under way do not end; of the shared coordinator, too', async () => {
+    const given = { global: true, serves: true, hook: { waitMs: 0, timeoutMs: 6_000 } };
+    const { child, keys, said, ended, ownLeases } = await start(given);
     child.kill('SIGTERM');
     expect(await ended).toEqual({ code: 143, signal: null });
     expect(said).toEqual(['ready', 'served SIGTERM']);
     expect(await Promise.all([has(keys.service), has(keys.lock)])).toEqual([false, false]);
-    expect(await ownLeases()).toEqual([]);
-  });
-
-  it('releases its locks in time, though the calls under way do not end', async () => {
-    const hook = { waitMs: 0, timeoutMs: 6_000 };
-    const { child, keys, said, ended, ownLeases } = await start({ serves: true, hook });
-    child.kill('SIGTERM');
-    await eventually(() => expect(said).toContain('served SIGTERM'), PATIENCE);
-    expect(await ended).toEqual({ code: 143, signal: null });
-    expect(await has(keys.lock)).toBe(false);
     expect(await ownLeases()).toEqual([]);
   });
 
@@ -143,12 +134,15 @@ describe('closeOnSignal', () => {
     [[{}], {}, ['coordinators[0]']],
     [undefined, {}, ['coordinators[0]']],
     ['registry', {}, ['coordinators[0]']],
+    ['imitation', {}, ['coordinators[0]']],
     ['coordinator', null, ['options']],
     ['coordinator', { signals: ['SIGKILL'], waitMs: -1, exit: 1 }, ['exit', 'signals[0]', 'waitMs']],
   ])('refuses %j with %j', async (target, options, paths) => {
     const before = process.listenerCount('SIGTERM');
     await using coordinator = await createCoordinator(etcd.connectOptions);
-    const targets: Record<string, unknown> = { coordinator, registry: createRegistry(createClient()) };
+    const registry = createRegistry(createClient());
+    const imitation = { registry, close: () => {}, client: {} };
+    const targets: Record<string, unknown> = { coordinator, registry, imitation };
     const given = typeof target === 'string' ? targets[target] : target;
     const hook = (listen: unknown, ...args: unknown[]) => {
       try {
