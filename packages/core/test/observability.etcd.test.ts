@@ -442,6 +442,14 @@ it('no value is in a span, a metric or the log, whatever fails', async () => {
   );
   const metadata = { secret: VALUE };
   await config.set('tele/secret', { password: VALUE });
+  const schema = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: (value: unknown) => ({ issues: [{ message: `${inspect(value)} will not do` }] }),
+    },
+  } as const;
+  await expect(config.set('tele/secret', VALUE, { schema })).rejects.toThrow(VALUE);
   await config.compareAndSet('tele/secret', VALUE, 99).catch(() => undefined);
   await config
     .set('tele/secret', VALUE, { metadata: VALUE as unknown as Record<string, string> })

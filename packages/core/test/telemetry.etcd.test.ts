@@ -1,4 +1,6 @@
 import { inspect } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type ClientOptions, type CoordClient, connect, createClient, type Logger } from '@coord/client';
 import { internalsOf } from '@coord/client/internal';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
@@ -234,6 +236,26 @@ describe('metrics', () => {
       await proxy.close();
     }
   });
+});
+
+it('a client that is closed is not kept alive by what was measured of it', async () => {
+  const closed = await (async () => {
+    const client = await connect({ ...etcd.connectOptions, enableTracing: true, enableMetrics: true });
+    const copy = client.cache({ prefix: 'kept/' }, { decode: (kv) => kv.text() });
+    await copy.ready;
+    await sdk.metrics();
+    await client.close();
+    return new WeakRef(client);
+  })();
+  setFlagsFromString('--expose-gc');
+  const collectGarbage: () => void = runInNewContext('gc');
+  await eventually(
+    () => {
+      collectGarbage();
+      expect(closed.deref() === undefined).toBe(true); // an error that shows it would keep it
+    },
+    { timeoutMs: 30_000 },
+  );
 });
 
 it('nothing is traced or measured unless it is enabled', async () => {
