@@ -19,7 +19,7 @@ async function busyBehind(proxy: { readonly endpoint: string }, requestTimeoutMs
   const name = unique();
   const coordinator = await coordinators.create({ endpoints: [proxy.endpoint], requestTimeoutMs });
   const lock = await coordinator.lock.acquire(name);
-  await coordinator.registry.register({ name, id: 'one', address: '10.0.0.1:80' });
+  await coordinator.registry.register({ name, id: 'one', address: '10.0.0.1:80' }, { timeoutMs: SOON_MS });
   return { coordinator, lock, name };
 }
 
@@ -205,7 +205,7 @@ describe('close while etcd is away', () => {
     void leaving.registry.drain({ waitMs: SOON_MS }); // `close` waits for it, while there is time
     await using watch = staying.client.watch({ prefix: '/' });
     await watch.ready;
-    await leaving.close({ timeoutMs: 4_000 });
+    await leaving.close({ timeoutMs: 5_000 });
     const deleted: string[] = [];
     for await (const { events } of watch) {
       for (const { type, key } of events) if (type === 'delete' && key.includes(name)) deleted.push(key);

@@ -37,7 +37,8 @@ export function presetsOfA(stage: Stage): void {
 
   describe('Default/Development/Production/TestConfig', () => {
     it.each(Object.entries(presets))('%s', async (_name, preset) => {
-      const config = preset(stage.etcd.connectOptions);
+      const patient = { dialTimeoutMs: 20_000, requestTimeoutMs: 20_000 }; // on a busy machine
+      const config = preset({ ...stage.etcd.connectOptions, ...patient });
       await using made = await createCoordinator(config);
       const key = stage.unique();
       await using lock = await made.lock.acquire(key);
@@ -154,7 +155,7 @@ export function optionsOfA(stage: Stage): void {
       await using made = await createCoordinator(connectOptions);
       expect((await made.ping()).version).toBe(version);
       const { tls: _, ...plain } = connectOptions;
-      await expect(createCoordinator({ ...plain, dialTimeoutMs: 2_000 })).rejects.toThrow('certificate');
+      await expect(createCoordinator({ ...plain, dialTimeoutMs: 20_000 })).rejects.toThrow('certificate');
     });
 
     it('Username, Password', async () => {
