@@ -12,7 +12,13 @@ let copy;
 // A repository of its own with the manifests of this one: a version is given there, and nothing changes here.
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), 'coord release '));
-  const members = ['examples', 'bench', 'packaging', ...packageNames().map((name) => `packages/${name}`)];
+  const members = [
+    'examples',
+    'bench',
+    'faults',
+    'packaging',
+    ...packageNames().map((name) => `packages/${name}`),
+  ];
   const files = ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', '.changeset/config.json'];
   for (const file of [...files, ...members.map((member) => `${member}/package.json`)]) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });

@@ -42,6 +42,7 @@ export default defineConfig({
             ...section('Reference', [
               ...pagesIn('reference'),
               { text: 'Performance', link: '/performance' },
+              { text: 'Reliability', link: '/reliability' },
               { text: 'API', link: '/api/' },
             ]),
           ],

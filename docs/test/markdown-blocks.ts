@@ -35,7 +35,8 @@ export function pages(): string[] {
   const docs = readdirSync(join(ROOT, 'docs'), { recursive: true })
     .map((file) => `docs/${file}`)
     .filter((file) => file.endsWith('.md') && !/^docs\/(api\/|.*node_modules\/|\.)/.test(file));
-  const others = ['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', 'bench/README.md', 'examples/README.md'];
+  const inFolders = ['bench', 'examples', 'faults'].map((folder) => `${folder}/README.md`);
+  const others = ['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', ...inFolders];
   return [...others, ...packages.sort(), ...docs.sort()].filter((page) => existsSync(join(ROOT, page)));
 }
 

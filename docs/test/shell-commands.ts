@@ -21,6 +21,7 @@ const dependencies = [
   'docs',
   'examples',
   'bench',
+  'faults',
   ...packages.map((name) => name.replace('@coord', 'packages')),
 ]
   .map((folder) => json(folder, 'package.json'))

@@ -23,6 +23,8 @@ const COMMANDS = {
   demo: (args) => runProgram('demo', args),
   example: (args) => runProgram('example', args),
   bench: (args) => runProgram('bench', args),
+  faults: (args) => runProgram('faults', args),
+  soak: (args) => runProgram('soak', args),
 };
 
 /** Runs one command of the workspace and resolves to the process's exit code. */

@@ -7,9 +7,16 @@ import { etcdEnvironment, prepareEtcd } from './etcd.mjs';
 import { inRoot } from './root.mjs';
 import { Failure, say } from './say.mjs';
 
-/** `npm run demo`, `npm run example -- NAME` and `npm run bench -- NAME`: a program over the built packages. */
+/** Commands that are one program each. */
+const SINGLE = {
+  demo: ['examples', 'demo', 'main.ts'],
+  faults: ['faults', 'faults.ts'],
+  soak: ['faults', 'soak.ts'],
+};
+
+/** `npm run demo`, `faults`, `soak`, `example -- NAME` and `bench -- NAME`: a program over the built packages. */
 export async function runProgram(kind, args) {
-  const { file, rest } = kind === 'demo' ? demo(args) : named(kind, args);
+  const { file, rest } = Object.hasOwn(SINGLE, kind) ? single(kind, args) : named(kind, args);
   await build();
   const etcd = await prepareEtcd();
   say('');
@@ -23,8 +30,8 @@ export async function runProgram(kind, args) {
   return 0;
 }
 
-function demo(args) {
-  const file = inRoot('examples', 'demo', 'main.ts');
+function single(kind, args) {
+  const file = inRoot(...SINGLE[kind]);
   if (!existsSync(file)) throw new Failure(`${file} is missing`, { remedy: 'restore it from git' });
   return { file, rest: args };
 }

@@ -1,0 +1,51 @@
+/** Every workload under faults, and every planted mistake: `npm run faults`. See README.md. */
+import { PLANTS } from './src/plants.js';
+import { isFine, printTable, tableOfPlants, tableOfRuns } from './src/report.js';
+import { runAlone, settingsOf } from './src/run/run-alone.js';
+import { RunFolder } from './src/run/run-folder.js';
+import type { RunResult } from './src/run/run-workload.js';
+import { runOptions } from './src/run-options.js';
+import { WORKLOADS, workloadNamed } from './src/workloads.js';
+import { writeReport } from './src/write-report.js';
+
+const options = runOptions();
+const { seed, folder } = options;
+
+if (options.check !== undefined) {
+  const old = new RunFolder(options.check);
+  const violations = workloadNamed(old.settings().workload).check(old);
+  for (const { invariant, what } of violations) console.log(`${invariant}: ${what}`);
+  console.log(`${violations.length} violations`);
+  process.exitCode = violations.length > 0 ? 1 : 0;
+} else if (options.replay !== undefined) {
+  const { run: _run, ...settings } = new RunFolder(options.replay).settings();
+  const result = announced(await runAlone(settings, folder));
+  process.exitCode = result.violations.length > 0 ? 1 : 0;
+} else {
+  console.log(`seed ${seed}; everything is kept in ${folder}`);
+  const runs: RunResult[] = [];
+  for (const workload of options.workloads) {
+    const settings = { workload, variant: '', seed, minMs: options.seconds * 1_000, minHooked: 3 };
+    runs.push(announced(await runAlone(settings, folder)));
+  }
+  const plants = [];
+  for (const plant of PLANTS.filter(({ workload }) => options.workloads.includes(workload))) {
+    const result = await runAlone(settingsOf(plant, seed), folder);
+    plants.push({ plant, result });
+  }
+  console.log('');
+  printTable(tableOfRuns(runs));
+  console.log('');
+  printTable(tableOfPlants(plants));
+  const fine = isFine({ runs, plants });
+  if (fine && options.workloads.length === WORKLOADS.length)
+    writeReport('faults', `\`npm run faults -- --seed ${seed}\`,`, { runs, plants });
+  process.exitCode = fine ? 0 : 1;
+}
+
+function announced(result: RunResult): RunResult {
+  const { workload, seconds, violations, folder: where } = result;
+  console.log(`${workload}: ${seconds} s, ${violations.length} violations, ${where}`);
+  for (const { invariant, what } of violations.slice(0, 20)) console.log(`  ${invariant}: ${what}`);
+  return result;
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { EtcdEvent } from '../etcd-event.js';
+import { checkBelief } from './check-belief.js';
+import { checkFencing } from './check-fencing.js';
+import type { Entry, LockOperation } from './lock-operations.js';
+
+const KEYS = { queuePrefix: '/q/', dataKey: '/data' };
+
+function put(revision: number, key: string, value = '', seenAt = revision): EtcdEvent {
+  return { revision, type: 'put', key, value, createRevision: revision, seenAt };
+}
+function gone(revision: number, key: string, seenAt = revision): EtcdEvent {
+  return { revision, type: 'delete', key, value: '', createRevision: 0, seenAt };
+}
+const entry = (revision: number, value: Entry) => put(revision, KEYS.dataKey, JSON.stringify(value));
+function write(input: Entry, outcome: 'ok' | 'failed' | 'unknown' = 'ok'): LockOperation {
+  return { process: 'p', name: 'write', input, outcome, invokedAt: 0, returnedAt: 0 };
+}
+function acquire(process: string, token: number, returnedAt: number): LockOperation {
+  const output = { token };
+  return { process, name: 'acquire', input: {}, output, outcome: 'ok', invokedAt: 0, returnedAt };
+}
+function believe(token: number, holds: boolean, invokedAt: number): LockOperation {
+  const returnedAt = invokedAt + 1;
+  return {
+    process: 'p',
+    name: 'believe',
+    input: { token },
+    output: { holds },
+    outcome: 'ok',
+    invokedAt,
+    returnedAt,
+  };
+}
+
+const A = { id: 'a', read: '', token: 10 };
+const B = { id: 'b', read: 'a', token: 20 };
+const C = { id: 'c', read: 'b', token: 20 };
+const LOG = [
+  put(10, '/q/1'),
+  entry(11, A),
+  put(20, '/q/2'),
+  gone(21, '/q/1'),
+  entry(22, B),
+  entry(23, C),
+  gone(24, '/q/2'),
+];
+const invariants = (history: readonly LockOperation[], log: readonly EtcdEvent[]) =>
+  checkFencing(history, log, KEYS).map(({ invariant }) => invariant);
+
+describe('the check of fenced writes', () => {
+  it('finds nothing where each writer was at the head, whatever became of unknown writes', () => {
+    const lost = write({ id: 'd', read: 'c', token: 30 }, 'unknown');
+    const late = write({ id: 'e', read: 'a', token: 10 }, 'failed');
+    expect(
+      invariants(
+        [acquire('p', 10, 1), acquire('q', 20, 2), write(A), write(B, 'unknown'), write(C), lost, late],
+        LOG,
+      ),
+    ).toEqual([]);
+  });
+
+  it.each<[string, string[], readonly LockOperation[], readonly EtcdEvent[]]>([
+    [
+      'an acknowledged write that is not there',
+      ['L2'],
+      [write(A), write(B), write(C), write({ ...C, id: 'x' })],
+      LOG,
+    ],
+    ['a failed write that is there', ['L2'], [write(A), write(B, 'failed'), write(C)], LOG],
+    ['a write that nobody made', ['L2'], [write(A), write(B)], LOG],
+    [
+      'an update that was written over',
+      ['L2'],
+      [write(A), write(B), write({ ...C, read: 'a' })],
+      [...LOG.slice(0, 5), entry(23, { ...C, read: 'a' }), gone(24, '/q/2')],
+    ],
+    [
+      'a write by who waits',
+      ['L1'],
+      [write(A)],
+      [put(8, '/q/0'), put(10, '/q/1'), entry(11, A), gone(12, '/q/0'), gone(13, '/q/1')],
+    ],
+    [
+      'a write after another was granted',
+      ['L1', 'L1', 'L2'],
+      [write(A), write(B), write({ id: 'z', read: '', token: 10 })],
+      [...LOG.slice(0, 5), entry(23, { id: 'z', read: '', token: 10 }), gone(24, '/q/2')],
+    ],
+    [
+      'a write that was applied twice',
+      ['L1', 'L2', 'L2'],
+      [write(A)],
+      [put(10, '/q/1'), entry(11, A), gone(12, '/q/1'), entry(13, A)],
+    ],
+    [
+      'a token that was granted twice',
+      ['L1'],
+      [acquire('p', 10, 1), acquire('q', 10, 2), write(A), write(B), write(C)],
+      LOG,
+    ],
+    ['a key that stays', ['L5'], [write(A), write(B), write(C)], LOG.slice(0, -1)],
+  ])('finds %s', (_what, expected, history, log) => {
+    expect(invariants(history, log)).toEqual(expected);
+  });
+});
+
+describe('the check of what holders believe', () => {
+  const check = (...history: LockOperation[]) => checkBelief(history, LOG, KEYS.queuePrefix);
+
+  it('finds nothing while the lock is held, and where it is known to be lost', () => {
+    expect(
+      check(acquire('p', 10, 11), believe(10, true, 15), acquire('q', 20, 22), believe(10, false, 30)),
+    ).toEqual([]);
+  });
+
+  it('finds one who believes when another has the lock', () => {
+    expect(check(acquire('p', 10, 11), acquire('q', 20, 18), believe(10, true, 19))).toHaveLength(1);
+  });
+
+  it('finds one who believes when its key is gone', () => {
+    expect(check(acquire('p', 10, 11), believe(10, true, 22))).toHaveLength(1);
+  });
+});

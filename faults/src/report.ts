@@ -1,0 +1,93 @@
+import type { Plant } from './plants.js';
+import type { RunResult } from './run/run-workload.js';
+
+/** What a run of everything has shown. */
+export interface Findings {
+  readonly runs: readonly RunResult[];
+  readonly plants: readonly { readonly plant: Plant; readonly result: RunResult }[];
+}
+
+type Table = readonly (readonly string[])[];
+
+export function isFine({ runs, plants }: Findings): boolean {
+  return runs.every(({ violations }) => violations.length === 0) && plants.every(wasFound);
+}
+
+export function wasFound({ plant, result }: Findings['plants'][number]): boolean {
+  return result.violations.some(({ invariant }) => invariant === plant.breaks);
+}
+
+/** A row for each workload; several runs of one are added up. */
+export function tableOfRuns(runs: readonly RunResult[]): Table {
+  const header = [
+    'workload',
+    'seconds',
+    'operations',
+    'unknown',
+    'faults',
+    "events in etcd's log",
+    'violations',
+  ];
+  const names = [...new Set(runs.map(({ workload }) => workload))];
+  return [
+    header,
+    ...names.map((name) => {
+      const own = runs.filter(({ workload }) => workload === name);
+      const sum = (of: (run: RunResult) => number) =>
+        own.reduce((total, run) => total + of(run), 0).toLocaleString('en');
+      return [
+        name,
+        sum(({ seconds }) => seconds),
+        sum(({ operations: { ok, failed, unknown } }) => ok + failed + unknown),
+        sum(({ operations }) => operations.unknown),
+        sum(({ faults }) => Object.values(faults).reduce((a, b) => a + b, 0)),
+        sum(({ events }) => events),
+        sum(({ violations }) => violations.length),
+      ];
+    }),
+  ];
+}
+
+/** How often each fault struck, over all runs. */
+export function tableOfFaults(runs: readonly RunResult[]): Table {
+  const counts = new Map<string, number>();
+  for (const { faults } of runs) {
+    for (const [kind, count] of Object.entries(faults)) counts.set(kind, (counts.get(kind) ?? 0) + count);
+  }
+  return [['fault', 'times'], ...[...counts].sort().map(([kind, count]) => [kind, String(count)])];
+}
+
+export function tableOfPlants(plants: Findings['plants']): Table {
+  return [
+    ['workload', 'planted mistake', 'must break', 'found'],
+    ...plants.map((each) => {
+      const { workload, about, breaks } = each.plant;
+      const found = each.result.violations.find(({ invariant }) => invariant === breaks);
+      return [workload, about, breaks, found === undefined ? 'NOT FOUND' : withoutNames(found.what)];
+    }),
+  ];
+}
+
+/** What was found, without the name of the run. */
+function withoutNames(what: string): string {
+  return what.replaceAll(/\/(?:faults|locks)\/[a-z]+-\d+-\d+\//g, '');
+}
+
+export function printTable(table: Table): void {
+  const widths =
+    table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  for (const row of table) {
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+}
+
+export function markdownTable([header = [], ...rows]: Table): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}

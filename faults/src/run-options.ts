@@ -1,0 +1,67 @@
+import { randomInt } from 'node:crypto';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { WORKLOADS } from './workloads.js';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly workloads: readonly string[];
+  /** Of each run. */
+  readonly seconds: number;
+  /** Of a soak. */
+  readonly minutes: number;
+  /** Where the folders of the runs lie. */
+  readonly folder: string;
+  /** A folder of an earlier run, to be run again. */
+  readonly replay: string | undefined;
+  /** A folder of an earlier run, to be judged again. */
+  readonly check: string | undefined;
+}
+
+const NAMES = WORKLOADS.map(({ name }) => name);
+const USAGE = `npm run faults -- [options], npm run soak -- --minutes N [options]
+  --seed N         repeats the faults of a run, as far as the machine's timing lets it
+  --only LIST      of ${NAMES.join(', ')}
+  --seconds N      of each run (35)
+  --minutes N      of the soak (60)
+  --folder PATH    where histories, faults and etcd's log are kept (.cache/faults)
+  --replay FOLDER  runs what is in the folder again
+  --check FOLDER   only judges what is in the folder`;
+
+/** Reads the command line; says how it goes and ends the process when it is wrong. */
+export function runOptions(): RunOptions {
+  try {
+    const text = { type: 'string' } as const;
+    const { values } = parseArgs({
+      options: {
+        ...{ seed: text, folder: text, replay: text, check: text },
+        only: { ...text, default: NAMES.join(',') },
+        seconds: { ...text, default: '35' },
+        minutes: { ...text, default: '60' },
+      },
+    });
+    return {
+      seed: values.seed === undefined ? randomInt(2 ** 31) : number('seed', values.seed),
+      workloads: values.only.split(',').map(known),
+      seconds: number('seconds', values.seconds),
+      minutes: number('minutes', values.minutes),
+      folder: resolve(values.folder ?? `.cache/faults/${new Date().toISOString().replaceAll(':', '-')}`),
+      replay: values.replay,
+      check: values.check,
+    };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (text !== '' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new Error(`--${name} must be a whole number, got ${text}`);
+}
+
+function known(name: string): string {
+  if (NAMES.includes(name)) return name;
+  throw new Error(`--only knows ${NAMES.join(', ')}, not ${name}`);
+}

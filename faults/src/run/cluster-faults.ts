@@ -1,0 +1,97 @@
+import type { Cluster, ClusterMember } from '@coord/testkit';
+
+/** Where a fault strikes, and how long it stays. */
+export interface Scene {
+  readonly cluster: Cluster;
+  readonly member: ClusterMember;
+  /** Resolves when the fault has lasted long enough. */
+  hold(): Promise<void>;
+  /** What has been read of etcd's log so far, and may be compacted. */
+  readonly loggedRevision: bigint;
+}
+
+type Fault = (scene: Scene) => Promise<void>;
+
+const cut: Fault = async ({ member }) => member.clientLine.cut();
+
+const reset: Fault = async ({ member }) => member.clientLine.resetConnections();
+
+/** As after a router has forgotten its connections. */
+const forgottenConnections: Fault = async ({ member, hold }) => {
+  member.clientLine.blackholeOpen();
+  await hold();
+  member.clientLine.heal();
+};
+
+const blackHole: Fault = async ({ member, hold }) => {
+  member.clientLine.blackhole();
+  await hold();
+  member.clientLine.heal();
+};
+
+/** Requests arrive, and their answers never do. */
+const lostAnswers: Fault = async ({ member, hold }) => {
+  member.clientLine.blackhole('toClient');
+  await hold();
+  member.clientLine.resetConnections();
+  member.clientLine.heal();
+};
+
+const leaderMoved: Fault = async ({ cluster }) => {
+  await cluster.moveLeader();
+};
+
+const leaderKilled: Fault = async ({ cluster }) => {
+  const leader = await cluster.leader();
+  await leader.kill();
+  await cluster.waitForLeader({ not: leader });
+  await leader.restart();
+};
+
+const leaderFrozen: Fault = async ({ cluster }) => {
+  const leader = await cluster.leader();
+  await leader.pause();
+  await cluster.waitForLeader({ not: leader });
+  await leader.resume();
+};
+
+const memberRestarted: Fault = async ({ member, cluster }) => {
+  await member.restart();
+  await cluster.waitForLeader();
+};
+
+const allKilled: Fault = async ({ cluster }) => {
+  await Promise.all(cluster.members.map((member) => member.kill()));
+  await Promise.all(cluster.members.map((member) => member.restart()));
+  await cluster.waitForLeader();
+};
+
+const compaction: Fault = async ({ cluster, loggedRevision }) => {
+  await cluster.compact(loggedRevision);
+};
+
+/** What can happen to lines and members; each ends mended. */
+export const CLUSTER_FAULTS = {
+  cut,
+  reset,
+  'forgotten connections': forgottenConnections,
+  'black hole': blackHole,
+  'lost answers': lostAnswers,
+  'leader moved': leaderMoved,
+  'leader killed': leaderKilled,
+  'leader frozen': leaderFrozen,
+  'member restarted': memberRestarted,
+  'all killed': allKilled,
+  compaction,
+} satisfies Record<string, Fault>;
+
+export type FaultKind = keyof typeof CLUSTER_FAULTS;
+
+/** Faults of the lines alone. */
+export const LINE_FAULTS: readonly FaultKind[] = [
+  'cut',
+  'reset',
+  'forgotten connections',
+  'black hole',
+  'lost answers',
+];

@@ -1,0 +1,93 @@
+import { type Cluster, eventually } from '@coord/testkit';
+import type { Outcome } from '../operation.js';
+import type { Violation } from '../violation.js';
+import { EtcdLog } from './etcd-log.js';
+import { FaultLog } from './fault-log.js';
+import { HookedFaults } from './hooked-faults.js';
+import type { Report } from './messages.js';
+import { PlannedFaults } from './planned-faults.js';
+import type { RunFolder, RunSettings } from './run-folder.js';
+import { WorkerFleet } from './worker-fleet.js';
+import type { WorkerProcess } from './worker-process.js';
+import type { Workload } from './workload.js';
+
+/** How long past its time a run waits for what it has to have seen. */
+const OVERTIME_MS = 120_000;
+/** Leases of those who were killed run out by then, over a change of leader, too. */
+const PASSING_MS = 30_000;
+
+export interface RunResult extends RunSettings {
+  readonly folder: string;
+  readonly seconds: number;
+  readonly processes: number;
+  /** What was done, and what came of it. */
+  readonly operations: Readonly<Record<Outcome, number>>;
+  /** Of etcd's own log. */
+  readonly events: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly violations: readonly Violation[];
+}
+
+let runs = 0;
+
+/** Runs a workload under the faults of a seed, then judges it by what is in its folder. */
+export async function runWorkload(
+  workload: Workload,
+  { cluster, folder, settings }: { cluster: Cluster; folder: RunFolder; settings: RunSettings },
+): Promise<RunResult> {
+  runs += 1;
+  const run = `${workload.name}-${process.pid}-${runs}`;
+  const { seed, variant, minMs, minHooked } = settings;
+  folder.create({ ...settings, run });
+  const startedAt = performance.now();
+  const acknowledged = new Map<string, number>();
+  const onReport = (report: Report, worker: WorkerProcess) => {
+    if (report.type === 'at') hooked.reached(report.point, worker);
+    else if (report.type === 'returned' && report.outcome === 'ok')
+      acknowledged.set(report.name, (acknowledged.get(report.name) ?? 0) + 1);
+  };
+  const log = await EtcdLog.start(cluster, folder.logFile, (key) => workload.keeps(key, run));
+  const faultLog = new FaultLog(folder.faultFile);
+  const { endpoints } = cluster;
+  const fleet = new WorkerFleet(
+    { workload: workload.name, variant, run, endpoints, seed },
+    folder.path,
+    onReport,
+  );
+  const { only } = settings;
+  const hooks =
+    only === undefined ? workload.hooks : { ...workload.hooks, ...only, rate: 1, limit: minHooked };
+  const kinds = only === undefined ? workload.faults : [];
+  const hooked = new HookedFaults({
+    ...{ seed, hooks, cluster, log, faultLog, fleet },
+    acknowledged: (name) => acknowledged.get(name) ?? 0,
+  });
+  let ends: readonly Violation[];
+  try {
+    fleet.start(only?.workers ?? workload.workers);
+    await eventually(() => (acknowledged.get(workload.hooks.progress) ?? 0) > 0, { timeoutMs: OVERTIME_MS });
+    const planned = new PlannedFaults({ seed, kinds, cluster, log, faultLog });
+    const enough = () => performance.now() - startedAt >= minMs && hooked.done >= minHooked;
+    await eventually(enough, { timeoutMs: minMs + OVERTIME_MS }).finally(() => planned.end());
+    await hooked.end();
+    ends = await fleet.finish();
+  } finally {
+    await fleet.kill();
+  }
+  const left = () => [...log.present].filter((key) => workload.passes(key, run));
+  await eventually(() => left().length === 0, { timeoutMs: PASSING_MS }).catch(() => undefined);
+  await log.stop();
+  const violations = [...ends, ...workload.check(folder)];
+  const evidence = folder.evidence();
+  const operations = { ok: 0, failed: 0, unknown: 0 };
+  for (const { outcome } of evidence.history) operations[outcome] += 1;
+  const result: RunResult = {
+    ...settings,
+    ...{ folder: folder.path, operations, violations, faults: faultLog.counts },
+    seconds: Math.round((performance.now() - startedAt) / 1_000),
+    processes: fleet.processes.length,
+    events: evidence.log.length,
+  };
+  folder.write('result.json', result);
+  return result;
+}

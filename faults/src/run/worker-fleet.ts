@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { eventually } from '@coord/testkit';
+import type { Violation } from '../violation.js';
+import type { Assignment, Report } from './messages.js';
+import { WorkerProcess } from './worker-process.js';
+
+/** How long workers may take to come to an end when nothing fails any more. */
+const END_MS = 60_000;
+
+/** What all workers of a run have in common. */
+export type Common = Omit<Assignment, 'process' | 'index' | 'historyFile'>;
+
+/** The workers of a run. */
+export class WorkerFleet {
+  readonly #common: Common;
+  readonly #folder: string;
+  readonly #onReport: (report: Report, worker: WorkerProcess) => void;
+  readonly #workers: WorkerProcess[] = [];
+  #replaced = 0;
+
+  constructor(common: Common, folder: string, onReport: (report: Report, worker: WorkerProcess) => void) {
+    this.#common = common;
+    this.#folder = folder;
+    this.#onReport = onReport;
+  }
+
+  /** All that ever were, also those that were killed. */
+  get processes(): readonly string[] {
+    return this.#workers.map(({ assignment }) => assignment.process);
+  }
+
+  start(count: number): void {
+    for (let index = 0; index < count; index++) this.#add(`p${index}`, index);
+  }
+
+  /** Kills it, and starts another in its place. */
+  async replace(worker: WorkerProcess): Promise<void> {
+    this.#replaced += 1;
+    await worker.kill();
+    this.#add(`p${worker.assignment.index}.${this.#replaced}`, worker.assignment.index);
+  }
+
+  /** Waits until all have come to their ends, and says who has not. */
+  async finish(): Promise<Violation[]> {
+    for (const worker of this.#workers) worker.stop();
+    await eventually(() => this.#workers.every(({ endedWell, crashed }) => endedWell || crashed), {
+      timeoutMs: END_MS,
+    }).catch(() => undefined);
+    return this.#workers
+      .filter(({ endedWell }) => !endedWell)
+      .map(({ crashed, assignment }) => ({
+        invariant: 'end',
+        what: `${assignment.process} ${crashed ? 'has crashed: see its output' : `does not end within ${END_MS} ms`}`,
+      }));
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.kill()));
+  }
+
+  #add(process: string, index: number): void {
+    const historyFile = join(this.#folder, `history-${process}.jsonl`);
+    const assignment = { ...this.#common, process, index, historyFile };
+    this.#workers.push(new WorkerProcess(assignment, this.#onReport));
+  }
+}

@@ -1,0 +1,64 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Assignment, Command, Report } from './messages.js';
+
+const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
+/** Under vitest the sources run; else what the run itself was started with, which is the built packages. */
+const EXEC_ARGV = process.env.VITEST ? ['--conditions=@coord/source', '--import', 'tsx'] : process.execArgv;
+
+/** A worker as the run sees it. */
+export class WorkerProcess {
+  readonly assignment: Assignment;
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  #ended = false;
+  #killed = false;
+
+  constructor(assignment: Assignment, onReport: (report: Report, worker: WorkerProcess) => void) {
+    this.assignment = assignment;
+    this.#child = fork(WORKER, [JSON.stringify(assignment)], { execArgv: EXEC_ARGV });
+    this.#exit = once(this.#child, 'exit');
+    this.#child.on('message', (report: Report) => {
+      if (report.type === 'ended') this.#ended = true;
+      else onReport(report, this);
+    });
+  }
+
+  /** It has come to its end by itself, or was killed by the run. */
+  get endedWell(): boolean {
+    return this.#ended || this.#killed;
+  }
+
+  /** It has died of something else. */
+  get crashed(): boolean {
+    return !this.endedWell && (this.#child.exitCode !== null || this.#child.signalCode !== null);
+  }
+
+  goOn(): void {
+    this.#send('go on');
+  }
+
+  stop(): void {
+    this.#send('stop');
+  }
+
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  /** Resolves when it is gone; also one that is frozen. */
+  async kill(): Promise<void> {
+    this.#killed = true;
+    this.#child.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  #send(command: Command): void {
+    if (this.#child.connected) this.#child.send(command);
+  }
+}

@@ -1,0 +1,19 @@
+import type { Violation } from '../violation.js';
+import type { FaultKind } from './cluster-faults.js';
+import type { Hooks } from './hooked-faults.js';
+import type { RunFolder } from './run-folder.js';
+
+/** What is done while things fail, and what must hold then. Its worker is in `workers.ts`. */
+export interface Workload {
+  readonly name: string;
+  readonly about: string;
+  readonly workers: number;
+  readonly faults: readonly FaultKind[];
+  readonly hooks: Hooks;
+  /** Whether the check needs what etcd's log has of this key. */
+  keeps(key: string, run: string): boolean;
+  /** Whether a key has to go by itself after the end, such as one on the lease of who was killed. */
+  passes(key: string, run: string): boolean;
+  /** Judges by what is in the folder, and nothing else. */
+  check(folder: RunFolder): Violation[];
+}

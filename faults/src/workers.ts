@@ -1,0 +1,18 @@
+import type { Assignment } from './run/messages.js';
+import { WorkerContext } from './run/worker-context.js';
+
+/** Does the work of an assignment, by the name of its workload; a process loads only what it needs. */
+export async function workerOf(assignment: Assignment): Promise<void> {
+  switch (assignment.workload) {
+    case 'lock': {
+      const { lockWorker } = await import('./lock/lock-worker.js');
+      return lockWorker(new WorkerContext(assignment));
+    }
+    case 'register': {
+      const { registerWorker } = await import('./register/register-worker.js');
+      return registerWorker(new WorkerContext(assignment));
+    }
+    default:
+      throw new Error(`there is no workload ${assignment.workload}`);
+  }
+}

@@ -1,0 +1,11 @@
+import { LOCK } from './lock/lock-workload.js';
+import { REGISTER } from './register/register-workload.js';
+import type { Workload } from './run/workload.js';
+
+export const WORKLOADS: readonly Workload[] = [LOCK, REGISTER];
+
+export function workloadNamed(name: string): Workload {
+  const known = WORKLOADS.find((workload) => workload.name === name);
+  if (known !== undefined) return known;
+  throw new Error(`there is no workload "${name}", only ${WORKLOADS.map((each) => each.name).join(', ')}`);
+}

@@ -1,0 +1,24 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { type Findings, markdownTable, tableOfFaults, tableOfPlants, tableOfRuns } from './report.js';
+
+const PAGE = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url));
+
+/** Puts what a run has shown into the page, in place of what stood there. */
+export function writeReport(part: 'faults' | 'soak', title: string, findings: Findings): void {
+  const { runs, plants } = findings;
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
+  const text = [
+    `${title} ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${machine}.`,
+    markdownTable(tableOfRuns(runs)),
+    markdownTable(tableOfFaults(runs)),
+    ...(plants.length > 0 ? [markdownTable(tableOfPlants(plants))] : []),
+  ].join('\n\n');
+  const [begin, end] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`];
+  const page = readFileSync(PAGE, 'utf8');
+  const [before, rest] = page.split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined) throw new Error(`${PAGE} has no place for ${part}`);
+  writeFileSync(PAGE, `${before}${begin}\n\n${text}\n\n${end}${after}`);
+}
