@@ -163,7 +163,7 @@ const uses: Record<string, (client: CoordClient) => Promise<void>> = {
     await registry.register(service);
     // One whose answer is lost until it has been given up leaves its mark, too.
     line.blackhole('toClient');
-    const lost = registry.register({ ...service, id: 'lost' }, { timeoutMs: 300 });
+    const lost = registry.register({ ...service, id: 'lost' }, { timeoutMs: 1_000 });
     await expect(lost).rejects.toBeInstanceOf(TimeoutError);
     line.heal();
     await eventually(() =>
