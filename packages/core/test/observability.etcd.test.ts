@@ -9,6 +9,9 @@ import {
   type Coordinator,
   createConfigManager,
   createCoordinator,
+  deleteServiceConfig,
+  getServiceConfig,
+  setServiceConfig,
 } from '../src/index.js';
 import { InMemorySdk } from './telemetry-sdk.js';
 
@@ -209,7 +212,9 @@ describe('locks', () => {
     await expect(lock.forceRelease('tele/a', 1n)).rejects.toThrow();
     const entry = await lock.acquireReentrant('tele/a', { owner: 'me' });
     await entry.release();
-    await (await lock.acquireReadLock('tele/a')).release();
+    const reading = await lock.acquireReadLock('tele/a');
+    const writing = await reading.tryUpgrade();
+    await (await writing.downgrade()).release();
     await (await lock.tryAcquireWriteLock('tele/a')).release();
     await (await lock.acquireAll(['tele/a', 'tele/b'])).release();
     const semaphore = lock.semaphore('tele/a', { permits: 2 });
@@ -233,6 +238,8 @@ describe('locks', () => {
       'acquireReentrant',
       'release mutex',
       'acquire read',
+      'tryUpgrade',
+      'downgrade',
       'release read',
       'tryAcquire write',
       'release write',
@@ -390,6 +397,20 @@ describe('services', () => {
     });
     expect(registration.state).toBe('deregistered');
     expect(registration.service).toMatchObject({ name: 'tele', id: 'a' });
+  });
+
+  it('so are those on the service configs of gRPC', async () => {
+    const { registry } = await observed();
+    await setServiceConfig(registry, 'tele', { loadBalancingConfig: [{ coord_weighted: {} }] });
+    await getServiceConfig(registry, 'tele');
+    await deleteServiceConfig(registry, 'tele');
+    const names = ['setServiceConfig', 'getServiceConfig', 'deleteServiceConfig'];
+    expect(operations().map(({ name }) => name)).toEqual(names.map((name) => `coord.registry.${name}`));
+    for (const name of names) {
+      expect(logged(`registry ${name}`).map(({ fields }) => fields)).toEqual([
+        { key: expect.stringMatching(/tele$/), outcome: 'ok', durationMs: expect.any(Number) },
+      ]);
+    }
   });
 
   it('what gRPC channels are given is counted', async () => {

@@ -87,6 +87,18 @@ describe('spans of calls', () => {
     ]);
   });
 
+  it('are one for each page of a list, however far it is read', async () => {
+    const { kv } = await observed();
+    for (const key of ['pages/1', 'pages/2', 'pages/3']) await kv.put(key, VALUE);
+    const seen: string[] = [];
+    for await (const { key } of kv.list({ prefix: 'pages/' }, { pageSize: 1 })) seen.push(key);
+    expect(seen).toEqual(['pages/1', 'pages/2', 'pages/3']);
+    expect(sdk.named('coord.kv.list')).toHaveLength(3);
+    for await (const _ of kv.list({ prefix: 'pages/' }, { pageSize: 1 })) break;
+    expect(sdk.named('coord.kv.list')).toHaveLength(4);
+    expect(() => kv.list({ prefix: 'pages/' }, { pageSize: 0 })).toThrow(/pageSize/);
+  });
+
   it('tell a failure by its code and outcome; what callers reckon with is no error', async () => {
     const { kv } = await observed();
     const failed = { leaseId: 123_456n };

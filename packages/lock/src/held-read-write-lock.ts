@@ -1,7 +1,7 @@
 import type { WaitOptions } from '@coord/client';
 import { HeldLock } from './held-lock.js';
 import type { Grant } from './hold.js';
-import type { MeasuredKind } from './lock-operations.js';
+import { DOWNGRADE, type MeasuredKind, TRY_UPGRADE } from './lock-operations.js';
 import type { LockSupport } from './lock-support.js';
 import { persist } from './persist.js';
 import type { ReadWriteContender } from './read-write-contender.js';
@@ -25,13 +25,15 @@ export class HeldReadLock extends HeldLock implements ReadLock {
     return 'read';
   }
 
-  async tryUpgrade(options?: WaitOptions): Promise<WriteLock> {
+  tryUpgrade(options?: WaitOptions): Promise<WriteLock> {
     const hold = this.#contender;
-    return this.convert<WriteLock>('tryUpgrade', options, {
-      change: (session) => hold.upgrade(session),
-      undo: (persistently) => persist(() => hold.downgrade(), persistently),
-      make: (grant) => new HeldWriteLock(this.#support, { ...grant, hold }, this.#held),
-    });
+    const convert = () =>
+      this.convert<WriteLock>('tryUpgrade', options, {
+        change: (session) => hold.upgrade(session),
+        undo: (persistently) => persist(() => hold.downgrade(), persistently),
+        make: (grant) => new HeldWriteLock(this.#support, { ...grant, hold }, this.#held),
+      });
+    return this.#support.observer.observe(TRY_UPGRADE, { key: this.key }, convert);
   }
 }
 
@@ -51,14 +53,16 @@ export class HeldWriteLock extends HeldLock implements WriteLock {
     return 'write';
   }
 
-  async downgrade(options?: WaitOptions): Promise<ReadLock> {
+  downgrade(options?: WaitOptions): Promise<ReadLock> {
     const hold = this.#contender;
-    return this.convert<ReadLock>('downgrade', options, {
-      change: () => hold.downgrade(),
-      // Readers may have been let in: nothing that needs a write lock may go on.
-      onGivenUp: () => this.giveUp('its downgrade was not confirmed'),
-      undo: async () => this.giveUp('its downgrade was not confirmed'),
-      make: (grant) => new HeldReadLock(this.#support, { ...grant, hold }, this.#held),
-    });
+    const convert = () =>
+      this.convert<ReadLock>('downgrade', options, {
+        change: () => hold.downgrade(),
+        // Readers may have been let in: nothing that needs a write lock may go on.
+        onGivenUp: () => this.giveUp('its downgrade was not confirmed'),
+        undo: async () => this.giveUp('its downgrade was not confirmed'),
+        make: (grant) => new HeldReadLock(this.#support, { ...grant, hold }, this.#held),
+      });
+    return this.#support.observer.observe(DOWNGRADE, { key: this.key }, convert);
   }
 }

@@ -9,6 +9,8 @@ export const TRY_ACQUIRE = ofEachKind('coord.lock.tryAcquire');
 export const ACQUIRE_REENTRANT: Operation = { name: 'coord.lock.acquireReentrant' };
 export const RELEASE = ofEachKind('coord.lock.release');
 export const RENEW = ofEachKind('coord.lock.renew');
+export const TRY_UPGRADE: Operation = { name: 'coord.lock.tryUpgrade' };
+export const DOWNGRADE: Operation = { name: 'coord.lock.downgrade' };
 /** All that happens within it: traced only. */
 export const WITH_LOCK: Operation = { name: 'coord.lock.withLock' };
 export const INSPECT: Operation = { name: 'coord.lock.inspect' };

@@ -10,6 +10,9 @@ export const UPDATE_HEALTH = { name: 'coord.registry.updateHealth' } as const;
 export const DRAIN = { name: 'coord.registry.drain' } as const;
 export const DISCOVER = { name: 'coord.registry.discover' } as const;
 export const LIST_SERVICES = { name: 'coord.registry.listServices' } as const;
+export const GET_SERVICE_CONFIG = { name: 'coord.registry.getServiceConfig' } as const;
+export const SET_SERVICE_CONFIG = { name: 'coord.registry.setServiceConfig' } as const;
+export const DELETE_SERVICE_CONFIG = { name: 'coord.registry.deleteServiceConfig' } as const;
 
 /** An instance, or a service: whatever a caller gives, that it is good finds out the operation. */
 export function about(keys: ServiceKeys, serviceName: unknown, instanceId?: unknown): Subject {

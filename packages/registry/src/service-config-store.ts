@@ -2,6 +2,7 @@ import type { CacheUpdate, WaitOptions } from '@coord/client';
 import { monotonicNow } from '@coord/client/internal';
 import { followCache } from './follow-cache.js';
 import type { RegistryContext } from './registry-context.js';
+import { DELETE_SERVICE_CONFIG, GET_SERVICE_CONFIG, SET_SERVICE_CONFIG } from './registry-operations.js';
 import { snapshotFileFor } from './service-cache.js';
 
 /** A service config as it is stored: whoever wrote it, nobody has looked into it yet. */
@@ -46,7 +47,16 @@ export class ServiceConfigStore {
   }
 
   /** Asks etcd. */
-  async read(serviceName: string, options?: WaitOptions): Promise<StoredServiceConfig | undefined> {
+  read(serviceName: string, options?: WaitOptions): Promise<StoredServiceConfig | undefined> {
+    const { telemetry, keys } = this.#context;
+    const read = () => this.#read(serviceName, options);
+    return telemetry.operations.observe(GET_SERVICE_CONFIG, { key: keys.serviceConfig(serviceName) }, read);
+  }
+
+  async #read(
+    serviceName: string,
+    options: WaitOptions | undefined,
+  ): Promise<StoredServiceConfig | undefined> {
     const { client, keys } = this.#context;
     this.#context.assertOpen();
     using wait = this.#context.wait(options, `get the service config of "${serviceName}"`);
@@ -61,17 +71,17 @@ export class ServiceConfigStore {
   write(serviceName: string, value: string, options?: WaitOptions): Promise<bigint> {
     const { client, keys } = this.#context;
     const key = keys.serviceConfig(serviceName);
-    return this.#change('service config set', key, options, (signal) =>
-      client.kv.put(key, value, { signal }),
-    );
+    const set = () =>
+      this.#change('service config set', key, options, (signal) => client.kv.put(key, value, { signal }));
+    return this.#context.telemetry.operations.observe(SET_SERVICE_CONFIG, { key }, set);
   }
 
   delete(serviceName: string, options?: WaitOptions): Promise<bigint> {
     const { client, keys } = this.#context;
     const key = keys.serviceConfig(serviceName);
-    return this.#change('service config deleted', key, options, (signal) =>
-      client.kv.delete(key, { signal }),
-    );
+    const remove = () =>
+      this.#change('service config deleted', key, options, (signal) => client.kv.delete(key, { signal }));
+    return this.#context.telemetry.operations.observe(DELETE_SERVICE_CONFIG, { key }, remove);
   }
 
   /** Tells the log, once for each version, that calls do not go by what is stored. */
