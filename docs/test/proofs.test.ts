@@ -6,7 +6,9 @@ import { pages, ROOT } from './markdown-blocks.js';
 it('the tests that pages name as proofs are there', () => {
   const named = pages().flatMap((page) =>
     [
-      ...readFileSync(join(ROOT, page), 'utf8').matchAll(/`((?:packages|examples)\/[\w./-]+\.test\.ts)`/g),
+      ...readFileSync(join(ROOT, page), 'utf8').matchAll(
+        /`((?:packages|examples|faults)\/[\w./-]+\.test\.ts)`/g,
+      ),
     ].map(([, test = '']) => ({ page, test })),
   );
   expect(named.length).toBeGreaterThan(0);
