@@ -19,6 +19,17 @@ describe('Wait', () => {
     expect(() => new Wait({ signal: AbortSignal.abort() }, 'x')).toThrow(AbortedError);
   });
 
+  it('has a signal for others only where it can end', () => {
+    expect(new Wait({}, 'x').signalIfAny).toBeUndefined();
+    expect(new Wait(undefined, 'x').signalIfAny).toBeUndefined();
+    using timed = new Wait({ timeoutMs: 100 }, 'x');
+    expect(timed.signalIfAny).toBe(timed.signal);
+    const caller = new AbortController();
+    using called = new Wait({ signal: caller.signal }, 'x');
+    caller.abort();
+    expect(called.signalIfAny?.aborted).toBe(true);
+  });
+
   it('ends by its timeout, with the error that was asked for', async () => {
     const wait = new Wait({ timeoutMs: 100 }, 'lock "a"');
     const race = expect(wait.race(never)).rejects.toThrow('lock "a": not done within 100 ms');

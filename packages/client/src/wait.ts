@@ -44,6 +44,11 @@ export class Wait implements Disposable {
     return this.cancellation.signal;
   }
 
+  /** The same, where a timeout or the caller's signal can ever end the wait: making one takes longer than many a step. */
+  get signalIfAny(): AbortSignal | undefined {
+    return this.#caller === undefined && this.#timer === undefined ? undefined : this.signal;
+  }
+
   /** Milliseconds left; `Infinity` without a timeout. */
   get remainingMs(): number {
     return Math.max(0, this.#expiresAt - monotonicNow());

@@ -86,7 +86,7 @@ export class UpdatePipeline<T> {
     }
     if (candidate.origin === 'snapshot') return; // it does not mend what etcd has
     run.dropFallback();
-    run.own = ownOf(candidate) ?? run.own;
+    run.own = parts.find(isMain) ?? ownOf(candidate) ?? run.own;
     state.present(candidate.absent);
     if (candidate.absent && wasThere) state.tellDeleted(candidate);
     state.recover();

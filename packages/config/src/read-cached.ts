@@ -30,7 +30,7 @@ export class CachedReader {
     await upToDate(cached.copy, wait).catch((error: unknown) => {
       if (!isOpen()) return;
       // A copy that etcd has refused (a permission taken away) never comes back: the next read opens a new one.
-      if (!wait.signal.aborted) this.#letGo(key, cached);
+      if (!wait.cancellation.aborted) this.#letGo(key, cached);
       throw error;
     });
     if (!isOpen()) return readState(this.#store, key, wait.signal); // let go meanwhile
@@ -82,8 +82,7 @@ interface CachedKey {
 
 async function upToDate(copy: WatchCache<KeyValue>, wait: Wait): Promise<void> {
   await wait.race(copy.ready);
-  await copy.synced({ signal: wait.signal, timeoutMs: SYNC_TIMEOUT_MS }).catch(ignoreOutage);
-  wait.check();
+  await wait.race(copy.synced({ timeoutMs: SYNC_TIMEOUT_MS }).catch(ignoreOutage));
 }
 
 function ignoreOutage(error: unknown): void {

@@ -44,7 +44,7 @@ export class Reads {
       const state =
         consistency === 'cached'
           ? await this.#cached.read(name, wait)
-          : await readState(this.#store, name, wait.signal);
+          : await readState(this.#store, name, wait.signalIfAny);
       if (state.raw === undefined) throw new NotFoundError(`config "${name}" does not exist`, { key: name });
       return (await readConfigValue(this.#store, name, state.raw, state, schema)) as ConfigValue<T>;
     });
@@ -52,7 +52,7 @@ export class Reads {
 
   async getVersion(key: string, options?: WaitOptions): Promise<number> {
     return this.#operations.onKey('getVersion', key, options, noCheck, async (name, wait) => {
-      const state = await readState(this.#store, name, wait.signal);
+      const state = await readState(this.#store, name, wait.signalIfAny);
       return state.raw === undefined ? 0 : lastVersion(state);
     });
   }
