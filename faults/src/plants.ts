@@ -33,4 +33,18 @@ export const PLANTS: readonly Plant[] = [
     breaks: 'KV',
     only: { workers: 1, point: 'before a swap', faults: ['lost answer'] },
   },
+  {
+    workload: 'watch',
+    variant: 'resumed too early',
+    about: 'a watch is resumed at the last revision, not after it',
+    breaks: 'W1',
+    only: { workers: 2, point: 'amid batches', faults: ['freeze'] },
+  },
+  {
+    workload: 'watch',
+    variant: 'resumed too late',
+    about: 'a watch is resumed one revision after the right one',
+    breaks: 'W1',
+    only: { workers: 2, point: 'amid batches', faults: ['freeze'] },
+  },
 ];

@@ -25,6 +25,7 @@ export function tableOfRuns(runs: readonly RunResult[]): Table {
     'operations',
     'unknown',
     'faults',
+    'connections',
     "events in etcd's log",
     'violations',
   ];
@@ -41,6 +42,7 @@ export function tableOfRuns(runs: readonly RunResult[]): Table {
         sum(({ operations: { ok, failed, unknown } }) => ok + failed + unknown),
         sum(({ operations }) => operations.unknown),
         sum(({ faults }) => Object.values(faults).reduce((a, b) => a + b, 0)),
+        sum(({ connections }) => connections),
         sum(({ events }) => events),
         sum(({ violations }) => violations.length),
       ];

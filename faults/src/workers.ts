@@ -12,6 +12,10 @@ export async function workerOf(assignment: Assignment): Promise<void> {
       const { registerWorker } = await import('./register/register-worker.js');
       return registerWorker(new WorkerContext(assignment));
     }
+    case 'watch': {
+      const { watchWorker } = await import('./watch/watch-worker.js');
+      return watchWorker(new WorkerContext(assignment));
+    }
     default:
       throw new Error(`there is no workload ${assignment.workload}`);
   }

@@ -13,7 +13,11 @@ export const LOCK: Workload = {
     ...LINE_FAULTS,
     ...(['leader moved', 'leader killed', 'leader frozen', 'member restarted', 'all killed'] as const),
   ],
-  hooks: { faults: ['freeze', 'freeze', 'kill', 'lost answer'], rate: 0.3, progress: 'write' },
+  hooks: {
+    faults: ['freeze', 'freeze', 'kill', 'lost answer'],
+    rate: 0.3,
+    progress: { name: 'write', times: 2 },
+  },
   keeps: (key, run) => key === lockDataKey(run) || key.startsWith(lockQueuePrefix(run)),
   passes: (key, run) => key.startsWith(lockQueuePrefix(run)),
   check: (folder) => {

@@ -15,7 +15,7 @@ export const REGISTER: Workload = {
     'member restarted',
     'compaction',
   ],
-  hooks: { faults: ['lost answer', 'freeze', 'kill'], rate: 0.02, progress: 'put' },
+  hooks: { faults: ['lost answer', 'freeze', 'kill'], rate: 0.02, progress: { name: 'put', times: 20 } },
   keeps: (key, run) => key.startsWith(registerPrefix(run)),
   passes: () => false,
   check: (folder) => checkRegisters(folder.evidence<RegisterOperation>().history),

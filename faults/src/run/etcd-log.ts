@@ -70,13 +70,11 @@ export class EtcdLog {
 
   async #read(): Promise<void> {
     const stream = await this.#client.etcd3.watchClient.watch();
-    await new Promise<void>((resolve, reject) => {
+    const cancel = () => stream.cancel();
+    this.#stopped.signal.addEventListener('abort', cancel);
+    const over = new Promise<void>((resolve, reject) => {
       stream.on('error', reject);
       stream.on('end', resolve);
-      this.#stopped.signal.addEventListener('abort', () => {
-        resolve();
-        stream.cancel();
-      });
       // Without fragments a response ends with a whole revision.
       stream.on('data', ({ events, compact_revision }) => {
         if (BigInt(compact_revision) > 0n) reject(new Error(`the log is compacted at ${compact_revision}`));
@@ -91,11 +89,11 @@ export class EtcdLog {
           });
         }
       });
-      const all = Buffer.from([0]);
-      stream.write({
-        create_request: { key: all, range_end: all, start_revision: this.#next.toString() },
-      });
     });
+    const all = Buffer.from([0]);
+    const start_revision = this.#next.toString();
+    stream.write({ create_request: { key: all, range_end: all, start_revision } });
+    await over.finally(() => this.#stopped.signal.removeEventListener('abort', cancel));
   }
 
   #add(event: EtcdEvent): void {

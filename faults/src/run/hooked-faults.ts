@@ -6,7 +6,7 @@ import type { WorkerFleet } from './worker-fleet.js';
 import type { WorkerProcess } from './worker-process.js';
 
 /** What can happen to a worker at the moment that it has told of. */
-export type HookedFault = 'freeze' | 'kill' | 'lost answer';
+export type HookedFault = 'freeze' | 'kill' | 'lost answer' | 'cut';
 
 /** The worst moments of a workload, and what happens there. */
 export interface Hooks {
@@ -17,8 +17,8 @@ export interface Hooks {
   readonly limit?: number;
   /** How often, from 0 to 1. */
   readonly rate: number;
-  /** Of others, while one is frozen: when they have returned twice, life has gone on without it. */
-  readonly progress: string;
+  /** One is frozen until so many operations of this name have been acknowledged to others. */
+  readonly progress: { readonly name: string; readonly times: number };
 }
 
 export interface HookScene {
@@ -81,7 +81,8 @@ export class HookedFaults {
     else if (kind === 'kill') {
       worker.goOn(); // what it does next is under way, or not
       await fleet.replace(worker);
-    } else await this.#loseAnswer(worker);
+    } else if (kind === 'cut') this.#cut(worker);
+    else await this.#loseAnswer(worker);
     this.done += 1;
     over();
   }
@@ -91,10 +92,17 @@ export class HookedFaults {
     const { acknowledged, hooks } = this.#scene;
     worker.freeze();
     worker.goOn();
-    const before = acknowledged(hooks.progress);
-    await eventually(() => acknowledged(hooks.progress) >= before + 2, { timeoutMs: FROZEN_AT_MOST_MS })
+    const { name, times } = hooks.progress;
+    const before = acknowledged(name);
+    await eventually(() => acknowledged(name) >= before + times, { timeoutMs: FROZEN_AT_MOST_MS })
       .catch(() => undefined) // etcd is away, too
       .finally(() => worker.thaw());
+  }
+
+  /** All connections end in what it does next. */
+  #cut(worker: WorkerProcess): void {
+    worker.goOn();
+    for (const { clientLine } of this.#scene.cluster.members) clientLine.resetConnections();
   }
 
   /** etcd does what the worker asks for next, and the worker never hears of it. */

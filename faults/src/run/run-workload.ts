@@ -22,6 +22,8 @@ export interface RunResult extends RunSettings {
   readonly processes: number;
   /** What was done, and what came of it. */
   readonly operations: Readonly<Record<Outcome, number>>;
+  /** That workers have opened; all but the first of each were lost before. */
+  readonly connections: number;
   /** Of etcd's own log. */
   readonly events: number;
   readonly faults: Readonly<Record<string, number>>;
@@ -40,6 +42,7 @@ export async function runWorkload(
   const { seed, variant, minMs, minHooked } = settings;
   folder.create({ ...settings, run });
   const startedAt = performance.now();
+  const connectionsBefore = connectionsOf(cluster);
   const acknowledged = new Map<string, number>();
   const onReport = (report: Report, worker: WorkerProcess) => {
     if (report.type === 'at') hooked.reached(report.point, worker);
@@ -65,7 +68,7 @@ export async function runWorkload(
   let ends: readonly Violation[];
   try {
     fleet.start(only?.workers ?? workload.workers);
-    await eventually(() => (acknowledged.get(workload.hooks.progress) ?? 0) > 0, { timeoutMs: OVERTIME_MS });
+    await eventually(() => (acknowledged.get(hooks.progress.name) ?? 0) > 0, { timeoutMs: OVERTIME_MS });
     const planned = new PlannedFaults({ seed, kinds, cluster, log, faultLog });
     const enough = () => performance.now() - startedAt >= minMs && hooked.done >= minHooked;
     await eventually(enough, { timeoutMs: minMs + OVERTIME_MS }).finally(() => planned.end());
@@ -86,8 +89,13 @@ export async function runWorkload(
     ...{ folder: folder.path, operations, violations, faults: faultLog.counts },
     seconds: Math.round((performance.now() - startedAt) / 1_000),
     processes: fleet.processes.length,
+    connections: connectionsOf(cluster) - connectionsBefore,
     events: evidence.log.length,
   };
   folder.write('result.json', result);
   return result;
+}
+
+function connectionsOf({ members }: Cluster): number {
+  return members.reduce((sum, { clientLine }) => sum + clientLine.accepted, 0);
 }
