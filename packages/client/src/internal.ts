@@ -7,7 +7,7 @@ export { monotonicNow } from './clock.js';
 export { type ClientInternals, internalsOf, type SessionRef } from './internals.js';
 export { type CoordLogger, createCoordLogger, type LogFields } from './logger.js';
 export { manyMayListen } from './many-may-listen.js';
-export { checkNames, type NamesOf } from './option-names.js';
+export { checkNames, type NamesOf, type OptionNames } from './option-names.js';
 export { resolveClientOptions } from './options.js';
 export { PushIterator } from './push-iterator.js';
 export { prefixEnd } from './range.js';

@@ -7,6 +7,7 @@ import {
   checkWaitOptions,
   type IssueList,
   type NamesOf,
+  type OptionNames,
   show,
 } from '@coord/client/internal';
 import { checkKeyPrefix, checkQueueName, type QueueLayout } from './lock-key.js';
@@ -88,13 +89,28 @@ export function checkAcquire(
   key: unknown,
   options: AcquireOptions | undefined,
   layout: Pick<QueueLayout, 'rawNames'> = { rawNames: false },
+  names?: OptionNames,
 ): void {
-  assertValid(checkAcquireOptions(checkQueueName([], 'key', key, layout), options));
+  assertValid(checkAcquireOptions(checkQueueName([], 'key', key, layout), options, names));
 }
 
-export function checkAcquireOptions(issues: IssueList, options: AcquireOptions | undefined): IssueList {
+/** With `timeout` in the place of `timeoutMs` it would wait for ever. */
+export const ACQUIRE_NAMES = {
+  signal: true,
+  timeoutMs: true,
+  ttlMs: true,
+  purpose: true,
+  allowNested: true,
+} satisfies NamesOf<AcquireOptions>;
+
+export function checkAcquireOptions(
+  issues: IssueList,
+  options: AcquireOptions | undefined,
+  names: OptionNames = ACQUIRE_NAMES,
+): IssueList {
   checkWaitOptions(issues, options);
   if (typeof options === 'object' && options !== null) {
+    checkNames(issues, options, names);
     if (options.ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', options.ttlMs);
     if (options.purpose !== undefined) checkPurpose(issues, options.purpose);
     if (options.allowNested !== undefined && typeof options.allowNested !== 'boolean') {

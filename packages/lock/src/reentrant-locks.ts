@@ -1,10 +1,10 @@
 import type { CoordClient } from '@coord/client';
-import { assertValid, show } from '@coord/client/internal';
+import { assertValid, type NamesOf, show } from '@coord/client/internal';
 import { waitInQueue } from './acquire-wait.js';
 import type { Progress } from './acquisition.js';
 import { queuePrefix } from './lock-key.js';
 import type { Mutexes } from './mutexes.js';
-import { checkAcquire, type ResolvedLockConfig } from './options.js';
+import { ACQUIRE_NAMES, checkAcquire, type ResolvedLockConfig } from './options.js';
 import { ReentrantHold } from './reentrant-hold.js';
 import type { AcquireReentrantOptions, ReentrantLock } from './reentrant-lock.js';
 
@@ -98,7 +98,7 @@ export class ReentrantLocks {
 
   /** @throws {ValidationError} */
   #check(key: unknown, options: AcquireReentrantOptions): void {
-    checkAcquire(key, options, this.#config);
+    checkAcquire(key, options, this.#config, NAMES);
     if (!this.#config.enableReentrant) {
       const message = 'reentrant locks are turned off by enableReentrant: false; use acquire()';
       assertValid([{ path: 'enableReentrant', message }]);
@@ -115,3 +115,4 @@ export class ReentrantLocks {
 }
 
 const MAX_OWNER_BYTES = 512;
+const NAMES = { ...ACQUIRE_NAMES, owner: true } satisfies NamesOf<AcquireReentrantOptions>;

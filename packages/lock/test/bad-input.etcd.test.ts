@@ -59,6 +59,8 @@ it('is refused by every kind of lock, writes nothing, and harms nobody', { timeo
       { purpose: 1 },
       { purpose: 'x'.repeat(513) },
       { allowNested: 1 },
+      { timeout: 1_000 }, // in the place of timeoutMs
+      { owners: 'a' },
       null,
       1,
       [],
