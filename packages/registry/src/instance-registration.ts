@@ -179,8 +179,13 @@ export class InstanceRegistration implements Registration {
 
   async deregister(options: WaitOptions = {}): Promise<void> {
     assertValid(checkWaitOptions([], options));
-    if (options.signal?.aborted !== true) this.#hurry?.abort();
+    if (options.signal?.aborted !== true) this.hurry();
     await this.leave(options);
+  }
+
+  /** Ends the wait of a drain that is under way: the key goes now. */
+  hurry(): void {
+    this.#hurry?.abort();
   }
 
   /** Like `deregister`, but a drain under way is given its time. */

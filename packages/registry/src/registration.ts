@@ -30,7 +30,7 @@ export interface Registration extends AsyncDisposable {
    *
    * Whoever watches drops the instance at the goodbye, not at the delete; the wait is for those that are slow to
    * hear of it. Idempotent; a deregistration under way is waited for, `deregister()` cuts the wait short, and the
-   * registry's `close()` does not. Without `timeoutMs` it gives etcd `waitMs` and the client's `requestTimeoutMs`; then, or when
+   * registry's `close()` does so when its own time is up. Without `timeoutMs` it gives etcd `waitMs` and the client's `requestTimeoutMs`; then, or when
    * `signal` fires, this rejects, and the drain goes on in the background.
    * @throws {TimeoutError | AbortedError} when it was not done in time; the instance leaves all the same
    * @example

@@ -111,7 +111,9 @@ export class Registrations {
 
   /** Deregisters what this registry has registered. */
   async close(options: WaitOptions): Promise<void> {
-    await Promise.allSettled(this.#own.all().map((registration) => registration.leave(options)));
+    const all = this.#own.all();
+    await Promise.allSettled(all.map((registration) => registration.leave(options)));
+    for (const registration of all) registration.hurry(); // a drain that is still under way has had its time
   }
 
   #check(registration: InstanceRegistration, key: string, check: ResolvedHealthCheck | undefined): void {
