@@ -1,5 +1,5 @@
 /** For the sibling packages only; outside of semantic versioning. */
-export type { Counter, Histogram, Meter, UpDownCounter } from '@opentelemetry/api';
+export type { Meter } from '@opentelemetry/api';
 export { type Backoff, backoffDelayMs, delay } from './backoff.js';
 export { Cancellation } from './cancellation.js';
 export { ChangeStream } from './change-stream.js';
@@ -13,7 +13,9 @@ export { PushIterator } from './push-iterator.js';
 export { prefixEnd } from './range.js';
 export { SharedRead } from './shared-read.js';
 export {
+  type Counter,
   counter,
+  type Histogram,
   histogram,
   type MetricDefinition,
   upDownCounter,

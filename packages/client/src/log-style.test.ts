@@ -38,5 +38,9 @@ describe('fields of a line', () => {
     expect(styleOf(new Console(new Writable()))).toBe('console');
     expect(styleOf({ ...console })).toBe('plain');
     expect(styleOf(undefined)).toBe('plain');
+    const fail = () => {
+      throw new Error('has');
+    };
+    expect(styleOf(new Proxy({ ...console }, { has: fail, getPrototypeOf: fail }))).toBe('plain');
   });
 });

@@ -15,8 +15,12 @@ const PINO = Symbol.for('pino.serializers');
 
 export function styleOf(logger: Logger | undefined): LogStyle {
   if (logger === undefined) return 'plain';
-  if (PINO in logger) return 'pino';
-  return logger instanceof Console ? 'console' : 'plain';
+  try {
+    if (PINO in logger) return 'pino';
+    return logger instanceof Console ? 'console' : 'plain';
+  } catch {
+    return 'plain'; // a proxy that answers nothing but what a logger must
+  }
 }
 
 /**

@@ -456,6 +456,30 @@ it('trouble is a warning in the log and an error in the trace', async () => {
   }
 });
 
+it('an SDK that throws makes no operation fail, and takes the place of no error', async () => {
+  await sdk.stop();
+  const fail = (): never => {
+    throw new Error('of the SDK');
+  };
+  const idle = async () => undefined;
+  sdk = new InMemorySdk({
+    processor: { onStart: fail, onEnd: fail, forceFlush: idle, shutdown: idle },
+    view: { instrumentName: '*', attributesProcessors: [{ process: fail }] },
+  });
+  const { lock, config } = await observed();
+  expect(await lock.withLock('tele/a', () => VALUE)).toBe(VALUE);
+  expect((await config.set('tele/broken', VALUE)).version).toBe(1);
+  const unspeakable = new Proxy(new Error(VALUE), { get: fail, has: fail, getPrototypeOf: fail });
+  const thrown = await lock
+    .withLock('tele/a', () => Promise.reject(unspeakable))
+    .then(
+      () => [],
+      (error: unknown) => [error], // by itself, a promise would look at it
+    );
+  expect(thrown[0] === unspeakable).toBe(true);
+  expect((await lock.inspect('tele/a')).holder).toBeUndefined();
+});
+
 it('no value is in a span, a metric or the log, whatever fails', async () => {
   const { config, registry, lock } = await observed();
   await lock.withLock('tele/secret', (held) =>

@@ -6,12 +6,14 @@ import {
   MeterProvider,
   MetricReader,
   type ResourceMetrics,
+  type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
 import {
   BasicTracerProvider,
   InMemorySpanExporter,
   type ReadableSpan,
   SimpleSpanProcessor,
+  type SpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 
 /** Reads when it is asked. */
@@ -32,11 +34,13 @@ export class InMemorySdk {
   readonly #exporter = new InMemorySpanExporter();
   readonly #reader = new OnDemandReader();
 
-  constructor() {
+  /** @param hooks of the program's own */
+  constructor(hooks: { readonly processor?: SpanProcessor; readonly view?: ViewOptions } = {}) {
+    const { processor, view } = hooks;
     context.setGlobalContextManager(new AsyncLocalStorageContextManager());
-    const spanProcessors = [new SimpleSpanProcessor(this.#exporter)];
+    const spanProcessors = [new SimpleSpanProcessor(this.#exporter), ...(processor ? [processor] : [])];
     trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors }));
-    metrics.setGlobalMeterProvider(new MeterProvider({ readers: [this.#reader] }));
+    metrics.setGlobalMeterProvider(new MeterProvider({ readers: [this.#reader], views: view ? [view] : [] }));
   }
 
   /** Those that have ended. */

@@ -5,7 +5,6 @@ import {
   histogram,
   type Meter,
   type MetricDefinition,
-  type UpDownCounter,
   upDownCounter,
   WAIT_SECONDS,
 } from '@coord/client/internal';
@@ -51,8 +50,8 @@ export class LockMetrics {
   readonly #wait: Histogram;
   readonly #hold: Histogram;
   readonly #contended: Counter;
-  readonly #waiting: UpDownCounter;
-  readonly #held: UpDownCounter;
+  readonly #waiting: Counter;
+  readonly #held: Counter;
 
   constructor(meter: Meter) {
     this.#wait = histogram(meter, LOCK_WAIT);

@@ -1,5 +1,12 @@
-import type { Counter, Histogram, Meter } from '@opentelemetry/api';
-import { counter, histogram, type MetricDefinition, WAIT_SECONDS } from './metric-definition.js';
+import type { Meter } from '@opentelemetry/api';
+import {
+  type Counter,
+  counter,
+  type Histogram,
+  histogram,
+  type MetricDefinition,
+  WAIT_SECONDS,
+} from './metric-definition.js';
 import { SharedGauge } from './shared-gauge.js';
 import { WriteLag } from './write-lag.js';
 

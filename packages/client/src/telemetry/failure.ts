@@ -1,4 +1,5 @@
 import { CoordError, type Outcome, ValidationError } from '../errors.js';
+import { quietly } from './quietly.js';
 
 /** What is said of a failure in spans, metrics and the log. */
 export interface Failure {
@@ -28,10 +29,21 @@ const EXPECTED = new Set([
 const OTHER = '_OTHER';
 
 export function failureOf(error: unknown): Failure {
+  return quietly(() => describe(error)) ?? FOREIGN; // anything can be thrown, also what throws when it is looked at
+}
+
+const FOREIGN: Failure = {
+  type: OTHER,
+  boundedType: OTHER,
+  outcome: undefined,
+  message: undefined,
+  expected: false,
+};
+
+function describe(error: unknown): Failure {
   if (!CoordError.is(error)) {
     // Whoever threw it may have put anything into its message.
-    const type = error instanceof Error ? error.name : OTHER;
-    return { type, boundedType: OTHER, outcome: undefined, message: undefined, expected: false };
+    return error instanceof Error ? { ...FOREIGN, type: String(error.name) } : FOREIGN;
   }
   const { code, outcome } = error;
   const message = error instanceof ValidationError ? undefined : error.message; // issues may quote the input

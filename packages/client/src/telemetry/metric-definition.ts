@@ -1,11 +1,5 @@
-import type {
-  Counter,
-  Histogram,
-  Meter,
-  MetricOptions,
-  ObservableGauge,
-  UpDownCounter,
-} from '@opentelemetry/api';
+import type { Attributes, Meter, MetricOptions, ObservableGauge } from '@opentelemetry/api';
+import { quietly } from './quietly.js';
 
 /** What is measured. Attributes are from small, fixed sets: never keys, names or values. */
 export interface MetricDefinition {
@@ -22,16 +16,28 @@ export const CALL_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] as co
 /** For what may wait for others. */
 export const WAIT_SECONDS = [...CALL_SECONDS, 30, 60, 300] as const;
 
+export interface Histogram {
+  record(value: number, attributes?: Attributes): void;
+}
+
+/** Also one that goes up and down. */
+export interface Counter {
+  add(value: number, attributes?: Attributes): void;
+}
+
 export function histogram(meter: Meter, definition: MetricDefinition): Histogram {
-  return meter.createHistogram(definition.name, optionsOf(definition));
+  const instrument = meter.createHistogram(definition.name, optionsOf(definition));
+  return { record: (value, attributes) => quietly(() => instrument.record(value, attributes)) };
 }
 
 export function counter(meter: Meter, definition: MetricDefinition): Counter {
-  return meter.createCounter(definition.name, optionsOf(definition));
+  const instrument = meter.createCounter(definition.name, optionsOf(definition));
+  return { add: (value, attributes) => quietly(() => instrument.add(value, attributes)) };
 }
 
-export function upDownCounter(meter: Meter, definition: MetricDefinition): UpDownCounter {
-  return meter.createUpDownCounter(definition.name, optionsOf(definition));
+export function upDownCounter(meter: Meter, definition: MetricDefinition): Counter {
+  const instrument = meter.createUpDownCounter(definition.name, optionsOf(definition));
+  return { add: (value, attributes) => quietly(() => instrument.add(value, attributes)) };
 }
 
 export function observableGauge(meter: Meter, definition: MetricDefinition): ObservableGauge {

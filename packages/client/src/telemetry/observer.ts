@@ -1,7 +1,9 @@
-import { type Attributes, type Histogram, type Span, SpanKind } from '@opentelemetry/api';
+import { type Attributes, type Span, SpanKind } from '@opentelemetry/api';
 import { monotonicNow } from '../clock.js';
 import type { CoordLogger, LogFields } from '../logger.js';
 import { type Failure, failureOf } from './failure.js';
+import type { Histogram } from './metric-definition.js';
+import { quietly } from './quietly.js';
 import type { Tracing } from './tracing.js';
 
 /** A kind of operation; made once, not at each call. */
@@ -47,20 +49,20 @@ export class Observer {
   }
 
   /** Only traces it: for what consists of operations. */
-  trace<T>({ name, attributes }: Operation, subject: Subject, run: () => Promise<T>): Promise<T> {
-    const { tracing } = this.#parts;
-    if (tracing === undefined) return run();
-    const span = tracing.start(name, SpanKind.INTERNAL, { ...attributes, ...named(subject) });
-    return tracing.run(span, run).then(
-      (value) => {
-        span.end();
-        return value;
-      },
-      (error: unknown) => {
-        tracing.fail(span, failureOf(error));
-        throw error;
-      },
-    );
+  trace<T>(operation: Operation, subject: Subject, run: () => Promise<T>): Promise<T> {
+    return this.#parts.tracing === undefined ? run() : this.#trace(operation, subject, run);
+  }
+
+  async #trace<T>(operation: Operation, subject: Subject, run: () => Promise<T>): Promise<T> {
+    const span = this.#start(operation, subject);
+    try {
+      const value = await this.#run(span, run);
+      quietly(() => span?.end());
+      return value;
+    } catch (error) {
+      this.#fail(span, failureOf(error));
+      throw error;
+    }
   }
 
   async #observe<T>(
@@ -69,27 +71,35 @@ export class Observer {
     run: () => Promise<T>,
     result: ((value: T) => Subject) | undefined,
   ): Promise<T> {
-    const { tracing, spanKind = SpanKind.INTERNAL } = this.#parts;
     const startedAt = monotonicNow();
-    let span: Span | undefined;
-    if (tracing !== undefined) {
-      const attributes = { ...operation.attributes, ...named(subject) };
-      span = tracing.start(operation.name, spanKind, attributes);
-    }
+    const span = this.#start(operation, subject);
     try {
-      const value = await (span === undefined || tracing === undefined ? run() : tracing.run(span, run));
+      const value = await this.#run(span, run);
       const said = result?.(value);
       this.#ended(operation, subject, startedAt, said);
-      span?.setAttributes({ ...this.#late(operation), ...(said && named(said)) });
-      span?.end();
+      quietly(() => span?.setAttributes({ ...this.#late(operation), ...(said && named(said)) }).end());
       return value;
     } catch (error) {
       const failure = failureOf(error);
       this.#failed(operation, subject, startedAt, failure);
-      span?.setAttributes(this.#late(operation));
-      if (span !== undefined) tracing?.fail(span, failure);
+      quietly(() => span?.setAttributes(this.#late(operation)));
+      this.#fail(span, failure);
       throw error;
     }
+  }
+
+  #start({ name, attributes }: Operation, subject: Subject): Span | undefined {
+    const { tracing, spanKind = SpanKind.INTERNAL } = this.#parts;
+    return tracing && quietly(() => tracing.start(name, spanKind, { ...attributes, ...named(subject) }));
+  }
+
+  #run<T>(span: Span | undefined, run: () => Promise<T>): Promise<T> {
+    const { tracing } = this.#parts;
+    return span === undefined || tracing === undefined ? run() : tracing.run(span, run);
+  }
+
+  #fail(span: Span | undefined, failure: Failure): void {
+    if (span !== undefined) quietly(() => this.#parts.tracing?.fail(span, failure));
   }
 
   #ended(operation: Operation, subject: Subject, startedAt: number, said: Subject | undefined): void {
