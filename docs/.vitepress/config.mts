@@ -29,7 +29,7 @@ export default defineConfig({
           { text: 'API', link: '/api/', activeMatch: '^/api/' },
         ],
         sidebar: {
-          '/api/': [{ text: 'API', link: '/api/', items: reference() }],
+          ...reference(),
           '/': [
             ...section('Start', [
               { text: 'What Coord is', link: '/' },

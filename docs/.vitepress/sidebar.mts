@@ -36,8 +36,21 @@ function titleOf(file: string): string {
   return title.replaceAll('`', '');
 }
 
-/** The reference as TypeDoc made it; `npm run docs` makes it before the site. */
-export function reference(): DefaultTheme.SidebarItem[] {
+/**
+ * The reference as TypeDoc made it; `npm run docs` makes it before the site. The names of a package are shown beside its own
+ * pages only.
+ */
+export function reference(): DefaultTheme.SidebarMulti {
   const file = join(DOCS, 'api', 'typedoc-sidebar.json');
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+  const packages: DefaultTheme.SidebarItem[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+  const around = (open?: DefaultTheme.SidebarItem): DefaultTheme.SidebarItem[] => {
+    const items = packages.map((item) => (item === open ? { ...item, collapsed: false } : nameOf(item)));
+    return [{ text: 'API', link: '/api/', items }];
+  };
+  return Object.fromEntries([
+    ['/api/', around()],
+    ...packages.map((item) => [item.link ?? '', around(item)] as const),
+  ]);
 }
+
+const nameOf = ({ text = '', link = '' }: DefaultTheme.SidebarItem) => ({ text, link });

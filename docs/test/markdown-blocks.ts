@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The root of the workspace. */
@@ -29,15 +29,19 @@ export type BlockUse = 'run' | 'no-run' | 'no-check';
 /** Fences of any length, also indented ones and those in quotes: no block may slip through. */
 const FENCE = /^([\s>]*)(`{3,}|~{3,})\s*([^`]*)$/;
 
-/** Every page that users read: the READMEs at the root and of the packages, and the documentation without what is generated. */
-export function pages(): string[] {
-  const packages = readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}/README.md`);
-  const docs = readdirSync(join(ROOT, 'docs'), { recursive: true })
-    .map((file) => `docs/${file}`)
-    .filter((file) => file.endsWith('.md') && !/^docs\/(api\/|.*node_modules\/|\.)/.test(file));
-  const inFolders = ['bench', 'examples', 'faults'].map((folder) => `${folder}/README.md`);
-  const others = ['README.md', 'README.zh-CN.md', 'CONTRIBUTING.md', ...inFolders];
-  return [...others, ...packages.sort(), ...docs.sort()].filter((page) => existsSync(join(ROOT, page)));
+/** What is neither written by hand nor read by people. */
+const LEFT_OUT = /^(\..*|node_modules|dist|CHANGELOG\.md)$/;
+
+/** Every Markdown file of the repository that people read, but for the API reference, which is generated. */
+export function pages(folder = ''): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true })
+    .filter(({ name }) => !LEFT_OUT.test(name) && join(folder, name) !== join('docs', 'api'))
+    .flatMap((entry) => {
+      const path = posix.join(folder, entry.name);
+      if (entry.isDirectory()) return pages(path);
+      return path.endsWith('.md') ? [path] : [];
+    })
+    .sort();
 }
 
 /** The sources of the packages with an example in a doc comment, which the API reference shows. */
