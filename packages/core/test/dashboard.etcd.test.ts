@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createConfigManager, createCoordinator } from '../src/index.js';
 import { InMemorySdk } from './telemetry-sdk.js';
 
+const PAGE = new URL('../../../docs/guide/observability.md', import.meta.url);
 const DASHBOARD = new URL('../../../docs/grafana/coord-dashboard.json', import.meta.url);
 
 interface Dashboard {
@@ -27,6 +28,7 @@ let etcd: EtcdServer;
 let sdk: InMemorySdk;
 /** What Prometheus would be given: the labels that were seen with each name. */
 const exported = new Map<string, Set<string>>();
+let measured: Awaited<ReturnType<InMemorySdk['metrics']>>;
 
 /** Does once everything that is measured. */
 beforeAll(async () => {
@@ -66,6 +68,7 @@ beforeAll(async () => {
   await etcd.etcdctl(['lease', 'revoke', session.leaseId.toString(16)]);
   await session.keepAlive().catch(() => undefined);
   await eventually(() => expect(session.state).toBe('lost'));
+  measured = await sdk.metrics();
   const text = new PrometheusSerializer().serialize(await sdk.collect());
   for (const line of text.split('\n')) {
     const [, name, labels = ''] = /^([a-z]\w*)(?:\{(.*)\})? /.exec(line) ?? [];
@@ -94,6 +97,19 @@ function matches(selector: string): readonly string[] {
 const selectorsOf = (expr: string) => [...expr.matchAll(/\{[^{}]*\}/g)].map(([selector]) => selector);
 /** Prometheus adds these to whatever it scrapes. */
 const SCRAPED = ['job', 'instance'];
+
+it('the page has every metric, with its unit and attributes, and no other', () => {
+  const [, section = ''] = readFileSync(PAGE, 'utf8').split('## Metrics');
+  const rows = [...section.matchAll(/^\| `((?:coord|db)\.[\w.]+)` .*$/gm)];
+  expect(rows.map(([, name]) => name).sort()).toEqual([...measured.keys()].sort());
+  for (const [row, name = ''] of rows) {
+    const { unit, points } = measured.get(name) ?? expect.fail(name);
+    expect(/\b(histogram|gauge), s\b/.test(row), row).toBe(unit === 's');
+    for (const attribute of points.flatMap(({ attributes }) => Object.keys(attributes))) {
+      expect(row).toContain(`\`${attribute}\``);
+    }
+  }
+});
 
 describe('the dashboard', () => {
   it.each(targets)(
