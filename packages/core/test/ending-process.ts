@@ -11,12 +11,10 @@ export interface EndingProcess {
   readonly global?: boolean;
   /** `onDrained` never ends. */
   readonly serves?: boolean;
-  /** Listens to SIGINT itself, and ends with this code once the coordinator is closed. */
-  readonly ownExitCode?: number;
 }
 
 const given: EndingProcess = JSON.parse(process.argv[2] ?? '');
-const { name, ownExitCode } = given;
+const { name } = given;
 const config = { endpoints: [given.endpoint], requestTimeoutMs: 60_000 };
 const instance = { name, id: 'one', address: '10.0.0.1', port: 8080 };
 
@@ -29,16 +27,8 @@ const hook: CloseOnSignalOptions = {
   },
 };
 
-const { lock, close } = await (given.global ? startShared() : startOwn());
+const lock = await (given.global ? startShared() : startOwn());
 
-if (ownExitCode !== undefined) {
-  process.once('SIGINT', () => undefined);
-  lock.signal.addEventListener('abort', () => {
-    void say('released')
-      .then(close)
-      .then(() => process.exit(ownExitCode));
-  });
-}
 await say('ready');
 
 async function startOwn() {
@@ -46,7 +36,7 @@ async function startOwn() {
   const held = await coordinator.lock.acquire(name);
   await coordinator.registry.register(instance);
   closeOnSignal(coordinator, hook);
-  return { lock: held, close: () => coordinator.close() };
+  return held;
 }
 
 async function startShared() {
@@ -54,7 +44,7 @@ async function startShared() {
   shared.closeOnSignal(hook);
   const held = await shared.acquireLock(name);
   await shared.registerService(instance);
-  return { lock: held, close: () => shared.close() };
+  return held;
 }
 
 /** Resolves when it is on its way. */
