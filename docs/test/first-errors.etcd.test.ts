@@ -28,7 +28,7 @@ it('the messages on getting started are those that come', async () => {
     messageOf(createCoordinator({ endpoints, username: 'root', password: 'wrong' })),
     messageOf(guest.lock.tryAcquire('nightly-report')),
     messageOf(createCoordinator(misspelt satisfies CoordConfigInput)),
-    messageOf(two.lock.acquire('nightly-report', { timeoutMs: 500 })),
+    messageOf(two.lock.acquire('nightly-report', { timeoutMs: 3_000 })),
   ]);
 
   expect(quoted).toHaveLength(messages.length);
@@ -46,7 +46,7 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
   );
   return String(error)
     .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:2379')
-    .replace('within 500 ms', 'within 10000 ms');
+    .replace('within 3000 ms', 'within 10000 ms');
 }
 
 async function unusedEndpoint(): Promise<string> {
