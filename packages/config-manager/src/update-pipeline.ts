@@ -57,6 +57,7 @@ export class UpdatePipeline<T> {
     if (origin === 'remote') run.workedOff(candidate);
     if (this.#state.following) this.settle(run);
     if (run.done !== undefined) run.announcer?.tell(ackOf(this.#state, run.done));
+    if (!this.#state.logger.debugs) return;
     this.#state.logger.debug('config manager worked off a change', {
       key: this.#options.key,
       origin,

@@ -84,12 +84,12 @@ export class ConfigWatcher implements ConfigWatch {
       await raceAbort(this.#begun, signal);
       for (const change of this.#present()) {
         yield this.#told(change);
-        signal.throwIfAborted();
+        if (this.#closing !== undefined) break;
       }
       for await (const { changes } of this.#updates ?? []) {
         for (const [index, change] of changes.entries()) {
           yield this.#told(stateChange(change, index === changes.length - 1));
-          signal.throwIfAborted();
+          if (this.#closing !== undefined) break;
         }
       }
       signal.throwIfAborted();
