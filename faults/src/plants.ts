@@ -47,4 +47,18 @@ export const PLANTS: readonly Plant[] = [
     breaks: 'W1',
     only: { workers: 2, point: 'amid batches', faults: ['freeze'] },
   },
+  {
+    workload: 'config',
+    variant: 'unconditional',
+    about: 'a value is changed and set without the version that was read',
+    breaks: 'C2',
+    only: { workers: 2, point: 'between read and write', faults: ['freeze'] },
+  },
+  {
+    workload: 'config',
+    variant: 'older value',
+    about: 'a service goes back to the configuration that it had before',
+    breaks: 'M1',
+    only: { workers: 3, point: 'between read and write', faults: ['freeze'] },
+  },
 ];

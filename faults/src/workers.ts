@@ -16,6 +16,10 @@ export async function workerOf(assignment: Assignment): Promise<void> {
       const { watchWorker } = await import('./watch/watch-worker.js');
       return watchWorker(new WorkerContext(assignment));
     }
+    case 'config': {
+      const { configWorker } = await import('./config/config-worker.js');
+      return configWorker(new WorkerContext(assignment));
+    }
     default:
       throw new Error(`there is no workload ${assignment.workload}`);
   }

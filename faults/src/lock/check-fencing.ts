@@ -1,3 +1,4 @@
+import { checkChain } from '../check-chain.js';
 import type { EtcdEvent } from '../etcd-event.js';
 import type { Violation } from '../violation.js';
 import type { Entry, LockOperation } from './lock-operations.js';
@@ -22,51 +23,27 @@ export function checkFencing(
   const violations: Violation[] = [];
   const complain = (invariant: string, what: string) => violations.push({ invariant, what });
   const queue = new Map<string, number>();
-  const written = new Map<string, number>();
-  let before: Entry = { id: '', read: '', token: 0 };
+  const entries: Entry[] = [];
   for (const { type, key, value, revision, createRevision } of log) {
     if (key.startsWith(queuePrefix)) {
       if (type === 'put') queue.set(key, createRevision);
       else queue.delete(key);
     } else if (key === dataKey && type === 'put') {
       const entry: Entry = JSON.parse(value);
+      const { id, token } = entry;
       const head = Math.min(...queue.values());
-      if (entry.token !== head)
-        complain(
-          'L1',
-          `${entry.id} was written at ${revision} with token ${entry.token}, the head was ${head}`,
-        );
-      if (entry.token < before.token)
-        complain('L1', `${entry.id} was written with token ${entry.token} after ${before.token}`);
-      if (entry.read !== before.id)
-        complain(
-          'L2',
-          `${entry.id} had read ${entry.read || 'nothing'}, and replaced ${before.id || 'nothing'}`,
-        );
-      written.set(entry.id, (written.get(entry.id) ?? 0) + 1);
-      before = entry;
+      if (token !== head)
+        complain('L1', `${id} was written at ${revision} with token ${token}, the head was ${head}`);
+      const before = entries.at(-1)?.token ?? 0;
+      if (token < before) complain('L1', `${id} was written with token ${token} after ${before}`);
+      entries.push(entry);
     }
   }
   for (const [key] of queue) complain('L5', `${key} stays in the queue`);
-  return [...violations, ...checkOutcomes(history, written), ...checkGrants(history)];
-}
-
-/** What a writer was told, against how often its write is in the log. */
-function checkOutcomes(history: readonly LockOperation[], written: ReadonlyMap<string, number>): Violation[] {
-  const violations: Violation[] = [];
-  const complain = (what: string) => violations.push({ invariant: 'L2', what });
-  const known = new Set<string>();
-  for (const operation of history) {
-    if (operation.name !== 'write') continue;
-    const { id } = operation.input;
-    const times = written.get(id) ?? 0;
-    known.add(id);
-    if (times > 1) complain(`${id} was written ${times} times`);
-    if (operation.outcome === 'ok' && times === 0) complain(`${id} was acknowledged, and never written`);
-    if (operation.outcome === 'failed' && times > 0) complain(`${id} had failed, and was written`);
-  }
-  for (const id of written.keys()) if (!known.has(id)) complain(`${id} was written by nobody`);
-  return violations;
+  const attempts = history.flatMap(({ name, input, outcome }) =>
+    name === 'write' ? [{ id: input.id, outcome }] : [],
+  );
+  return [...violations, ...checkChain('L2', entries, attempts), ...checkGrants(history)];
 }
 
 /** No token is granted twice. */

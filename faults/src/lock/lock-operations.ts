@@ -1,3 +1,4 @@
+import type { Link } from '../check-chain.js';
 import type { OperationOf } from '../operation.js';
 
 /** What a contender for the lock does; tokens are fencing tokens. */
@@ -12,11 +13,7 @@ export type LockShapes = {
 
 export type LockOperation = OperationOf<LockShapes>;
 
-/** The value that stands under the lock: who wrote it, over what, with which token. */
-export interface Entry {
-  /** Unique. */
-  readonly id: string;
-  /** The id of the entry that was read before; empty: there was none. */
-  readonly read: string;
+/** The value that stands under the lock. */
+export interface Entry extends Link {
   readonly token: number;
 }
