@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cluster } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PLANTS, type Plant } from '../src/plants.js';
+import { PLANTS } from '../src/plants.js';
 import { startFaultCluster } from '../src/run/fault-cluster.js';
-import { settingsOf } from '../src/run/run-alone.js';
 import { RunFolder, type RunSettings } from '../src/run/run-folder.js';
 import { runWorkload } from '../src/run/run-workload.js';
 import { workloadNamed } from '../src/workloads.js';
@@ -25,21 +24,31 @@ afterAll(async () => {
 
 /** One for each promise; `npm run faults` has all. */
 const SOME = PLANTS.filter(({ breaks }, i) => PLANTS.findIndex((other) => other.breaks === breaks) === i);
-const TITLE = '$workload, $variant: $about';
-const needsLines = ({ only }: Plant) => only.faults.some((kind) => kind !== 'freeze');
+/** Those of a workload in one run. */
+const TOGETHER = [...new Set(SOME.map(({ workload }) => workload))].map((workload) => {
+  const plants = SOME.filter((plant) => plant.workload === workload);
+  const only = plants.map((plant) => plant.only).reduce((a, b) => (a.workers < b.workers ? b : a));
+  const variant = plants.map((plant) => plant.variant).join(' + ');
+  return { workload, variant, breaks: plants.map((plant) => plant.breaks), only };
+});
+type Together = (typeof TOGETHER)[number];
+
+const TITLE = '$workload: $variant';
+const needsLines = ({ only }: Together) => only.faults.some((kind) => kind !== 'freeze');
 
 async function run(name: string, settings: RunSettings) {
   const workload = workloadNamed(settings.workload);
   return runWorkload(workload, { cluster, folder: new RunFolder(join(root, name)), settings });
 }
 
-async function find(plant: Plant): Promise<void> {
-  const { violations } = await run(`${plant.workload} ${plant.variant}`, settingsOf(plant, SEED));
-  expect(violations.map(({ invariant }) => invariant)).toContain(plant.breaks);
+async function find({ workload, variant, breaks, only }: Together): Promise<void> {
+  const settings = { workload, variant, seed: SEED, minMs: 0, minHooked: 1, only };
+  const { violations } = await run(`${workload} ${variant}`, settings);
+  expect(violations.map(({ invariant }) => invariant)).toEqual(expect.arrayContaining(breaks));
 }
 
 describe.concurrent('while processes are frozen', () => {
-  it.each(SOME.filter((plant) => !needsLines(plant)))(TITLE, find);
+  it.each(TOGETHER.filter((each) => !needsLines(each)))(TITLE, find);
 
   it('the lock as it is loses nothing', async () => {
     const only = { workers: 2, point: 'between check and write', faults: ['freeze'] } as const;
@@ -52,7 +61,7 @@ describe.concurrent('while processes are frozen', () => {
 });
 
 describe('while the lines to etcd fail, which all runs share', () => {
-  it.each(SOME.filter(needsLines))(TITLE, find);
+  it.each(TOGETHER.filter(needsLines))(TITLE, find);
 
   it('watches as they are miss nothing', async () => {
     const only = { workers: 2, point: 'amid batches', faults: ['cut'] } as const;

@@ -9,8 +9,6 @@ import { type ConfigShapes, isValid, type Setting } from './config-operations.js
 const LOOK_MS = 5;
 /** How long a manager may take to come to the last value when nothing fails any more. */
 const LAST_MS = 40_000;
-/** The planted mistake comes with each change of this number. */
-const CHANGES_TO_GO_BACK = 3;
 
 /** Notes all that a manager shows, until it shows the last value. */
 export async function manage(context: WorkerContext<ConfigShapes>, config: ConfigCenter): Promise<void> {
@@ -21,14 +19,11 @@ export async function manage(context: WorkerContext<ConfigShapes>, config: Confi
     validate: (next) => (isValid(next) ? undefined : 'low is above high'),
   });
   let before: Setting = defaults;
-  let changes = 0;
   const look = () => {
     const { current } = manager;
     if (current === before) return;
     recorder.observe('expose', {}, current);
-    changes += 1;
-    if (assignment.variant === 'older value' && changes % CHANGES_TO_GO_BACK === 0)
-      recorder.observe('expose', {}, before);
+    if (context.isPlanted('older value')) recorder.observe('expose', {}, before);
     before = current;
   };
   manager.subscribe(look);

@@ -49,10 +49,9 @@ async function write(context: Context, config: ConfigCenter, next: Setting, vers
   const key = configKey(assignment.run);
   await context.at('between read and write');
   await recorder.perform('write', next, async () => {
-    const written =
-      assignment.variant === 'unconditional'
-        ? await config.set(key, next)
-        : await config.compareAndSet(key, next, version);
+    const written = context.isPlanted('unconditional')
+      ? await config.set(key, next)
+      : await config.compareAndSet(key, next, version);
     return { version: written.version };
   });
 }

@@ -1,6 +1,8 @@
 import { CoordError } from '@coord/client';
 import type { Lock } from '@coord/lock';
+import type { WorkerContext } from '../run/worker-context.js';
 import { LOCK_TTL_MS } from './lock-names.js';
+import type { LockShapes } from './lock-operations.js';
 
 /** By what a holder judges whether it still holds the lock. */
 export interface LockClock {
@@ -8,8 +10,8 @@ export interface LockClock {
 }
 
 /** As the library tells it, or by a planted mistake. */
-export function clockOf(variant: string, lock: Lock): LockClock {
-  return variant === 'wall clock' ? new WallClock() : new OwnClock(lock);
+export function clockOf(context: Pick<WorkerContext<LockShapes>, 'isPlanted'>, lock: Lock): LockClock {
+  return context.isPlanted('wall clock') ? new WallClock() : new OwnClock(lock);
 }
 
 class OwnClock implements LockClock {

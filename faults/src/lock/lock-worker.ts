@@ -35,7 +35,7 @@ async function acquire({ recorder }: Context, ask: () => Promise<Lock>): Promise
 async function hold(context: Context, { kv }: CoordClient, lock: Lock, round: number): Promise<void> {
   const { assignment, recorder } = context;
   const token = Number(lock.fencingToken);
-  const clock = clockOf(assignment.variant, lock);
+  const clock = clockOf(context, lock);
   const before = await kv.get(lockDataKey(assignment.run)).catch(() => 'unreadable' as const);
   if (before !== 'unreadable') {
     const read = before === undefined ? '' : idOf(before.text());
@@ -57,14 +57,14 @@ function idOf(value: string): string {
 
 /** What a holder does that does not look at the clock again: it just writes. */
 async function write(
-  { assignment }: Context,
+  context: Context,
   kv: CoordClient['kv'],
   lock: Lock,
   entry: Entry,
   round: number,
 ): Promise<object> {
-  const success = [{ put: { key: lockDataKey(assignment.run), value: JSON.stringify(entry) } }];
-  if (assignment.variant === 'unguarded') return kv.txn({ success }).then(() => ({}));
+  const success = [{ put: { key: lockDataKey(context.assignment.run), value: JSON.stringify(entry) } }];
+  if (context.isPlanted('unguarded')) return kv.txn({ success }).then(() => ({}));
   // By turns through the lock, which refuses by its own clock as well, and by etcd's compare alone.
   const isOwn = { key: lock.etcdKey, target: 'create', is: '=', to: lock.fencingToken } as const;
   const writing = round % 2 === 0 ? lock.txn({ success }) : kv.txn({ compare: [isOwn], success });

@@ -63,7 +63,7 @@ class Operations {
   async cas(key: string, expected: string, value: string): Promise<void> {
     await this.#context.at('before a swap');
     const change = { key, expected, value };
-    const blind = this.#context.assignment.variant === 'blind retry';
+    const blind = this.#context.isPlanted('blind retry');
     const { output } = await this.#context.recorder.perform('cas', change, async () => {
       return { swapped: await (blind ? this.#swapBlindly(change) : this.#swap(change)) };
     });

@@ -30,6 +30,11 @@ export class WorkerContext<S extends Shapes> {
     return this.#stopped.signal;
   }
 
+  /** Whether the worker has to make this mistake; a variant may name several. */
+  isPlanted(mistake: string): boolean {
+    return this.assignment.variant.split(' + ').includes(mistake);
+  }
+
   /** A moment at which things may go wrong: the run is told, and lets it go on when it has done its worst. */
   async at(point: string): Promise<void> {
     const told = new Promise<void>((resolve) => {

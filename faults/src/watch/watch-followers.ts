@@ -68,7 +68,7 @@ async function read(
   { watch: name, prefix, resync, maxBuffered, slownessMs, resumed }: Kind,
   startRevision: bigint,
 ): Promise<bigint | undefined> {
-  const { recorder, stopped, assignment } = context;
+  const { recorder, stopped } = context;
   await using watch = client.watch({ prefix }, { startRevision, resync, maxBuffered });
   let count = 0;
   for await (const batch of watch) {
@@ -81,7 +81,7 @@ async function read(
     if (batch.events.some(({ key }) => key === `${prefix}${LAST}` || key.endsWith(`/${LAST}`)))
       return undefined;
     count += 1;
-    if (resumed && count === BATCHES_OF_RESUMED) return revision + resumeAfter(assignment.variant);
+    if (resumed && count === BATCHES_OF_RESUMED) return revision + resumeAfter(context);
     if (name.endsWith('-3') && count % BATCHES_A_MOMENT === 0) await context.at('amid batches');
     if (slownessMs > 0 && !stopped.aborted) await sleep(slownessMs); // some readers fall behind
   }
@@ -89,9 +89,9 @@ async function read(
 }
 
 /** The revision after the last one is the right place; the others are planted mistakes. */
-function resumeAfter(variant: string): bigint {
-  if (variant === 'resumed too early') return 0n;
-  return variant === 'resumed too late' ? 2n : 1n;
+function resumeAfter(context: Context): bigint {
+  if (context.isPlanted('resumed too early')) return 0n;
+  return context.isPlanted('resumed too late') ? 2n : 1n;
 }
 
 function eventsOf({ events }: WatchBatch): SeenEvent[] {
