@@ -2,6 +2,7 @@ import { type CoordClient, connect, PermissionError } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createConfigCenter } from '../src/index.js';
+import { taker } from './setup.js';
 
 let etcd: EtcdServer;
 let root: CoordClient;
@@ -46,4 +47,34 @@ it('cached reads go on after a permission was taken away and given back', async 
     await client.close();
     await proxy.close();
   }
+});
+
+it('a permission that is taken away ends every watch of the key; who watches again begins anew', async () => {
+  const role = root.etcd3.role('watcher');
+  await role.create();
+  const key = 'app/watched';
+  const right = { permission: 'Read', key: `/config/${key}` } as const;
+  const record = { permission: 'Read', key: `/coord/config/meta/${key}` } as const;
+  await role.grant([right, record]);
+  const user = root.etcd3.user('watcher');
+  await user.create('secret');
+  await user.addRole(role);
+
+  const writer = createConfigCenter(root);
+  await writer.set(key, 1);
+  await using client = await connect({ ...etcd.connectOptions, username: 'watcher', password: 'secret' });
+  await using config = createConfigCenter(client);
+  const [one, other] = [config.watch<number>(key), config.watch<number>(key)];
+  await Promise.all([one.ready, other.ready]);
+  const ends = [one, other].map((watch) => expect(taker(watch)(1)).rejects.toThrow(PermissionError));
+  await role.revoke(record);
+  await writer.set(key, 2); // told, but its record may not be read
+  await Promise.all(ends);
+  await expect(config.watch(key).ready).rejects.toThrow(PermissionError);
+  await role.grant(record);
+  await using again = config.watch<number>(key, { initial: true });
+  const take = taker(again);
+  expect(await take(1)).toMatchObject([{ type: 'create', value: 2, version: 2 }]);
+  await writer.set(key, 3);
+  expect(await take(1)).toMatchObject([{ type: 'update', value: 3, version: 3 }]);
 });
