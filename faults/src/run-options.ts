@@ -22,7 +22,7 @@ const NAMES = WORKLOADS.map(({ name }) => name);
 const USAGE = `npm run faults -- [options], npm run soak -- --minutes N [options]
   --seed N         repeats the faults of a run, as far as the machine's timing lets it
   --only LIST      of ${NAMES.join(', ')}
-  --seconds N      of each run (35)
+  --seconds N      of each run (30)
   --minutes N      of the soak (60)
   --folder PATH    where histories, faults and etcd's log are kept (.cache/faults)
   --replay FOLDER  runs what is in the folder again
@@ -36,7 +36,7 @@ export function runOptions(): RunOptions {
       options: {
         ...{ seed: text, folder: text, replay: text, check: text },
         only: { ...text, default: NAMES.join(',') },
-        seconds: { ...text, default: '35' },
+        seconds: { ...text, default: '30' },
         minutes: { ...text, default: '60' },
       },
     });

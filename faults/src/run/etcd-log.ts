@@ -65,7 +65,10 @@ export class EtcdLog {
   }
 
   async #follow(): Promise<void> {
-    while (!this.#stopped.signal.aborted) await this.#read().catch(() => sleep(RETRY_MS));
+    while (!this.#stopped.signal.aborted) {
+      await this.#read().catch(() => undefined); // a member has died: the next stream goes on where this one was
+      if (!this.#stopped.signal.aborted) await sleep(RETRY_MS);
+    }
   }
 
   async #read(): Promise<void> {

@@ -65,15 +65,19 @@ export async function runWorkload(
     ...{ seed, hooks, cluster, log, faultLog, fleet },
     acknowledged: (name) => acknowledged.get(name) ?? 0,
   });
-  let ends: readonly Violation[];
+  const enough = () => performance.now() - startedAt >= minMs && hooked.done >= minHooked;
+  const ends: Violation[] = [];
   try {
     fleet.start(only?.workers ?? workload.workers);
     await eventually(() => (acknowledged.get(hooks.progress.name) ?? 0) > 0, { timeoutMs: OVERTIME_MS });
     const planned = new PlannedFaults({ seed, kinds, cluster, log, faultLog });
-    const enough = () => performance.now() - startedAt >= minMs && hooked.done >= minHooked;
-    await eventually(enough, { timeoutMs: minMs + OVERTIME_MS }).finally(() => planned.end());
+    await eventually(enough, { timeoutMs: minMs + OVERTIME_MS }).catch(() => {
+      const what = `${hooked.done} of ${minHooked} hooked faults in ${minMs + OVERTIME_MS} ms: it does not go on`;
+      ends.push({ invariant: 'end', what });
+    });
+    await planned.end();
     await hooked.end();
-    ends = await fleet.finish();
+    ends.push(...(await fleet.finish()));
   } finally {
     await fleet.kill();
   }
