@@ -18,6 +18,8 @@ const PASSING_MS = 30_000;
 
 export interface RunResult extends RunSettings {
   readonly folder: string;
+  /** Its version. */
+  readonly etcd: string;
   readonly seconds: number;
   readonly processes: number;
   /** What was done, and what came of it. */
@@ -91,6 +93,7 @@ export async function runWorkload(
   const result: RunResult = {
     ...settings,
     ...{ folder: folder.path, operations, violations, faults: faultLog.counts },
+    etcd: cluster.members[0]?.version ?? '',
     seconds: Math.round((performance.now() - startedAt) / 1_000),
     processes: fleet.processes.length,
     connections: connectionsOf(cluster) - connectionsBefore,
