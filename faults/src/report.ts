@@ -76,20 +76,18 @@ function withoutNames(what: string): string {
 }
 
 export function printTable(table: Table): void {
-  const widths =
-    table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
-  for (const row of table) {
-    console.log(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
-  }
+  for (const row of padded(table)) console.log(row.join('  ').trimEnd());
 }
 
-export function markdownTable([header = [], ...rows]: Table): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+/** With columns in line, as the formatter has it. */
+export function markdownTable(table: Table): string {
+  const [header = [], ...rows] = padded(table.map((row) => row.map((cell) => cell.replaceAll('|', '\\|'))));
+  const rule = header.map(({ length }) => '-'.repeat(length));
+  return [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+function padded(table: Table): string[][] {
+  const widths =
+    table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  return table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)));
 }
