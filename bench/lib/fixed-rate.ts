@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Figures, figuresOf } from './measure.js';
+import { now, Ticker } from './ticker.js';
 
-/** Timers are no finer than this, so what is due comes in groups. */
-const TICK_MS = 2;
+/** What is due comes in groups: each wakes this process once. */
+const GROUP_MS = 2;
 
 /**
  * Operations that are due at fixed times, a group every 2 ms, whether or not earlier ones have ended. Each is
@@ -14,36 +14,27 @@ export async function atFixedRate(
   { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
   operation: (index: number) => Promise<() => Promise<unknown>>,
 ): Promise<Figures> {
-  await groups(perSecond, 1, operation);
-  return await figuresOf(() => groups(perSecond, seconds, operation));
-}
-
-/** @returns how long each has taken, when all have been finished */
-async function groups(
-  perSecond: number,
-  seconds: number,
-  operation: (index: number) => Promise<() => Promise<unknown>>,
-): Promise<number[]> {
-  const latencies: number[] = [];
-  const pending = new Set<Promise<void>>();
-  const startedAt = performance.now();
-  const total = Math.round(perSecond * seconds);
-  const size = Math.max(1, Math.round((perSecond * TICK_MS) / 1_000));
-  const one = async (index: number, due: number): Promise<void> => {
-    const finish = await operation(index);
-    latencies.push(performance.now() - due);
-    await finish();
+  await using ticker = await Ticker.start();
+  const size = Math.max(1, Math.round((perSecond * GROUP_MS) / 1_000));
+  /** @returns how long each has taken, when all have been finished */
+  const run = async (forSeconds: number): Promise<number[]> => {
+    const latencies: number[] = [];
+    const running: Promise<void>[] = [];
+    const one = async (index: number, due: number): Promise<void> => {
+      const finish = await operation(index);
+      latencies.push(now() - due);
+      await finish();
+    };
+    const schedule = {
+      everyMs: (size * 1_000) / perSecond,
+      count: Math.round((perSecond * forSeconds) / size),
+    };
+    await ticker.run(schedule, (tick, due) => {
+      for (let index = tick * size; index < (tick + 1) * size; index++) running.push(one(index, due));
+    });
+    await Promise.all(running);
+    return latencies;
   };
-  for (let index = 0; index < total; await sleep(TICK_MS)) {
-    while (index < total) {
-      const due = startedAt + (index * 1_000) / perSecond;
-      if (due > performance.now()) break;
-      for (const end = Math.min(total, index + size); index < end; index++) {
-        const running = one(index, due).finally(() => pending.delete(running));
-        pending.add(running);
-      }
-    }
-  }
-  await Promise.all(pending);
-  return latencies;
+  await run(1);
+  return await figuresOf(() => run(seconds));
 }

@@ -1,84 +1,22 @@
 import { inspect } from 'node:util';
-import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
+import { eventually } from '@coord/testkit';
 import { SpanStatusCode, trace } from '@opentelemetry/api';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   ClosedError,
-  type CoordConfigInput,
-  type Coordinator,
   createConfigManager,
-  createCoordinator,
   deleteServiceConfig,
   getServiceConfig,
   setServiceConfig,
 } from '../src/index.js';
+import { observedStage, VALUE } from './observed-stage.js';
 import { InMemorySdk } from './telemetry-sdk.js';
 
-const VALUE = 'canary-value';
-
-let etcd: EtcdServer;
-let sdk: InMemorySdk;
-let lines: Line[];
-const made: Coordinator[] = [];
-
-interface Line {
-  readonly level: string;
-  readonly message: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
-
-beforeAll(async () => {
-  etcd = await startEtcd();
-});
-afterAll(() => etcd?.stop());
-beforeEach(() => {
-  sdk = new InMemorySdk();
-  lines = [];
-});
-afterEach(async () => {
-  await Promise.all(made.splice(0).map((coordinator) => coordinator.close()));
-  await sdk.stop();
-});
-
-const at =
-  (level: string) =>
-  (message: unknown, fields: unknown): void => {
-    lines.push({ level, message: String(message), fields: Object(fields) });
-  };
-const logger = { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
-
-async function observed(config: CoordConfigInput = {}): Promise<Coordinator> {
-  const enabled = { enableTracing: true, enableMetrics: true, logLevel: 'debug' } as const;
-  const coordinator = await createCoordinator({ ...etcd.connectOptions, ...enabled, ...config }, { logger });
-  made.push(coordinator);
-  return coordinator;
-}
-
-/** The operations that were traced, without the calls that they consist of. */
-function operations(): readonly ReadableSpan[] {
-  return sdk.spans.filter(({ name }) => !name.startsWith('coord.kv.'));
-}
-
-/** What the log says of operations: each with a key or something else to tell it by, an outcome and a duration. */
-function logged(message: string): readonly Line[] {
-  return lines.filter((line) => line.message === `coord: ${message}` && 'durationMs' in line.fields);
-}
-
-/** How often each operation was measured, by outcome. */
-async function measured(): Promise<Readonly<Record<string, number>>> {
-  const points = await sdk.points('coord.operation.duration');
-  return Object.fromEntries(
-    points.map(({ attributes, value }) => {
-      const { 'coord.operation': operation, 'error.type': type } = attributes;
-      return [[operation, type].filter((part) => part !== undefined).join(' '), value];
-    }),
-  );
-}
+const stage = await observedStage();
 
 describe('configuration', () => {
   it('each operation is traced, measured and logged once, with key, outcome and duration', async () => {
-    const { config } = await observed();
+    const { config } = await stage.observed();
     const { version } = await config.set('tele/a', { value: VALUE });
     await config.get('tele/a');
     await config.compareAndSet('tele/a', { value: `${VALUE}2` }, version);
@@ -100,17 +38,19 @@ describe('configuration', () => {
       'getHistory',
       'delete',
     ];
-    const told = operations().map(({ name, attributes }) =>
-      [name.slice('coord.config.'.length), attributes['error.type']].filter(Boolean).join(' '),
-    );
+    const told = stage
+      .operations()
+      .map(({ name, attributes }) =>
+        [name.slice('coord.config.'.length), attributes['error.type']].filter(Boolean).join(' '),
+      );
     expect(told).toEqual(names);
-    expect(await measured()).toEqual(Object.fromEntries(names.map((name) => [`config.${name}`, 1])));
-    expect(operations().map(({ attributes }) => attributes['coord.key'])).toEqual(
+    expect(await stage.measured()).toEqual(Object.fromEntries(names.map((name) => [`config.${name}`, 1])));
+    expect(stage.operations().map(({ attributes }) => attributes['coord.key'])).toEqual(
       ['a', 'a', 'a', 'a', 'none', undefined, 'a', 'b'].map((key) => key && `tele/${key}`),
     );
-    for (const { status } of operations()) expect(status.code).toBe(SpanStatusCode.UNSET);
+    for (const { status } of stage.operations()) expect(status.code).toBe(SpanStatusCode.UNSET);
     const durationMs = expect.any(Number);
-    expect(logged('config compareAndSet')).toEqual([
+    expect(stage.logged('config compareAndSet')).toEqual([
       { level: 'debug', message: expect.any(String), fields: { key: 'tele/a', outcome: 'ok', durationMs } },
       {
         level: 'debug',
@@ -118,21 +58,21 @@ describe('configuration', () => {
         fields: { key: 'tele/a', outcome: 'COORD_VERSION_CONFLICT', durationMs, reason: expect.any(String) },
       },
     ]);
-    expect(logged('config publish').map(({ fields }) => fields)).toEqual([
+    expect(stage.logged('config publish').map(({ fields }) => fields)).toEqual([
       { keys: 2, outcome: 'ok', durationMs },
     ]);
   });
 
   it('the calls that an operation makes are below it, and it is below what the app was doing', async () => {
-    const { config } = await observed();
+    const { config } = await stage.observed();
     await trace.getTracer('app').startActiveSpan('request', async (span) => {
       await config.set('tele/below', 1);
       span.end();
     });
-    const [set] = sdk.named('coord.config.set');
-    const [request] = sdk.named('request');
+    const [set] = stage.sdk.named('coord.config.set');
+    const [request] = stage.sdk.named('request');
     expect(set?.parentSpanContext?.spanId).toBe(request?.spanContext().spanId);
-    const calls = sdk.spans.filter(({ name }) => name.startsWith('coord.kv.'));
+    const calls = stage.sdk.spans.filter(({ name }) => name.startsWith('coord.kv.'));
     expect(calls.length).toBeGreaterThan(0);
     for (const { parentSpanContext } of calls) {
       expect(parentSpanContext?.spanId).toBe(set?.spanContext().spanId);
@@ -140,27 +80,27 @@ describe('configuration', () => {
   });
 
   it('a watch is an operation until it is in place', async () => {
-    const { config } = await observed();
+    const { config } = await stage.observed();
     await using watch = config.watch('tele/watched');
     await watch.ready;
     await eventually(() =>
-      expect(logged('config watch').map(({ fields }) => fields)).toEqual([
+      expect(stage.logged('config watch').map(({ fields }) => fields)).toEqual([
         { key: 'tele/watched', outcome: 'ok', durationMs: expect.any(Number) },
       ]),
     );
-    expect(sdk.named('coord.config.watch')).toHaveLength(1);
+    expect(stage.sdk.named('coord.config.watch')).toHaveLength(1);
     const early = config.watch('tele/early');
     await early.close();
     await expect(early.ready).rejects.toThrow(ClosedError);
-    await eventually(() => expect(logged('config watch')).toHaveLength(2));
-    expect(logged('config watch')[1]).toMatchObject({
+    await eventually(() => expect(stage.logged('config watch')).toHaveLength(2));
+    expect(stage.logged('config watch')[1]).toMatchObject({
       level: 'debug',
       fields: { key: 'tele/early', outcome: 'COORD_CLOSED' },
     });
   });
 
   it('managers count what became of each configuration', async () => {
-    const { config } = await observed();
+    const { config } = await stage.observed();
     const options = { env: 'test', service: 'tele', component: 'manager', defaults: { port: 1 } };
     const validate = ({ port }: { port: number }) => {
       if (port > 100) throw new Error(`${VALUE}: too high`);
@@ -175,7 +115,7 @@ describe('configuration', () => {
     await config.delete('test/tele/manager');
     const updates = async () =>
       Object.fromEntries(
-        (await sdk.points('coord.config.updates')).map(({ attributes, value }) => [
+        (await stage.sdk.points('coord.config.updates')).map(({ attributes, value }) => [
           Object.values(attributes).join(' '),
           value,
         ]),
@@ -184,7 +124,7 @@ describe('configuration', () => {
       expect(await updates()).toEqual({ applied: expect.any(Number), 'rejected validate': 1, deleted: 1 }),
     );
     expect((await updates()).applied).toBeGreaterThanOrEqual(2);
-    const spans = sdk.named('coord.config.update');
+    const spans = stage.sdk.named('coord.config.update');
     expect(new Set(spans.map(({ attributes }) => attributes['coord.key']))).toEqual(
       new Set(['test/tele/manager']),
     );
@@ -194,165 +134,9 @@ describe('configuration', () => {
   });
 });
 
-describe('locks', () => {
-  const points = async (name: string) =>
-    Object.fromEntries(
-      (await sdk.points(name)).map(({ attributes, value }) => [Object.values(attributes).join(' '), value]),
-    );
-
-  it('each operation is traced, measured and logged once, with key, outcome and duration', async () => {
-    const { lock } = await observed();
-    const held = await lock.acquire('tele/a');
-    await expect(lock.tryAcquire('tele/a')).rejects.toThrow();
-    await expect(lock.acquire('tele/a', { timeoutMs: 100 })).rejects.toThrow();
-    await held.renew();
-    await lock.inspect('tele/a');
-    await lock.list();
-    await held.release();
-    await expect(lock.forceRelease('tele/a', 1n)).rejects.toThrow();
-    const entry = await lock.acquireReentrant('tele/a', { owner: 'me' });
-    await entry.release();
-    const reading = await lock.acquireReadLock('tele/a');
-    const writing = await reading.tryUpgrade();
-    await (await writing.downgrade()).release();
-    await (await lock.tryAcquireWriteLock('tele/a')).release();
-    await (await lock.acquireAll(['tele/a', 'tele/b'])).release();
-    const semaphore = lock.semaphore('tele/a', { permits: 2 });
-    await (await semaphore.acquire(2)).release();
-    await semaphore.setPermits(1);
-    const told = operations().map(({ name, attributes }) =>
-      [name.slice('coord.lock.'.length), attributes['coord.lock.kind'], attributes['error.type']]
-        .filter(Boolean)
-        .join(' '),
-    );
-    expect(told).toEqual([
-      'acquire mutex',
-      'tryAcquire mutex COORD_LOCK_CONFLICT',
-      'acquire mutex COORD_LOCK_TIMEOUT',
-      'renew mutex',
-      'inspect',
-      'list',
-      'release mutex',
-      'forceRelease COORD_NOT_FOUND',
-      'acquire mutex',
-      'acquireReentrant',
-      'release mutex',
-      'acquire read',
-      'tryUpgrade',
-      'downgrade',
-      'release read',
-      'tryAcquire write',
-      'release write',
-      'acquire multi',
-      'release multi',
-      'acquire semaphore',
-      'release semaphore',
-      'setPermits',
-    ]);
-    expect(await measured()).toMatchObject({
-      'lock.acquire COORD_LOCK_TIMEOUT': 1,
-      'lock.tryAcquire COORD_LOCK_CONFLICT': 1,
-      'lock.renew': 1,
-      'lock.setPermits': 1,
-    });
-    const durationMs = expect.any(Number);
-    const acquired = logged('lock acquire').map(({ level, fields }) => ({ level, ...fields }));
-    expect(acquired[0]).toEqual({
-      level: 'debug',
-      key: 'tele/a',
-      outcome: 'ok',
-      durationMs,
-      fencingToken: held.fencingToken.toString(),
-    });
-    expect(acquired[1]).toEqual({
-      level: 'warn',
-      key: 'tele/a',
-      outcome: 'COORD_LOCK_TIMEOUT',
-      durationMs,
-      reason: expect.stringContaining('tele/a'),
-    });
-    expect(logged('lock release')[0]).toMatchObject({
-      level: 'debug',
-      fields: { key: 'tele/a', outcome: 'ok' },
-    });
-  });
-
-  it('waiting, holding and contention are measured by kind, each once', async () => {
-    const { lock, client } = await observed();
-    const first = await lock.acquire('tele/m');
-    expect(await points('coord.lock.held')).toEqual({ mutex: 1 });
-    const waiting = lock.acquire('tele/m');
-    await eventually(async () => expect(await points('coord.lock.waiting')).toEqual({ mutex: 1 }));
-    await first.release();
-    const second = await waiting;
-    await expect(lock.tryAcquire('tele/m')).rejects.toThrow();
-    expect(await points('coord.lock.wait.duration')).toEqual({ mutex: 2, 'mutex COORD_LOCK_CONFLICT': 1 });
-    expect(await points('coord.lock.contended')).toEqual({ mutex: 2 });
-    expect(await points('coord.lock.waiting')).toEqual({ mutex: 0 });
-    expect(await points('coord.lock.hold.duration')).toEqual({ 'mutex released': 1 });
-    await client.kv.delete(second.etcdKey);
-    expect(await second.isHeld()).toBe(false);
-    expect(await points('coord.lock.hold.duration')).toEqual({ 'mutex released': 1, 'mutex lost': 1 });
-    const read = await lock.acquireReadLock('tele/m');
-    const write = await read.tryUpgrade();
-    expect(await points('coord.lock.held')).toEqual({ mutex: 0, read: 0, write: 1 });
-    await write.release();
-    expect(await points('coord.lock.held')).toEqual({ mutex: 0, read: 0, write: 0 });
-    expect(await points('coord.lock.hold.duration')).toMatchObject({
-      'read converted': 1,
-      'write released': 1,
-    });
-  });
-
-  it('what runs in withLock is below its span, and so are acquisition and release', async () => {
-    const { lock } = await observed();
-    const tracer = trace.getTracer('app');
-    const work = (name: string) =>
-      lock.withLock(name, async () => {
-        const own = trace.getActiveSpan();
-        await new Promise(setImmediate);
-        expect(trace.getActiveSpan()).toBe(own);
-        await tracer.startActiveSpan(`work on ${name}`, async (span) => {
-          await new Promise(setImmediate);
-          span.end();
-        });
-      });
-    await tracer.startActiveSpan('request', async (span) => {
-      await Promise.all([work('tele/w1'), work('tele/w2'), work('tele/w1')]);
-      span.end();
-    });
-    const request = sdk.named('request')[0];
-    const around = sdk.named('coord.lock.withLock');
-    expect(around).toHaveLength(3);
-    for (const each of around) {
-      expect(each.parentSpanContext?.spanId).toBe(request?.spanContext().spanId);
-      const below = operations().filter(
-        ({ parentSpanContext }) => parentSpanContext?.spanId === each.spanContext().spanId,
-      );
-      expect(below.map(({ name }) => name)).toEqual([
-        'coord.lock.acquire',
-        `work on ${String(each.attributes['coord.key'])}`,
-        'coord.lock.release',
-      ]);
-    }
-  });
-
-  it('an error of what runs in withLock is told by its class alone', async () => {
-    const { lock } = await observed();
-    const failing = lock.withLock('tele/a', () => {
-      throw new RangeError(VALUE);
-    });
-    await expect(failing).rejects.toThrow(VALUE);
-    const [span] = sdk.named('coord.lock.withLock');
-    expect(span?.attributes['error.type']).toBe('RangeError');
-    expect(span?.status).toEqual({ code: SpanStatusCode.ERROR });
-    expect(span?.events).toEqual([]);
-  });
-});
-
 describe('services', () => {
   it('each operation is traced, measured and logged once, with key, outcome and duration', async () => {
-    const { registry } = await observed();
+    const { registry } = await stage.observed();
     const instance = { name: 'tele', id: 'a', address: '10.0.0.1', port: 1, metadata: { secret: VALUE } };
     const registration = await registry.register(instance);
     expect(await registry.discover('tele')).toHaveLength(1);
@@ -363,7 +147,7 @@ describe('services', () => {
     await registration.deregister();
     await expect(registry.updateHealth('tele', 'gone', 'healthy')).rejects.toThrow();
     await registry.deregister('tele', 'gone');
-    expect(operations().map(({ name }) => name.slice('coord.registry.'.length))).toEqual([
+    expect(stage.operations().map(({ name }) => name.slice('coord.registry.'.length))).toEqual([
       'register',
       'discover',
       'listServices',
@@ -374,7 +158,7 @@ describe('services', () => {
       'updateHealth',
       'deregister',
     ]);
-    expect(await measured()).toEqual({
+    expect(await stage.measured()).toEqual({
       'registry.register': 1,
       'registry.discover': 1,
       'registry.listServices': 1,
@@ -385,7 +169,7 @@ describe('services', () => {
     });
     const key = '/services/tele/a';
     const durationMs = expect.any(Number);
-    const fieldsOf = (message: string) => logged(message).map(({ fields }) => fields);
+    const fieldsOf = (message: string) => stage.logged(message).map(({ fields }) => fields);
     expect(fieldsOf('registry register')).toEqual([{ key, outcome: 'ok', durationMs }]);
     expect(fieldsOf('registry discover')).toEqual([
       { key: '/services/tele/', outcome: 'ok', durationMs, count: 1 },
@@ -400,26 +184,26 @@ describe('services', () => {
   });
 
   it('so are those on the service configs of gRPC', async () => {
-    const { registry } = await observed();
+    const { registry } = await stage.observed();
     await setServiceConfig(registry, 'tele', { loadBalancingConfig: [{ coord_weighted: {} }] });
     await getServiceConfig(registry, 'tele');
     await deleteServiceConfig(registry, 'tele');
     const names = ['setServiceConfig', 'getServiceConfig', 'deleteServiceConfig'];
-    expect(operations().map(({ name }) => name)).toEqual(names.map((name) => `coord.registry.${name}`));
+    expect(stage.operations().map(({ name }) => name)).toEqual(names.map((name) => `coord.registry.${name}`));
     for (const name of names) {
-      expect(logged(`registry ${name}`).map(({ fields }) => fields)).toEqual([
+      expect(stage.logged(`registry ${name}`).map(({ fields }) => fields)).toEqual([
         { key: expect.stringMatching(/tele$/), outcome: 'ok', durationMs: expect.any(Number) },
       ]);
     }
   });
 
   it('what gRPC channels are given is counted', async () => {
-    const coordinator = await observed();
+    const coordinator = await stage.observed();
     const { registry } = coordinator;
     const connection = await coordinator.getConnection('tele-grpc');
     const given = async () =>
       Object.fromEntries(
-        (await sdk.points('coord.resolver.updates')).map(({ attributes, value }) => [
+        (await stage.sdk.points('coord.resolver.updates')).map(({ attributes, value }) => [
           attributes['coord.resolver.result'],
           value,
         ]),
@@ -432,14 +216,14 @@ describe('services', () => {
 });
 
 it('trouble is a warning in the log and an error in the trace', async () => {
-  const coordinator = await observed({ requestTimeoutMs: 1_000 });
-  await etcd.pause();
+  const coordinator = await stage.observed({ requestTimeoutMs: 1_000 });
+  await stage.etcd.pause();
   try {
     await expect(coordinator.config.get('tele/a')).rejects.toThrow();
-    const [span] = sdk.named('coord.config.get');
+    const [span] = stage.sdk.named('coord.config.get');
     expect(span?.status.code).toBe(SpanStatusCode.ERROR);
     expect(span?.attributes['error.type']).toMatch(/COORD_(TIMEOUT|CONNECTION)/);
-    expect(logged('config get')).toEqual([
+    expect(stage.logged('config get')).toEqual([
       {
         level: 'warn',
         message: 'coord: config get',
@@ -452,21 +236,21 @@ it('trouble is a warning in the log and an error in the trace', async () => {
       },
     ]);
   } finally {
-    await etcd.resume();
+    await stage.etcd.resume();
   }
 });
 
 it('an SDK that throws makes no operation fail, and takes the place of no error', async () => {
-  await sdk.stop();
+  await stage.sdk.stop();
   const fail = (): never => {
     throw new Error('of the SDK');
   };
   const idle = async () => undefined;
-  sdk = new InMemorySdk({
+  stage.sdk = new InMemorySdk({
     processor: { onStart: fail, onEnd: fail, forceFlush: idle, shutdown: idle },
     view: { instrumentName: '*', attributesProcessors: [{ process: fail }] },
   });
-  const { lock, config } = await observed();
+  const { lock, config } = await stage.observed();
   expect(await lock.withLock('tele/a', () => VALUE)).toBe(VALUE);
   expect((await config.set('tele/broken', VALUE)).version).toBe(1);
   const unspeakable = new Proxy(new Error(VALUE), { get: fail, has: fail, getPrototypeOf: fail });
@@ -481,7 +265,7 @@ it('an SDK that throws makes no operation fail, and takes the place of no error'
 });
 
 it('no value is in a span, a metric or the log, whatever fails', async () => {
-  const { config, registry, lock } = await observed();
+  const { config, registry, lock } = await stage.observed();
   await lock.withLock('tele/secret', (held) =>
     held.txn({ success: [{ put: { key: 'tele/v', value: VALUE } }] }),
   );
@@ -497,15 +281,15 @@ it('no value is in a span, a metric or the log, whatever fails', async () => {
   await expect(config.set('tele/secret', VALUE, { schema })).rejects.toThrow(VALUE);
   await config.compareAndSet('tele/secret', VALUE, 99).catch(() => undefined);
   await config
-    .set('tele/secret', VALUE, { metadata: VALUE as unknown as Record<string, string> })
+    .set('tele/secret', VALUE, { metadata: JSON.parse(JSON.stringify(VALUE)) })
     .catch(() => undefined);
   await registry.register({ name: 'tele-secret', id: 'a', address: '10.0.0.1', port: 1, metadata });
   await registry.register({ name: 'tele-secret', address: VALUE, port: -1, metadata }).catch(() => undefined);
   await registry.discover('tele-secret');
   const told = [
-    sdk.spans.map(({ name, attributes, status, events }) => [name, attributes, status, events]),
-    await sdk.metrics(),
-    lines,
+    stage.sdk.spans.map(({ name, attributes, status, events }) => [name, attributes, status, events]),
+    await stage.sdk.metrics(),
+    stage.lines,
   ];
   const shown = inspect(told, { depth: 12, maxStringLength: null, maxArrayLength: null });
   for (const name of ['coord.config.compareAndSet', 'coord: registry register', 'coord.operation.duration']) {
@@ -516,7 +300,7 @@ it('no value is in a span, a metric or the log, whatever fails', async () => {
 
 it('nothing is told of operations unless somebody wants to know', async () => {
   const off = { enableTracing: false, enableMetrics: false, logLevel: 'error' } as const;
-  const { config, registry, lock } = await observed(off);
+  const { config, registry, lock } = await stage.observed(off);
   await lock.withLock('tele/off', () => VALUE);
   await expect(lock.acquire('')).rejects.toThrow();
   await config.set('tele/off', VALUE);
@@ -524,5 +308,5 @@ it('nothing is told of operations unless somebody wants to know', async () => {
   await registry.discover('tele-off');
   await registration.deregister();
   await expect(config.get('tele/none')).rejects.toThrow();
-  expect([sdk.spans, await sdk.metrics(), lines]).toEqual([[], new Map(), []]);
+  expect([stage.sdk.spans, await stage.sdk.metrics(), stage.lines]).toEqual([[], new Map(), []]);
 });
