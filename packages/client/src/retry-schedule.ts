@@ -18,21 +18,26 @@ const MIN_ATTEMPT_MS = 500;
 /** How the time of one call is spent on its attempts. */
 export class RetrySchedule {
   readonly #kind: CallKind;
-  readonly #timeoutMs: number;
+  readonly #patienceMs: number;
   readonly #expiresAt: number;
   readonly #endpoints: number;
   readonly #maxAttempts: number;
   readonly #backoff: Backoff;
 
-  /** Begins now. @param endpoints how many there are: each gets a turn before the call pauses */
+  /**
+   * Begins now.
+   * @param endpoints how many there are: each gets a turn before the call pauses
+   * @param patienceMs the time of who has least of it, where several share the call: short attempts go by that
+   */
   constructor(
     kind: CallKind,
     timeoutMs: number,
     retry: Backoff & { readonly maxAttempts: number },
     endpoints: number,
+    patienceMs = timeoutMs,
   ) {
     this.#kind = kind;
-    this.#timeoutMs = timeoutMs;
+    this.#patienceMs = patienceMs;
     this.#expiresAt = monotonicNow() + timeoutMs;
     this.#endpoints = endpoints;
     this.#maxAttempts = Math.max(retry.maxAttempts, endpoints);
@@ -51,7 +56,7 @@ export class RetrySchedule {
   preparationMs(attempt: number): number {
     const short = Math.min(SHORT_ATTEMPTS, this.#endpoints, this.#maxAttempts - 1);
     if (attempt > short) return this.leftMs;
-    return Math.min(this.leftMs, Math.max(MIN_ATTEMPT_MS, this.#timeoutMs * SHORT_ATTEMPT_SHARE));
+    return Math.min(this.leftMs, Math.max(MIN_ATTEMPT_MS, this.#patienceMs * SHORT_ATTEMPT_SHARE));
   }
 
   /** How long to wait for the answer to an attempt: a write that was sent is not sent again. */

@@ -92,7 +92,7 @@ export class Transport {
     assertValid(checkWaitOptions([], options));
     const { signal, timeoutMs = this.#options.requestTimeoutMs, patienceMs } = options;
     manyMayListen(signal);
-    const schedule = new RetrySchedule(kind, timeoutMs, this.#options.retry, this.pool.size);
+    const schedule = new RetrySchedule(kind, timeoutMs, this.#options.retry, this.pool.size, patienceMs);
     let reauthenticated = false;
     /** What an error means for the whole call, if this attempt changes nothing. */
     let outcome: Outcome = 'not-applied';

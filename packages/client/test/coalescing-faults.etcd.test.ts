@@ -116,6 +116,16 @@ describe('a lost answer to a batch', () => {
 });
 
 describe('a member that does not answer', () => {
+  it('is left in time for who has little of it, whoever shares the request', async () => {
+    const second = await startProxy({ target: etcd.endpoint });
+    const both = await connect({ endpoints: [far.proxy.endpoint, second.endpoint] });
+    (both.health.endpoint === far.proxy.endpoint ? far.proxy : second).blackhole();
+    const reads = [both.kv.get('/hasty', { timeoutMs: 6_000 }), both.kv.get('/calm', { timeoutMs: 60_000 })];
+    expect(await failures(reads)).toEqual([undefined, undefined]);
+    await both.close();
+    await second.close();
+  });
+
   it('holds up neither what is queued behind it nor the next calls: they fail over', async () => {
     const second = await startProxy({ target: etcd.endpoint });
     const both = await connect({ endpoints: [far.proxy.endpoint, second.endpoint], requestTimeoutMs: 3_000 });

@@ -234,6 +234,28 @@ describe('slots', () => {
     expect(underWay()).toEqual([]);
   });
 
+  it('whose time is over when the turn ends is not sent: the process may have stood still', async () => {
+    const calls = outcomes([put('a', { timeoutMs: 50 }), put('b')]);
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 100);
+    await turn();
+    vi.restoreAllMocks();
+    expect(underWay()).toEqual(['b']);
+    sent[0]?.answer();
+    expect(await calls).toEqual(['TimeoutError: not-applied', 'done']);
+  });
+
+  it('where nothing can be sent at all, each is told so', async () => {
+    coalescer.close();
+    const rules = (): never => {
+      throw new ValidationError([{ path: 'tls.ca', message: 'cannot be used' }]);
+    };
+    const refuse: SendUnary = () => Promise.resolve().then(rules);
+    coalescer = new Coalescer({ send: refuse, requestTimeoutMs: 5_000, rules });
+    const ended = outcomes([release('a'), release('b')]);
+    await turn();
+    expect(await ended).toEqual(['ValidationError: not-applied', 'ValidationError: not-applied']);
+  });
+
   it('one that takes too long does not count any more', async () => {
     const calls = [...(await fillSlots()), put('c'), put('d')];
     await vi.advanceTimersByTimeAsync(200);

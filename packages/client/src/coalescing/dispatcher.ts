@@ -2,7 +2,7 @@ import { monotonicNow } from '../clock.js';
 import { CoordError } from '../errors.js';
 import { batchLength, bytesOfAnswer, type Load, packBatch, splitAnswers } from './batch.js';
 import { BatchInFlight } from './batch-in-flight.js';
-import type { BatchRules, LaneName, SendUnary } from './kv-call.js';
+import type { BatchRules, Cargo, LaneName, SendUnary } from './kv-call.js';
 import { Lane } from './lane.js';
 import { LearnedLimits } from './learned-limits.js';
 import type { PendingCall } from './pending-call.js';
@@ -67,9 +67,11 @@ export class Dispatcher {
     const { ops } = this.#limits.current;
     const calls: PendingCall<unknown>[] = [];
     let seen = 0;
+    const now = monotonicNow();
     for (const pending of lane.queue) {
       if (calls.length >= ops) break;
       seen++;
+      pending.checkDeadline(now); // the event loop may have stood still
       if (!pending.ended) calls.push(pending);
     }
     lane.queue.splice(0, seen);
@@ -80,7 +82,7 @@ export class Dispatcher {
   #sendTogether(lane: Lane<PendingCall<unknown>>, calls: readonly PendingCall<unknown>[]): void {
     const loaded: LoadedCall[] = [];
     for (const pending of calls) {
-      const cargo = pending.load(this.#rules);
+      const cargo = this.#load(pending);
       if (cargo === undefined) void this.#sendAlone(pending);
       else loaded.push({ pending, cargo, expectedBytes: this.#expectedBytes(pending) });
     }
@@ -89,6 +91,15 @@ export class Dispatcher {
     const [first] = batch;
     if (first === undefined) return;
     void (batch.length === 1 ? this.#sendOne(lane, first.pending) : this.#sendBatch(lane, batch));
+  }
+
+  /** @returns undefined when it goes by itself: also where nothing can be sent at all, which that will tell */
+  #load(pending: PendingCall<unknown>): Cargo<unknown> | undefined {
+    try {
+      return pending.load(this.#rules);
+    } catch {
+      return undefined;
+    }
   }
 
   /** How large its answer will be. */
