@@ -1,6 +1,6 @@
 /** Every workload under faults, and every planted mistake: `npm run faults`. See README.md. */
 import { PLANTS } from './src/plants.js';
-import { isFine, printTable, tableOfPlants, tableOfRuns } from './src/report.js';
+import { isFine, printTable, tableOfFigures, tableOfPlants, tableOfRuns } from './src/report.js';
 import { runAlone, settingsOf } from './src/run/run-alone.js';
 import { RunFolder } from './src/run/run-folder.js';
 import type { RunResult } from './src/run/run-workload.js';
@@ -35,6 +35,8 @@ if (options.check !== undefined) {
   }
   console.log('');
   printTable(tableOfRuns(runs));
+  console.log('');
+  printTable(tableOfFigures(runs));
   console.log('');
   printTable(tableOfPlants(plants));
   const fine = isFine({ runs, plants });

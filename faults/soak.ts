@@ -1,6 +1,6 @@
 /** The workloads by turns, each time by another seed: `npm run soak -- --minutes N`. See README.md. */
 import { join } from 'node:path';
-import { isFine, printTable, tableOfFaults, tableOfRuns } from './src/report.js';
+import { isFine, printTable, tableOfFaults, tableOfFigures, tableOfRuns } from './src/report.js';
 import { runAlone } from './src/run/run-alone.js';
 import type { RunResult } from './src/run/run-workload.js';
 import { runOptions } from './src/run-options.js';
@@ -23,6 +23,8 @@ for (let seed = first; performance.now() < until; seed++) {
 }
 console.log('');
 printTable(tableOfRuns(runs));
+console.log('');
+printTable(tableOfFigures(runs));
 console.log('');
 printTable(tableOfFaults(runs));
 const fine = isFine({ runs, plants: [] });

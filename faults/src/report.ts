@@ -1,10 +1,11 @@
-import type { Plant } from './plants.js';
+import type { PlantOf } from './plants.js';
 import type { RunResult } from './run/run-workload.js';
+import type { Figures } from './run/workload.js';
 
 /** What a run of everything has shown. */
 export interface Findings {
   readonly runs: readonly RunResult[];
-  readonly plants: readonly { readonly plant: Plant; readonly result: RunResult }[];
+  readonly plants: readonly { readonly plant: PlantOf; readonly result: RunResult }[];
 }
 
 type Table = readonly (readonly string[])[];
@@ -52,11 +53,28 @@ export function tableOfRuns(runs: readonly RunResult[]): Table {
 
 /** How often each fault struck, over all runs. */
 export function tableOfFaults(runs: readonly RunResult[]): Table {
-  const counts = new Map<string, number>();
-  for (const { faults } of runs) {
-    for (const [kind, count] of Object.entries(faults)) counts.set(kind, (counts.get(kind) ?? 0) + count);
-  }
-  return [['fault', 'times'], ...[...counts].sort().map(([kind, count]) => [kind, String(count)])];
+  const counts = addedUp(runs.map(({ faults }) => faults));
+  return [
+    ['fault', 'times'],
+    ...[...counts].sort().map(([kind, count]) => [kind, count.toLocaleString('en')]),
+  ];
+}
+
+/** What the workloads have counted, over all runs. */
+export function tableOfFigures(runs: readonly RunResult[]): Table {
+  const names = [...new Set(runs.map(({ workload }) => workload))];
+  const rows = names.flatMap((name) => {
+    const figures = runs.filter(({ workload }) => workload === name).map((run) => run.figures);
+    return [...addedUp(figures)].map(([what, count]) => [name, what, count.toLocaleString('en')]);
+  });
+  return [['workload', 'counted', 'times'], ...rows];
+}
+
+function addedUp(counts: readonly Figures[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const [name, count] of counts.flatMap(Object.entries<number>))
+    sums.set(name, (sums.get(name) ?? 0) + count);
+  return sums;
 }
 
 export function tableOfPlants(plants: Findings['plants']): Table {

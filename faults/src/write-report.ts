@@ -1,7 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { type Findings, markdownTable, tableOfFaults, tableOfPlants, tableOfRuns } from './report.js';
+import {
+  type Findings,
+  markdownTable,
+  tableOfFaults,
+  tableOfFigures,
+  tableOfPlants,
+  tableOfRuns,
+} from './report.js';
 
 const PAGE = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url));
 
@@ -13,6 +20,7 @@ export function writeReport(part: 'faults' | 'soak', title: string, findings: Fi
   const text = [
     `${title} ${new Date().toISOString().slice(0, 10)}, etcd ${etcd}, Node ${process.version}, ${machine}.`,
     markdownTable(tableOfRuns(runs)),
+    markdownTable(tableOfFigures(runs)),
     markdownTable(tableOfFaults(runs)),
     ...(plants.length > 0 ? [markdownTable(tableOfPlants(plants))] : []),
   ].join('\n\n');

@@ -25,6 +25,20 @@ export const CONFIG: Workload = {
     rate: 0.05,
     progress: { name: 'write', times: 3 },
   },
+  plants: [
+    {
+      variant: 'unconditional',
+      about: 'a value is changed and set without the version that was read',
+      breaks: 'C2',
+      only: { workers: 2, point: 'between read and write', faults: ['freeze'] },
+    },
+    {
+      variant: 'older value',
+      about: 'a service goes back to the configuration that it had before',
+      breaks: 'M1',
+      only: { workers: 3, point: 'between read and write', faults: ['freeze'] },
+    },
+  ],
   keeps: (key, run) => key === configRawKey(run),
   passes: () => false,
   check: (folder) => {

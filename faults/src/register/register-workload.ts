@@ -16,6 +16,14 @@ export const REGISTER: Workload = {
     'compaction',
   ],
   hooks: { faults: ['lost answer', 'freeze', 'kill'], rate: 0.02, progress: { name: 'put', times: 20 } },
+  plants: [
+    {
+      variant: 'blind retry',
+      about: 'a compare-and-set of unknown outcome is done again, and the second answer counts',
+      breaks: 'KV',
+      only: { workers: 1, point: 'before a swap', faults: ['lost answer'] },
+    },
+  ],
   keeps: (key, run) => key.startsWith(registerPrefix(run)),
   passes: () => false,
   check: (folder) => checkRegisters(folder.evidence<RegisterOperation>().history),

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Plant } from '../plants.js';
+import type { PlantOf } from '../plants.js';
 import { workloadNamed } from '../workloads.js';
 import { startFaultCluster } from './fault-cluster.js';
 import { RunFolder, type RunSettings } from './run-folder.js';
@@ -18,6 +18,6 @@ export async function runAlone(settings: RunSettings, root: string): Promise<Run
 }
 
 /** What makes a planted mistake show. */
-export function settingsOf({ workload, variant, only }: Plant, seed: number): RunSettings {
+export function settingsOf({ workload, variant, only }: PlantOf, seed: number): RunSettings {
   return { workload, variant, seed, minMs: 0, minHooked: 1, only };
 }

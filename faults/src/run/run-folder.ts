@@ -37,6 +37,7 @@ const HISTORY = /^history-(.+)\.jsonl$/;
 /** Where a run keeps its settings, histories, faults and etcd's log. */
 export class RunFolder {
   readonly path: string;
+  #evidence: Evidence<Operation> | undefined;
 
   constructor(path: string) {
     this.path = path;
@@ -63,8 +64,13 @@ export class RunFolder {
     writeFileSync(join(this.path, name), `${JSON.stringify(content, undefined, 2)}\n`);
   }
 
-  /** All that a check needs, of a run whose workers did such operations. */
+  /** All that a check needs, of a run that is over and whose workers did such operations. */
   evidence<Op extends Operation>(): Evidence<Op> {
+    this.#evidence ??= this.#read();
+    return this.#evidence as Evidence<Op>;
+  }
+
+  #read(): Evidence<Operation> {
     const history = readdirSync(this.path).flatMap((file): Operation[] => {
       const process = HISTORY.exec(file)?.[1];
       if (process === undefined) return [];
@@ -73,7 +79,7 @@ export class RunFolder {
     history.sort((a, b) => a.invokedAt - b.invokedAt);
     return {
       run: this.settings().run,
-      history: history as Op[],
+      history,
       log: readJsonLines<EtcdEvent>(this.logFile),
     };
   }

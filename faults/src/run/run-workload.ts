@@ -9,7 +9,7 @@ import { PlannedFaults } from './planned-faults.js';
 import type { RunFolder, RunSettings } from './run-folder.js';
 import { WorkerFleet } from './worker-fleet.js';
 import type { WorkerProcess } from './worker-process.js';
-import type { Workload } from './workload.js';
+import type { Figures, Workload } from './workload.js';
 
 /** How long past its time a run waits for what it has to have seen. */
 const OVERTIME_MS = 120_000;
@@ -29,6 +29,8 @@ export interface RunResult extends RunSettings {
   /** Of etcd's own log. */
   readonly events: number;
   readonly faults: Readonly<Record<string, number>>;
+  /** What the workload counts besides. */
+  readonly figures: Figures;
   readonly violations: readonly Violation[];
 }
 
@@ -98,6 +100,7 @@ export async function runWorkload(
     processes: fleet.processes.length,
     connections: connectionsOf(cluster) - connectionsBefore,
     events: evidence.log.length,
+    figures: workload.figures?.(folder) ?? {},
   };
   folder.write('result.json', result);
   return result;
