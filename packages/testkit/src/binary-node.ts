@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { LOOPBACK, listenUrls, type ResolvedHost } from './cluster-host.js';
 import { ensureEtcd } from './ensure-etcd.js';
 import { abortedError, EtcdNotFoundError, EtcdStartError, TestkitError, throwIfAborted } from './errors.js';
 import { alone, etcdArgs } from './etcd-args.js';
@@ -48,7 +49,7 @@ export class BinaryNode implements EtcdNode {
 
   get endpoint(): string {
     const scheme = this.#workspace.tls ? 'https' : 'http';
-    return `${scheme}://127.0.0.1:${this.#ports?.client ?? 0}`;
+    return `${scheme}://${this.#host.directAddress}:${this.#ports?.client ?? 0}`;
   }
 
   get pid(): number | undefined {
@@ -75,6 +76,7 @@ export class BinaryNode implements EtcdNode {
         folder: this.#workspace.folder,
         logFile: this.#logFile,
         environment: this.#place?.environment,
+        launcher: this.#host.launcher,
       });
       this.#process = process;
       const problem = await this.#firstAnswer(process, signal, options.ready ?? 'serving');
@@ -170,14 +172,18 @@ export class BinaryNode implements EtcdNode {
     }
   }
 
+  get #host(): ResolvedHost {
+    return this.#place?.host ?? LOOPBACK;
+  }
+
   get #peerListenUrl(): string {
-    return `http://127.0.0.1:${this.#ports?.peer ?? 0}`;
+    return `http://${this.#host.directAddress}:${this.#ports?.peer ?? 0}`;
   }
 
   #args(): string[] {
     return etcdArgs(this.#settings, {
       dataDir: `${this.#workspace.folder}/data`, // the reaper knows etcd by this
-      listenUrl: this.endpoint,
+      listenUrl: listenUrls(this.#host, this.#ports?.client ?? 0, this.#workspace.tls ? 'https' : 'http'),
       advertiseUrl: this.#place?.advertiseUrl ?? this.endpoint,
       cluster: this.#place?.cluster ?? alone(this.#peerListenUrl),
       version: this.version,

@@ -95,9 +95,9 @@ export class ClusterHandle implements Cluster {
     await (await this.leader()).fillQuota();
   }
 
-  async freeSpace(): Promise<void> {
+  async freeSpace(revision?: bigint): Promise<void> {
     await removeFilling((await this.leader()).gateway);
-    await this.compact();
+    await this.compact(revision);
     await this.defrag();
     await this.disarm();
   }

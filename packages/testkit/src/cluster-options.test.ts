@@ -36,6 +36,12 @@ it.each([
   [{ heartbeatMs: 300 }, /five times/],
   [{ heartbeatMs: 0.5 }, /heartbeatMs 0.5/],
   [{ quotaBytes: -1 }, /quotaBytes -1/],
+  [{ hosts: [{}] }, /list of 1 hosts/],
+  [{ size: 1, hosts: [{ address: 'localhost' }] }, /address "localhost" of host 0/],
+  [{ size: 1, hosts: [{ directAddress: '' }] }, /address "" of host 0/],
+  [{ size: 1, hosts: [{}], tls: true }, /tls with hosts/],
+  [{ size: 1, hosts: [{}], proxies: true }, /proxies between members that have hosts/],
+  [{ size: 1, hosts: [{}], backend: 'testcontainers' as const }, /hosts for containers/],
 ])('refuses %j', (options, message) => {
   expect(() => resolveClusterOptions(options)).toThrow(message);
 });

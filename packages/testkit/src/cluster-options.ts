@@ -1,3 +1,4 @@
+import { type ClusterHost, type ResolvedHost, resolveHosts } from './cluster-host.js';
 import { invalid, type ResolvedStartOptions, resolveStartOptions, type StartEtcdOptions } from './options.js';
 import { parseWantedVersion } from './version.js';
 
@@ -18,6 +19,12 @@ export interface StartClusterOptions extends Omit<StartEtcdOptions, 'version' | 
    * @default false
    */
   readonly proxies?: boolean | 'client' | 'peer' | undefined;
+  /**
+   * Where each member runs; one that replaces another runs where that did. For the backend `binary`, without `tls` and without proxies between
+   * the members.
+   * @default beside this process, on 127.0.0.1
+   */
+  readonly hosts?: readonly ClusterHost[] | undefined;
 }
 
 /** @internal */
@@ -27,6 +34,8 @@ export interface ResolvedClusterOptions extends ResolvedStartOptions {
   readonly versions: readonly (string | undefined)[];
   readonly clientProxies: boolean;
   readonly peerProxies: boolean;
+  /** Undefined: all members run beside this process. */
+  readonly hosts: readonly ResolvedHost[] | undefined;
 }
 
 const DEFAULT_SIZE = 3;
@@ -35,7 +44,7 @@ const MAX_SIZE = 7;
 
 /** @internal */
 export function resolveClusterOptions(options: StartClusterOptions): ResolvedClusterOptions {
-  const { size = DEFAULT_SIZE, version, proxies = false, ...common } = options;
+  const { size = DEFAULT_SIZE, version, proxies = false, hosts, ...common } = options;
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw invalid(`size ${size}`, `give a whole number from 1 to ${MAX_SIZE}`);
   }
@@ -43,18 +52,19 @@ export function resolveClusterOptions(options: StartClusterOptions): ResolvedClu
     size,
     clientProxies: proxies === true || proxies === 'client',
     peerProxies: proxies === true || proxies === 'peer',
+    hosts: hosts && resolveHosts(hosts, options, size),
   };
   // The check of etcd itself also wants every member to have been connected for 5 s; replaceMember has one of its own.
   const args = ['--strict-reconfig-check=false', ...(common.args ?? [])];
   if (version === undefined || typeof version === 'string') {
-    const settings = resolveStartOptions({ ...common, args, version });
+    const settings = resolveStartOptions({ ...common, args, version, ...(hosts && { backend: 'binary' }) });
     return { ...settings, ...cluster, versions: Array.from({ length: size }, () => settings.version) };
   }
   if (version.length !== size) {
     throw invalid(`a list of ${version.length} versions`, `give one for each of the ${size} members`);
   }
   return {
-    ...resolveStartOptions({ ...common, args }),
+    ...resolveStartOptions({ ...common, args, ...(hosts && { backend: 'binary' }) }),
     ...cluster,
     versions: version.map(parseWantedVersion),
   };

@@ -74,8 +74,12 @@ export interface Cluster extends AsyncDisposable {
    * @throws {TestkitError} `COORD_TESTKIT_INVALID_STATE` without the option `quotaBytes`.
    */
   fillQuota(): Promise<void>;
-  /** The way out of NOSPACE: removes what `fillQuota()` wrote, compacts, defragments the members that run, and disarms. */
-  freeSpace(): Promise<void>;
+  /**
+   * The way out of NOSPACE: removes what `fillQuota()` wrote, compacts, defragments the members that run, and disarms.
+   *
+   * @param revision up to which it compacts; the default is the current one
+   */
+  freeSpace(revision?: bigint): Promise<void>;
   /**
    * Takes a member out of the cluster for good and adds a new one with a new name, a new endpoint and no data; resolves when
    * that serves. The old one may run or be down; its data is removed.

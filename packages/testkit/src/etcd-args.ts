@@ -4,6 +4,7 @@ import { compareVersions } from './version.js';
 /** Where a member stands in its cluster. @internal */
 export interface ClusterPlace {
   readonly name: string;
+  /** One, or several with commas between them. */
   readonly peerListenUrl: string;
   /** What the other members dial. */
   readonly peerUrl: string;

@@ -1,3 +1,4 @@
+import type { ResolvedHost } from './cluster-host.js';
 import type { ClusterPlace } from './etcd-args.js';
 import type { EtcdBackend } from './etcd-server.js';
 
@@ -16,6 +17,7 @@ export interface MemberPlace {
   readonly cluster: ClusterPlace;
   /** Where clients are told to find the member, if not at `endpoint`. */
   readonly advertiseUrl?: string | undefined;
+  readonly host: ResolvedHost;
   readonly environment?: Readonly<Record<string, string>> | undefined;
 }
 

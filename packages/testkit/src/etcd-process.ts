@@ -20,11 +20,18 @@ export class EtcdProcess {
   constructor(
     etcdFile: string,
     args: readonly string[],
-    options: { folder: string; logFile: string; environment?: Readonly<Record<string, string>> | undefined },
+    options: {
+      folder: string;
+      logFile: string;
+      environment?: Readonly<Record<string, string>> | undefined;
+      /** What starts etcd, and becomes it. */
+      launcher?: readonly string[] | undefined;
+    },
   ) {
+    const [command = etcdFile, ...rest] = [...(options.launcher ?? []), etcdFile, ...args];
     const log = openSync(options.logFile, 'a');
     try {
-      this.#child = spawn(etcdFile, args, {
+      this.#child = spawn(command, rest, {
         cwd: options.folder,
         detached: true,
         env: { ...etcdEnvironment(), ...options.environment },

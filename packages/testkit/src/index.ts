@@ -1,4 +1,5 @@
 export type { Cluster, ClusterMember, WaitForLeaderOptions } from './cluster.js';
+export type { ClusterHost } from './cluster-host.js';
 export type { StartClusterOptions } from './cluster-options.js';
 export { type EnsureEtcdOptions, ensureEtcd } from './ensure-etcd.js';
 export {

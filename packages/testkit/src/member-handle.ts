@@ -1,4 +1,5 @@
 import type { ClusterMember } from './cluster.js';
+import type { ResolvedHost } from './cluster-host.js';
 import { TestkitError } from './errors.js';
 import type { EtcdNode } from './etcd-node.js';
 import type { Proxy as LineProxy } from './proxy.js';
@@ -7,13 +8,16 @@ import { ServerHandle, type ServerSettings } from './server-handle.js';
 /** Where a member is, before and after it runs. @internal */
 export interface Seat {
   readonly name: string;
+  readonly host: ResolvedHost;
   readonly clientPort: number;
   readonly peerPort: number;
   /** What the other members dial. */
   readonly peerUrl: string;
   /** So that it dials the others through the network. */
   readonly environment: Readonly<Record<string, string>> | undefined;
-  /** What clients dial, if not the member itself. */
+  /** What clients dial. */
+  readonly clientUrl: string;
+  /** What is there, if not the member itself. */
   readonly clientProxy: LineProxy | undefined;
   /** Gives all of it back. */
   leave(): Promise<void>;
@@ -40,7 +44,7 @@ export class MemberHandle extends ServerHandle implements ClusterMember {
   }
 
   override get endpoint(): string {
-    return this.seat.clientProxy?.endpoint ?? this.directEndpoint;
+    return this.seat.clientUrl;
   }
 
   get directEndpoint(): string {

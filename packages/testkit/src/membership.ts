@@ -1,3 +1,4 @@
+import { LOOPBACK, listenUrls, type ResolvedHost } from './cluster-host.js';
 import type { ResolvedClusterOptions } from './cluster-options.js';
 import { TestkitError } from './errors.js';
 import type { NodeStart } from './etcd-node.js';
@@ -44,7 +45,8 @@ export class Membership {
     const { versions } = this.#settings;
     const ports = await freePorts(2 * versions.length);
     const seats: Seat[] = [];
-    for (const _ of versions) seats.push(await this.#newSeat(ports.splice(0, 2)));
+    for (const index of versions.keys())
+      seats.push(await this.#newSeat(ports.splice(0, 2), this.#hostAt(index)));
     const initialCluster = listOf(seats);
     for (const [index, seat] of seats.entries()) {
       this.#members = [...this.#members, await this.#make(versions[index], seat, initialCluster, 'new')];
@@ -70,7 +72,7 @@ export class Membership {
     this.#members = others;
     await old.discard();
     await this.#waitForLeader();
-    const seat = await this.#newSeat(await freePorts(2));
+    const seat = await this.#newSeat(await freePorts(2), old.seat.host);
     const added = await gateway.post('cluster/member/add', { peerURLs: [seat.peerUrl] });
     const initialCluster = listOf([...others.map((member) => member.seat), seat]);
     const member = await this.#make(old.version, seat, initialCluster, 'existing');
@@ -119,21 +121,26 @@ export class Membership {
     });
   }
 
-  async #newSeat([clientPort = 0, peerPort = 0]: readonly number[]): Promise<Seat> {
+  #hostAt(index: number): ResolvedHost {
+    return this.#settings.hosts?.[index] ?? LOOPBACK;
+  }
+
+  async #newSeat([clientPort = 0, peerPort = 0]: readonly number[], host: ResolvedHost): Promise<Seat> {
     this.#named += 1;
     const name = `m${this.#named}`;
-    const direct = { peerUrl: `http://127.0.0.1:${peerPort}`, environment: undefined };
+    const direct = { peerUrl: `http://${host.address}:${peerPort}`, environment: undefined };
     const peers = (await this.network?.join(name, peerPort)) ?? direct;
     const scheme = this.#workspace.tls ? 'https' : 'http';
     const clientProxy = this.#settings.clientProxies
-      ? await startProxy({ target: `${scheme}://127.0.0.1:${clientPort}` })
+      ? await startProxy({ target: `${scheme}://${host.directAddress}:${clientPort}` })
       : undefined;
     const leave = async () => {
       this.#seats.delete(seat);
       this.network?.leave(name);
       await clientProxy?.close();
     };
-    const seat = { name, clientPort, peerPort, ...peers, clientProxy, leave };
+    const clientUrl = clientProxy?.endpoint ?? `${scheme}://${host.address}:${clientPort}`;
+    const seat = { name, host, clientPort, peerPort, ...peers, clientUrl, clientProxy, leave };
     this.#seats.add(seat);
     return seat;
   }
@@ -146,17 +153,17 @@ export class Membership {
   ): Promise<MemberHandle> {
     const { tls, id: token } = this.#workspace;
     const workspace = { ...(await createWorkspace({ tls: undefined, docker: this.#nodes.docker })), tls };
-    const { name, peerUrl, clientPort, peerPort, environment, clientProxy } = seat;
+    const { name, host, peerUrl, clientUrl, clientPort, peerPort, environment } = seat;
     const cluster = {
       name,
       peerUrl,
-      peerListenUrl: `http://127.0.0.1:${peerPort}`,
+      peerListenUrl: listenUrls(host, peerPort),
       initialCluster,
       token,
       state,
     };
     // Clients that look for members by themselves are to find the proxies.
-    const place = { clientPort, peerPort, cluster, environment, advertiseUrl: clientProxy?.endpoint };
+    const place = { host, clientPort, peerPort, cluster, environment, advertiseUrl: clientUrl };
     try {
       const node = await this.#nodes.make(version, workspace, place);
       return new MemberHandle(seat, node, { ...this.#settings, tls, ready: () => this.#readiness() });
