@@ -38,9 +38,15 @@ describe('RetrySchedule', () => {
     const call = schedule('read', 1_000, 3);
     expect(call.answerMs(1)).toBe(500);
     vi.advanceTimersByTime(900);
-    expect(call.answerMs(2)).toBeCloseTo(100);
+    expect(call.answerMs(2)).toBe(100);
     vi.advanceTimersByTime(900);
     expect(call.answerMs(3)).toBe(1);
+  });
+
+  it('names whole milliseconds: errors quote them', () => {
+    const call = schedule('read', 5_001, 3);
+    vi.advanceTimersByTime(300.07);
+    expect([call.answerMs(1), call.answerMs(3)]).toEqual([1_250, 4_701]);
   });
 
   it('a single attempt is not cut short: there is no other', () => {

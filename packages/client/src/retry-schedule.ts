@@ -13,12 +13,12 @@ export type CallKind = 'read' | 'idempotent' | 'write';
  */
 const SHORT_ATTEMPTS = 2;
 const SHORT_ATTEMPT_SHARE = 1 / 4;
-const MIN_ATTEMPT_MS = 500;
+export const MIN_ATTEMPT_MS = 500;
 
 /** How the time of one call is spent on its attempts. */
 export class RetrySchedule {
   readonly #kind: CallKind;
-  readonly #patienceMs: number;
+  readonly #timeoutMs: number;
   readonly #expiresAt: number;
   readonly #endpoints: number;
   readonly #maxAttempts: number;
@@ -27,26 +27,24 @@ export class RetrySchedule {
   /**
    * Begins now.
    * @param endpoints how many there are: each gets a turn before the call pauses
-   * @param patienceMs the time of who has least of it, where several share the call: short attempts go by that
    */
   constructor(
     kind: CallKind,
     timeoutMs: number,
     retry: Backoff & { readonly maxAttempts: number },
     endpoints: number,
-    patienceMs = timeoutMs,
   ) {
     this.#kind = kind;
-    this.#patienceMs = patienceMs;
+    this.#timeoutMs = timeoutMs;
     this.#expiresAt = monotonicNow() + timeoutMs;
     this.#endpoints = endpoints;
     this.#maxAttempts = Math.max(retry.maxAttempts, endpoints);
     this.#backoff = retry;
   }
 
-  /** Until the deadline of the whole call, at least 1. */
+  /** Until the deadline of the whole call, in whole milliseconds, at least 1. */
   get leftMs(): number {
-    return Math.max(1, this.#expiresAt - monotonicNow());
+    return Math.max(1, Math.round(this.#expiresAt - monotonicNow()));
   }
 
   /**
@@ -56,7 +54,7 @@ export class RetrySchedule {
   preparationMs(attempt: number): number {
     const short = Math.min(SHORT_ATTEMPTS, this.#endpoints, this.#maxAttempts - 1);
     if (attempt > short) return this.leftMs;
-    return Math.min(this.leftMs, Math.max(MIN_ATTEMPT_MS, this.#patienceMs * SHORT_ATTEMPT_SHARE));
+    return Math.min(this.leftMs, Math.max(MIN_ATTEMPT_MS, Math.round(this.#timeoutMs * SHORT_ATTEMPT_SHARE)));
   }
 
   /** How long to wait for the answer to an attempt: a write that was sent is not sent again. */

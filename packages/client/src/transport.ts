@@ -34,12 +34,6 @@ export interface OpenStream<M extends keyof StreamRpcs> extends StreamOrigin {
   readonly stream: RpcStream<M>;
 }
 
-/** How a request is sent. */
-export interface SendOptions extends CallOptions {
-  /** Who wants its answer first will not wait for longer: then the endpoint is to blame, and the request goes on. */
-  readonly patienceMs?: number | undefined;
-}
-
 const PROBE_TIMEOUT_MS = 2_000;
 
 /**
@@ -87,12 +81,12 @@ export class Transport {
     method: M,
     request: () => UnaryRpcs[M]['request'],
     kind: CallKind,
-    options: SendOptions = {},
+    options: CallOptions = {},
   ): Promise<UnaryRpcs[M]['response']> {
     assertValid(checkWaitOptions([], options));
-    const { signal, timeoutMs = this.#options.requestTimeoutMs, patienceMs } = options;
+    const { signal, timeoutMs = this.#options.requestTimeoutMs } = options;
     manyMayListen(signal);
-    const schedule = new RetrySchedule(kind, timeoutMs, this.#options.retry, this.pool.size, patienceMs);
+    const schedule = new RetrySchedule(kind, timeoutMs, this.#options.retry, this.pool.size);
     let reauthenticated = false;
     /** What an error means for the whole call, if this attempt changes nothing. */
     let outcome: Outcome = 'not-applied';
@@ -104,7 +98,6 @@ export class Transport {
       let failure: RpcFailure;
       let token: string | undefined;
       let sent = false;
-      const patience = attempt === 1 ? this.#watchPatience(method, endpoint, patienceMs) : undefined;
       try {
         if (endpoint.connected && this.#login.ready) token = this.#login.value;
         else token = await this.#prepare(endpoint, schedule.preparationMs(attempt), signal);
@@ -128,8 +121,6 @@ export class Transport {
           refused: outcome,
           lost: sent && kind !== 'read' ? 'unknown' : outcome,
         });
-      } finally {
-        clearTimeout(patience);
       }
 
       const { error, remedy } = failure;
@@ -226,16 +217,6 @@ export class Transport {
     if (late && startedAt !== undefined && !endpoint.owesAnswer(startedAt)) return;
     if (failure.silent) this.pool.unresponsive(endpoint, reasonOf(failure.error), startedAt);
     else if (failure.endpointFault) this.pool.failed(endpoint, reasonOf(failure.error));
-  }
-
-  /** Blames the endpoint if it has not answered by then. */
-  #watchPatience(method: string, endpoint: Endpoint, ms: number | undefined): NodeJS.Timeout | undefined {
-    if (ms === undefined) return undefined;
-    const startedAt = monotonicNow();
-    return setTimeout(() => {
-      if (this.closed || !endpoint.owesAnswer(startedAt)) return;
-      this.pool.unresponsive(endpoint, `${method}: no answer within ${Math.round(ms)} ms`, startedAt);
-    }, ms);
   }
 
   /** Asks an endpoint that has failed how it is. */

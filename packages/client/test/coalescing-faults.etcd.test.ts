@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { eventually, startCluster, startProxy } from '@coord/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect, createClient } from '../src/index.js';
@@ -115,15 +115,68 @@ describe('a lost answer to a batch', () => {
   });
 });
 
+/** A client with two lines, both of them open. */
+async function twoLines() {
+  const lines = [await startProxy({ target: etcd.endpoint }), await startProxy({ target: etcd.endpoint })];
+  const client = await connect({ endpoints: lines.map(({ endpoint }) => endpoint) });
+  await eventually(() => expect(lines.map(({ connections }) => connections)).toEqual([1, 1]));
+  const inUse = lines.find(({ endpoint }) => endpoint === client.health.endpoint);
+  const other = lines.find((line) => line !== inUse);
+  if (inUse === undefined || other === undefined) throw new Error('no such line');
+  const close = async () => {
+    await client.close();
+    for (const line of lines) await line.close();
+  };
+  return { client, inUse, other, close };
+}
+
 describe('a member that does not answer', () => {
   it('is left in time for who has little of it, whoever shares the request', async () => {
     const second = await startProxy({ target: etcd.endpoint });
     const both = await connect({ endpoints: [far.proxy.endpoint, second.endpoint] });
     (both.health.endpoint === far.proxy.endpoint ? far.proxy : second).blackhole();
-    const reads = [both.kv.get('/hasty', { timeoutMs: 6_000 }), both.kv.get('/calm', { timeoutMs: 60_000 })];
+    const reads = [both.kv.get('/hasty', { timeoutMs: 3_000 }), both.kv.get('/calm', { timeoutMs: 12_000 })];
     expect(await failures(reads)).toEqual([undefined, undefined]);
     await both.close();
     await second.close();
+  });
+
+  it('is left by a write with little time also where the first attempt got nowhere', async () => {
+    const { client, inUse, other, close } = await twoLines();
+    await inUse.refuse();
+    inUse.cut();
+    other.blackhole(); // connected, and silent from here on
+    const [hasty, calm] = [2_000, 60_000].map((timeoutMs, i) =>
+      client.kv.put(`/hasty/${i}`, '', { timeoutMs }),
+    );
+    await expect(hasty).rejects.toMatchObject({ name: 'TimeoutError', timeoutMs: 2_000 });
+    // It has been found out by the time at which he is told.
+    const blamed = client.health.endpoints.filter(({ state }) => state === 'unhealthy');
+    expect(blamed.map(({ endpoint }) => endpoint)).toContain(other.endpoint);
+    other.heal();
+    await calm;
+    await close();
+  });
+
+  it('is not left for the sake of who has given up', async () => {
+    const { client, inUse, close } = await twoLines();
+    const blamed: unknown[] = [];
+    client.health.subscribe(({ endpoints }) =>
+      blamed.push(...endpoints.filter(({ state }) => state === 'unhealthy')),
+    );
+    inUse.blackhole();
+    const controller = new AbortController();
+    const hasty = client.kv.get('/given-up', { timeoutMs: 1_000, signal: controller.signal });
+    const calm = client.kv.get('/given-up', { timeoutMs: 60_000 });
+    for (let i = 0; i < 3; i++) await turn();
+    controller.abort();
+    await expect(hasty).rejects.toMatchObject({ name: 'AbortedError' });
+    // A timer that was set later and for longer: by then the patience of the other one would be over.
+    await sleep(1_300);
+    inUse.heal();
+    expect(await calm).toBeUndefined();
+    expect([client.health.endpoint, blamed]).toEqual([inUse.endpoint, []]);
+    await close();
   });
 
   it('holds up neither what is queued behind it nor the next calls: they fail over', async () => {

@@ -8,6 +8,7 @@ import { LearnedLimits } from './learned-limits.js';
 import type { PendingCall } from './pending-call.js';
 import { isTooLarge, isTooManyOps, memberError, verdictOf } from './refusal.js';
 import { opsOnPath } from './request-size.js';
+import { SimilarTimes } from './similar-times.js';
 import { Suspects } from './suspects.js';
 
 /** A call that is ready to go with others. */
@@ -66,15 +67,18 @@ export class Dispatcher {
   #take(lane: Lane<PendingCall<unknown>>): readonly PendingCall<unknown>[] {
     const { ops } = this.#limits.current;
     const calls: PendingCall<unknown>[] = [];
-    let seen = 0;
+    const others: PendingCall<unknown>[] = [];
     const now = monotonicNow();
+    const times = new SimilarTimes();
+    let seen = 0;
     for (const pending of lane.queue) {
-      if (calls.length >= ops) break;
+      if (calls.length >= ops || others.length >= ops) break;
       seen++;
       pending.checkDeadline(now); // the event loop may have stood still
-      if (!pending.ended) calls.push(pending);
+      if (pending.ended) continue;
+      (times.take(pending.deadline.expiresAt - now) ? calls : others).push(pending);
     }
-    lane.queue.splice(0, seen);
+    lane.queue.splice(0, seen, ...others);
     return calls;
   }
 

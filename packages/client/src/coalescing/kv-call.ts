@@ -11,7 +11,7 @@ import type {
   TxnResponse,
 } from '../kv-messages.js';
 import type { UnaryRpcs } from '../rpc.js';
-import type { CallKind, SendOptions } from '../transport.js';
+import type { CallKind } from '../transport.js';
 import {
   type Footprint,
   footprintOfDelete,
@@ -31,7 +31,7 @@ export type SendUnary = <M extends KvMethod>(
   method: M,
   request: () => UnaryRpcs[M]['request'],
   kind: CallKind,
-  options: SendOptions,
+  options: CallOptions,
 ) => Promise<UnaryRpcs[M]['response']>;
 
 /**

@@ -19,6 +19,11 @@ export interface Deadline {
   readonly expiresAt: number;
 }
 
+/** How long a request may take that is sent now, in whole milliseconds: its error names them. */
+export function timeLeft({ expiresAt }: { readonly expiresAt: number }, now: number): number {
+  return Math.max(1, Math.round(expiresAt - now));
+}
+
 /** The two ends of a promise. */
 interface Settle<Response> {
   resolve(response: Response): void;
@@ -105,7 +110,7 @@ export class PendingCall<Response> {
   async sendAlone(send: SendUnary, now: number, doubt?: unknown): Promise<unknown> {
     this.#carrier = undefined;
     if (doubt !== undefined) this.#mayBeApplied = true; // also if this attempt never gets anywhere
-    const timeoutMs = Math.max(1, this.deadline.expiresAt - now);
+    const timeoutMs = timeLeft(this.deadline, now);
     // From here on the transport minds deadline and signal.
     const options = this.#watched ? { ...this.options, timeoutMs } : this.options;
     this.#unwatch();
