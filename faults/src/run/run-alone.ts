@@ -14,6 +14,7 @@ export async function runAlone(settings: RunSettings, root: string): Promise<Run
     cluster,
     folder: new RunFolder(join(root, name)),
     settings,
+    alone: true,
   });
 }
 

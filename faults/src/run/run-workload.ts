@@ -4,6 +4,7 @@ import type { Violation } from '../violation.js';
 import { EtcdLog } from './etcd-log.js';
 import { FaultLog } from './fault-log.js';
 import { HookedFaults } from './hooked-faults.js';
+import { countLeft, leaksIn, leftBehind } from './leaks.js';
 import type { Report } from './messages.js';
 import { PlannedFaults } from './planned-faults.js';
 import type { RunFolder, RunSettings } from './run-folder.js';
@@ -36,10 +37,18 @@ export interface RunResult extends RunSettings {
 
 let runs = 0;
 
+export interface Stage {
+  readonly cluster: Cluster;
+  readonly folder: RunFolder;
+  readonly settings: RunSettings;
+  /** Nobody else uses the cluster: whatever is left in it then is of this run. */
+  readonly alone?: boolean;
+}
+
 /** Runs a workload under the faults of a seed, then judges it by what is in its folder. */
 export async function runWorkload(
   workload: Workload,
-  { cluster, folder, settings }: { cluster: Cluster; folder: RunFolder; settings: RunSettings },
+  { cluster, folder, settings, alone = false }: Stage,
 ): Promise<RunResult> {
   runs += 1;
   const run = `${workload.name}-${process.pid}-${runs}`;
@@ -85,9 +94,13 @@ export async function runWorkload(
   } finally {
     await fleet.kill();
   }
-  const left = () => [...log.present].filter((key) => workload.passes(key, run));
-  await eventually(() => left().length === 0, { timeoutMs: PASSING_MS }).catch(() => undefined);
+  const passing = () => [...log.present].filter((key) => workload.passes(key, run));
+  await eventually(() => passing().length === 0, { timeoutMs: PASSING_MS }).catch(() => undefined);
   await log.stop();
+  const left = alone
+    ? await leftBehind(cluster.members.map(({ directEndpoint }) => directEndpoint))
+    : undefined;
+  if (left !== undefined) ends.push(...leaksIn(left));
   const violations = [...ends, ...workload.check(folder)];
   const evidence = folder.evidence();
   const operations = { ok: 0, failed: 0, unknown: 0 };
@@ -100,7 +113,7 @@ export async function runWorkload(
     processes: fleet.processes.length,
     connections: connectionsOf(cluster) - connectionsBefore,
     events: evidence.log.length,
-    figures: workload.figures?.(folder) ?? {},
+    figures: { ...workload.figures?.(folder), ...(left === undefined ? {} : countLeft(left)) },
   };
   folder.write('result.json', result);
   return result;

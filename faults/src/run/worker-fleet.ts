@@ -6,6 +6,8 @@ import { WorkerProcess } from './worker-process.js';
 
 /** How long workers may take to come to an end when nothing fails any more. */
 const END_MS = 60_000;
+/** And how long their processes after that, which nothing keeps then. */
+const EXIT_MS = 20_000;
 
 /** What all workers of a run have in common. */
 export type Common = Omit<Assignment, 'process' | 'index' | 'historyFile'>;
@@ -46,12 +48,13 @@ export class WorkerFleet {
     await eventually(() => this.#workers.every(({ endedWell, crashed }) => endedWell || crashed), {
       timeoutMs: END_MS,
     }).catch(() => undefined);
+    const ended = this.#workers.filter(({ endedWell }) => endedWell);
+    await eventually(() => ended.every(({ exited }) => exited), { timeoutMs: EXIT_MS }).catch(
+      () => undefined,
+    );
     return this.#workers
-      .filter(({ endedWell }) => !endedWell)
-      .map(({ crashed, assignment }) => ({
-        invariant: 'end',
-        what: `${assignment.process} ${crashed ? 'has crashed: see its output' : `does not end within ${END_MS} ms`}`,
-      }));
+      .filter(({ endedWell, exited }) => !endedWell || !exited)
+      .map((worker) => ({ invariant: 'end', what: `${worker.assignment.process} ${whatBecameOf(worker)}` }));
   }
 
   async kill(): Promise<void> {
@@ -63,4 +66,11 @@ export class WorkerFleet {
     const assignment = { ...this.#common, process, index, historyFile };
     this.#workers.push(new WorkerProcess(assignment, this.#onReport));
   }
+}
+
+function whatBecameOf({ crashed, endedWell }: WorkerProcess): string {
+  if (crashed) return 'has crashed: see its output';
+  return endedWell
+    ? 'has closed everything, and something keeps its process'
+    : `does not end within ${END_MS} ms`;
 }

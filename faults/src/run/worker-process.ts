@@ -30,9 +30,13 @@ export class WorkerProcess {
     return this.#ended || this.#killed;
   }
 
+  get exited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   /** It has died of something else. */
   get crashed(): boolean {
-    return !this.endedWell && (this.#child.exitCode !== null || this.#child.signalCode !== null);
+    return !this.endedWell && this.exited;
   }
 
   goOn(): void {
