@@ -22,10 +22,10 @@ export interface Result<Output> {
  */
 export class Recorder<S extends Shapes> {
   readonly #file: number;
-  readonly #onReturn: (name: string, outcome: Outcome) => void;
+  readonly #onReturn: (name: string, outcome: Outcome, input: object) => void;
   #count = 0;
 
-  constructor(file: string, onReturn: (name: string, outcome: Outcome) => void) {
+  constructor(file: string, onReturn: (name: string, outcome: Outcome, input: object) => void) {
     this.#file = openSync(file, 'a');
     this.#onReturn = onReturn;
   }
@@ -39,11 +39,11 @@ export class Recorder<S extends Shapes> {
     const id = this.#invoke(name, input);
     try {
       const output = await work();
-      this.#return(id, name, { outcome: 'ok', output });
+      this.#return(id, name, input, { outcome: 'ok', output });
       return { outcome: 'ok', output };
     } catch (error) {
       const outcome = outcomeOf(error);
-      this.#return(id, name, { outcome });
+      this.#return(id, name, input, { outcome });
       return { outcome };
     }
   }
@@ -54,7 +54,7 @@ export class Recorder<S extends Shapes> {
     input: S[Name]['input'],
     output: S[Name]['output'],
   ): void {
-    this.#return(this.#invoke(name, input), name, { outcome: 'ok', output });
+    this.#return(this.#invoke(name, input), name, input, { outcome: 'ok', output });
   }
 
   #invoke(name: string, input: object): number {
@@ -63,9 +63,9 @@ export class Recorder<S extends Shapes> {
     return this.#count;
   }
 
-  #return(id: number, name: string, result: Result<unknown>): void {
+  #return(id: number, name: string, input: object, result: Result<unknown>): void {
     this.#write({ return: id, ...result, at: monotonicMicros() });
-    this.#onReturn(name, result.outcome);
+    this.#onReturn(name, result.outcome, input);
   }
 
   #write(line: HistoryLine): void {

@@ -1,12 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, eventually } from '@coord/testkit';
 import { pick, randomOf } from '../random.js';
+import type { Acknowledged } from './acknowledged.js';
 import type { EtcdLog } from './etcd-log.js';
 import type { FaultLog } from './fault-log.js';
+import type { Moment } from './messages.js';
 import type { WorkerFleet } from './worker-fleet.js';
 import type { WorkerProcess } from './worker-process.js';
 
 /** What can happen to a worker at the moment that it has told of. */
-export type HookedFault = 'freeze' | 'kill' | 'lost answer' | 'cut';
+export type HookedFault =
+  /** It stands still before it goes on. */
+  | 'freeze'
+  /** It stands still some moments after: between what it sends and the answer, or when it has the answer. */
+  | 'freeze amid'
+  | 'kill'
+  | 'lost answer'
+  | 'cut';
 
 /** The worst moments of a workload, and what happens there. */
 export interface Hooks {
@@ -17,7 +27,7 @@ export interface Hooks {
   readonly limit?: number;
   /** How often, from 0 to 1. */
   readonly rate: number;
-  /** One is frozen until so many operations of this name have been acknowledged to others. */
+  /** One is frozen until so many operations of this name have been acknowledged to others, of its scope if it has one. */
   readonly progress: { readonly name: string; readonly times: number };
 }
 
@@ -28,90 +38,118 @@ export interface HookScene {
   readonly log: EtcdLog;
   readonly faultLog: FaultLog;
   readonly fleet: WorkerFleet;
-  /** How many operations of a name were acknowledged so far. */
-  acknowledged(name: string): number;
+  readonly acknowledged: Acknowledged;
 }
 
 const FROZEN_AT_MOST_MS = 30_000;
 const ANSWER_AT_MOST_MS = 3_000;
+/** Others have answers lost as well: so long, that the worker's own is likely among them. */
+const ANSWER_AT_LEAST_MS = 30;
+/** A request and its answer are well under way by then, or already there. */
+const AMID_AT_MOST_MS = 6;
 
 /**
- * Faults at the worst moment, one at a time. Whether one strikes is drawn for each moment of each
- * worker by itself, so that it does not hang on who comes first.
+ * Faults at the worst moment. Whether one strikes is drawn for each moment of each worker by itself,
+ * so that it does not hang on who comes first. Of each scope one worker is frozen at a time, since the
+ * others have to go on; what strikes the lines strikes everybody, and is done one at a time.
  */
 export class HookedFaults {
   readonly #scene: HookScene;
   readonly #draws = new Map<string, () => number>();
-  #striking: Promise<void> | undefined;
+  /** What is going on: which scopes, workers and lines are struck. */
+  readonly #busy = new Set<unknown>();
+  readonly #striking = new Set<Promise<void>>();
   #ended = false;
+  #begun = 0;
   done = 0;
 
   constructor(scene: HookScene) {
     this.#scene = scene;
   }
 
-  /** A worker has come to a point, and waits there. */
-  reached(point: string, worker: WorkerProcess): void {
+  /** A worker has come to a moment, and waits there. */
+  reached(moment: Moment, worker: WorkerProcess): void {
     const { seed, hooks } = this.#scene;
     const name = worker.assignment.process;
     const draw = this.#draws.get(name) ?? randomOf(seed, 'hooks', name);
     this.#draws.set(name, draw);
-    const [chance, kind] = [draw(), draw()];
-    const strikes = chance < hooks.rate && point === (hooks.point ?? point);
-    const over = this.#ended || this.done >= (hooks.limit ?? Number.POSITIVE_INFINITY);
-    if (!strikes || over || this.#striking !== undefined) {
-      worker.goOn();
+    const [chance, kind, delay] = [draw(), pick(hooks.faults, draw()), draw()];
+    const strikes = chance < hooks.rate && moment.point === (hooks.point ?? moment.point);
+    const over = this.#ended || this.#begun >= (hooks.limit ?? Number.POSITIVE_INFINITY);
+    const struck = [worker, kind === 'cut' || kind === 'lost answer' ? 'lines' : (moment.scope ?? 'all')];
+    if (!strikes || over || struck.some((each) => this.#busy.has(each))) {
+      worker.goOn(moment);
       return;
     }
-    this.#striking = this.#strike(pick(hooks.faults, kind), point, worker).finally(() => {
-      this.#striking = undefined;
+    this.#begun += 1;
+    for (const each of struck) this.#busy.add(each);
+    const striking = this.#strike(kind, moment, worker, delay).finally(() => {
+      for (const each of struck) this.#busy.delete(each);
+      this.#striking.delete(striking);
     });
+    this.#striking.add(striking);
   }
 
   /** No more of them; resolves when the last is over. */
   async end(): Promise<void> {
     this.#ended = true;
-    await this.#striking;
+    await Promise.all(this.#striking);
   }
 
-  async #strike(kind: HookedFault, point: string, worker: WorkerProcess): Promise<void> {
+  async #strike(kind: HookedFault, moment: Moment, worker: WorkerProcess, delay: number): Promise<void> {
     const { faultLog, fleet } = this.#scene;
-    const over = faultLog.began(kind, { worker: worker.assignment.process, point });
-    if (kind === 'freeze') await this.#freeze(worker);
-    else if (kind === 'kill') {
-      worker.goOn(); // what it does next is under way, or not
+    const { point, scope, part } = moment;
+    const where = {
+      worker: worker.assignment.process,
+      point,
+      ...(scope && { scope }),
+      ...(part && { part }),
+    };
+    const over = faultLog.began(kind, where);
+    if (kind === 'freeze') {
+      worker.freeze();
+      worker.goOn(moment);
+      await this.#untilOthersGoOn(moment);
+      worker.thaw();
+    } else if (kind === 'freeze amid') {
+      worker.goOn(moment);
+      await sleep(delay * AMID_AT_MOST_MS);
+      worker.freeze();
+      await this.#untilOthersGoOn(moment);
+      worker.thaw();
+    } else if (kind === 'kill') {
+      worker.goOn(moment); // what it does next is under way, or not
       await fleet.replace(worker);
-    } else if (kind === 'cut') this.#cut(worker);
-    else await this.#loseAnswer(worker);
+    } else if (kind === 'cut') this.#cut(moment, worker);
+    else await this.#loseAnswer(moment, worker);
     this.done += 1;
     over();
   }
 
-  /** It wakes up when others have long gone on. */
-  async #freeze(worker: WorkerProcess): Promise<void> {
+  /** One that is frozen wakes up when others have long gone on. */
+  async #untilOthersGoOn({ scope }: Moment): Promise<void> {
     const { acknowledged, hooks } = this.#scene;
-    worker.freeze();
-    worker.goOn();
     const { name, times } = hooks.progress;
-    const before = acknowledged(name);
-    await eventually(() => acknowledged(name) >= before + times, { timeoutMs: FROZEN_AT_MOST_MS })
-      .catch(() => undefined) // etcd is away, too
-      .finally(() => worker.thaw());
+    const before = acknowledged.count(name, scope);
+    await eventually(() => acknowledged.count(name, scope) >= before + times, {
+      timeoutMs: FROZEN_AT_MOST_MS,
+    }).catch(() => undefined); // etcd is away, too
   }
 
   /** All connections end in what it does next. */
-  #cut(worker: WorkerProcess): void {
-    worker.goOn();
+  #cut(moment: Moment, worker: WorkerProcess): void {
+    worker.goOn(moment);
     for (const { clientLine } of this.#scene.cluster.members) clientLine.resetConnections();
   }
 
   /** etcd does what the worker asks for next, and the worker never hears of it. */
-  async #loseAnswer(worker: WorkerProcess): Promise<void> {
+  async #loseAnswer(moment: Moment, worker: WorkerProcess): Promise<void> {
     const { cluster, log } = this.#scene;
     const lines = cluster.members.map(({ clientLine }) => clientLine);
     for (const line of lines) line.blackhole('toClient');
     const before = log.count;
-    worker.goOn();
+    worker.goOn(moment);
+    await sleep(ANSWER_AT_LEAST_MS);
     await eventually(() => log.count > before, { timeoutMs: ANSWER_AT_MOST_MS }).catch(() => undefined);
     for (const line of lines) line.resetConnections();
     for (const line of lines) line.heal('toClient');

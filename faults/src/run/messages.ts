@@ -15,11 +15,22 @@ export interface Assignment {
   readonly seed: number;
 }
 
+/** A moment in a worker, which waits there. */
+export interface Moment {
+  readonly point: string;
+  /** Unique in the worker. */
+  readonly id: number;
+  /** Of those who have to go on before one that is frozen here is thawed, such as contenders for one lock. */
+  readonly scope?: string;
+  /** Which part of the worker, where it does several things at once. */
+  readonly part?: string;
+}
+
 /** What a worker tells the run. */
 export type Report =
-  | { readonly type: 'at'; readonly point: string }
-  | { readonly type: 'returned'; readonly name: string; readonly outcome: Outcome }
+  | ({ readonly type: 'at' } & Moment)
+  | { readonly type: 'returned'; readonly name: string; readonly outcome: Outcome; readonly scope?: string }
   | { readonly type: 'ended' };
 
 /** What the run tells a worker. */
-export type Command = 'go on' | 'stop';
+export type Command = { readonly type: 'go on'; readonly id: number } | { readonly type: 'stop' };

@@ -4,6 +4,7 @@ import type { EtcdEvent } from '../etcd-event.js';
 import { readJsonLines } from '../json-lines.js';
 import type { Operation } from '../operation.js';
 import { type HistoryLine, operationsOf } from '../recorder.js';
+import type { FaultEntry } from './fault-log.js';
 import type { HookedFault } from './hooked-faults.js';
 
 /** What a run has left behind. */
@@ -12,6 +13,7 @@ export interface Evidence<Op extends Operation> {
   /** In the order of invocation. */
   readonly history: readonly Op[];
   readonly log: readonly EtcdEvent[];
+  readonly faults: readonly FaultEntry[];
 }
 
 /** What a run was asked to do; enough to do the same again. */
@@ -81,6 +83,7 @@ export class RunFolder {
       run: this.settings().run,
       history,
       log: readJsonLines<EtcdEvent>(this.logFile),
+      faults: readJsonLines<FaultEntry>(this.faultFile),
     };
   }
 }

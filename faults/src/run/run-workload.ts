@@ -1,6 +1,7 @@
 import { type Cluster, eventually } from '@coord/testkit';
 import type { Outcome } from '../operation.js';
 import type { Violation } from '../violation.js';
+import { Acknowledged } from './acknowledged.js';
 import { EtcdLog } from './etcd-log.js';
 import { FaultLog } from './fault-log.js';
 import { HookedFaults } from './hooked-faults.js';
@@ -56,11 +57,10 @@ export async function runWorkload(
   folder.create({ ...settings, run });
   const startedAt = performance.now();
   const connectionsBefore = connectionsOf(cluster);
-  const acknowledged = new Map<string, number>();
+  const acknowledged = new Acknowledged();
   const onReport = (report: Report, worker: WorkerProcess) => {
-    if (report.type === 'at') hooked.reached(report.point, worker);
-    else if (report.type === 'returned' && report.outcome === 'ok')
-      acknowledged.set(report.name, (acknowledged.get(report.name) ?? 0) + 1);
+    if (report.type === 'at') hooked.reached(report, worker);
+    else if (report.type === 'returned' && report.outcome === 'ok') acknowledged.add(report);
   };
   const log = await EtcdLog.start(cluster, folder.logFile, (key) => workload.keeps(key, run));
   const faultLog = new FaultLog(folder.faultFile);
@@ -75,14 +75,13 @@ export async function runWorkload(
     only === undefined ? workload.hooks : { ...workload.hooks, ...only, rate: 1, limit: minHooked };
   const kinds = only === undefined ? workload.faults : [];
   const hooked = new HookedFaults({
-    ...{ seed, hooks, cluster, log, faultLog, fleet },
-    acknowledged: (name) => acknowledged.get(name) ?? 0,
+    ...{ seed, hooks, cluster, log, faultLog, fleet, acknowledged },
   });
   const enough = () => performance.now() - startedAt >= minMs && hooked.done >= minHooked;
   const ends: Violation[] = [];
   try {
     fleet.start(only?.workers ?? workload.workers);
-    await eventually(() => (acknowledged.get(hooks.progress.name) ?? 0) > 0, { timeoutMs: OVERTIME_MS });
+    await eventually(() => acknowledged.count(hooks.progress.name) > 0, { timeoutMs: OVERTIME_MS });
     const planned = new PlannedFaults({ seed, kinds, cluster, log, faultLog });
     await eventually(enough, { timeoutMs: minMs + OVERTIME_MS }).catch(() => {
       const what = `${hooked.done} of ${minHooked} hooked faults in ${minMs + OVERTIME_MS} ms: it does not go on`;

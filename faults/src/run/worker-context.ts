@@ -1,7 +1,7 @@
 import type { Shapes } from '../operation.js';
 import { randomOf } from '../random.js';
 import { Recorder } from '../recorder.js';
-import type { Assignment, Command, Report } from './messages.js';
+import type { Assignment, Command, Moment, Report } from './messages.js';
 
 /** What a worker has at hand. */
 export class WorkerContext<S extends Shapes> {
@@ -10,17 +10,18 @@ export class WorkerContext<S extends Shapes> {
   /** The same numbers for the same seed and process. */
   readonly random: () => number;
   readonly #stopped = new AbortController();
-  #goOn: (() => void) | undefined;
+  readonly #waiting = new Map<number, () => void>();
+  #moments = 0;
 
   constructor(assignment: Assignment) {
     this.assignment = assignment;
     this.random = randomOf(assignment.seed, assignment.process);
-    this.recorder = new Recorder(assignment.historyFile, (name, outcome) =>
-      tell({ type: 'returned', name, outcome }),
+    this.recorder = new Recorder(assignment.historyFile, (name, outcome, input) =>
+      tell({ type: 'returned', name, outcome, ...scopeOf(input) }),
     );
     process.on('message', (command: Command) => {
-      if (command === 'stop') this.#stopped.abort();
-      else this.#goOn?.();
+      if (command.type === 'stop') this.#stopped.abort();
+      else this.#waiting.get(command.id)?.();
     });
     process.once('disconnect', () => process.exit(1)); // the run is gone
   }
@@ -36,13 +37,19 @@ export class WorkerContext<S extends Shapes> {
   }
 
   /** A moment at which things may go wrong: the run is told, and lets it go on when it has done its worst. */
-  async at(point: string): Promise<void> {
-    const told = new Promise<void>((resolve) => {
-      this.#goOn = resolve;
-    });
-    tell({ type: 'at', point });
+  async at(point: string, where: Pick<Moment, 'scope' | 'part'> = {}): Promise<void> {
+    this.#moments += 1;
+    const id = this.#moments;
+    const told = new Promise<void>((resolve) => this.#waiting.set(id, resolve));
+    tell({ type: 'at', point, id, ...where });
     await told;
+    this.#waiting.delete(id);
   }
+}
+
+/** Operations of which some go on while others wait name their `scope`. */
+function scopeOf(input: object): { readonly scope?: string } {
+  return 'scope' in input && typeof input.scope === 'string' ? { scope: input.scope } : {};
 }
 
 export function tell(report: Report): void {

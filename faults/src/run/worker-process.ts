@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Assignment, Command, Report } from './messages.js';
+import type { Assignment, Command, Moment, Report } from './messages.js';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** Under vitest the sources run; else what the run itself was started with, which is the built packages. */
@@ -39,12 +39,13 @@ export class WorkerProcess {
     return !this.endedWell && this.exited;
   }
 
-  goOn(): void {
-    this.#send('go on');
+  /** It need not wait at this moment any longer. */
+  goOn({ id }: Pick<Moment, 'id'>): void {
+    this.#send({ type: 'go on', id });
   }
 
   stop(): void {
-    this.#send('stop');
+    this.#send({ type: 'stop' });
   }
 
   freeze(): void {
