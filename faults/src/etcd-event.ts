@@ -3,7 +3,7 @@ export interface EtcdEvent {
   readonly revision: number;
   readonly type: 'put' | 'delete';
   readonly key: string;
-  /** Empty for a delete. */
+  /** Empty for a delete; one of more than 64 KiB by its hash (`seenValue`). */
   readonly value: string;
   /** 0 for a delete. */
   readonly createRevision: number;

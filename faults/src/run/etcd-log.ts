@@ -5,6 +5,7 @@ import { type CoordClient, createClient } from '@coord/client';
 import { type Cluster, eventually } from '@coord/testkit';
 import type { EtcdEvent } from '../etcd-event.js';
 import { monotonicMicros } from '../monotonic.js';
+import { seenValue } from '../seen-value.js';
 
 /** No faster than this are streams opened anew. */
 const RETRY_MS = 100;
@@ -86,7 +87,7 @@ export class EtcdLog {
             revision: Number(kv.mod_revision),
             type: type === 'Delete' ? 'delete' : 'put',
             key: kv.key.toString(),
-            value: kv.value.toString(),
+            value: seenValue(kv.value.toString()),
             createRevision: Number(kv.create_revision),
             seenAt: monotonicMicros(),
           });

@@ -14,6 +14,8 @@ export type HookedFault =
   | 'freeze'
   /** It stands still some moments after: between what it sends and the answer, or when it has the answer. */
   | 'freeze amid'
+  /** It stands still until its place in etcd's history is gone, and wakes up with new connections. */
+  | 'compaction'
   | 'kill'
   | 'lost answer'
   | 'cut';
@@ -76,7 +78,7 @@ export class HookedFaults {
     const [chance, kind, delay] = [draw(), pick(hooks.faults, draw()), draw()];
     const strikes = chance < hooks.rate && moment.point === (hooks.point ?? moment.point);
     const over = this.#ended || this.#begun >= (hooks.limit ?? Number.POSITIVE_INFINITY);
-    const struck = [worker, kind === 'cut' || kind === 'lost answer' ? 'lines' : (moment.scope ?? 'all')];
+    const struck = [worker, ...struckBy(kind, moment.scope ?? 'all')];
     if (!strikes || over || struck.some((each) => this.#busy.has(each))) {
       worker.goOn(moment);
       return;
@@ -120,6 +122,12 @@ export class HookedFaults {
     } else if (kind === 'kill') {
       worker.goOn(moment); // what it does next is under way, or not
       await fleet.replace(worker);
+    } else if (kind === 'compaction') {
+      worker.freeze();
+      worker.goOn(moment);
+      await this.#untilOthersGoOn(moment);
+      await this.#compact();
+      worker.thaw();
     } else if (kind === 'cut') this.#cut(moment, worker);
     else await this.#loseAnswer(moment, worker);
     this.done += 1;
@@ -134,6 +142,12 @@ export class HookedFaults {
     await eventually(() => acknowledged.count(name, scope) >= before + times, {
       timeoutMs: FROZEN_AT_MOST_MS,
     }).catch(() => undefined); // etcd is away, too
+  }
+
+  async #compact(): Promise<void> {
+    const { cluster, log } = this.#scene;
+    await cluster.compact(log.revision).catch(() => undefined); // a member is away, and hears of it later
+    for (const { clientLine } of cluster.members) clientLine.resetConnections();
   }
 
   /** All connections end in what it does next. */
@@ -154,4 +168,10 @@ export class HookedFaults {
     for (const line of lines) line.resetConnections();
     for (const line of lines) line.heal('toClient');
   }
+}
+
+/** Of what may be struck once at a time, who is struck besides the worker. */
+function struckBy(kind: HookedFault, scope: string): readonly string[] {
+  if (kind === 'compaction') return [scope, 'lines'];
+  return [kind === 'cut' || kind === 'lost answer' ? 'lines' : scope];
 }

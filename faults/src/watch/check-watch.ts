@@ -1,6 +1,6 @@
 import type { EtcdEvent } from '../etcd-event.js';
+import { seenValue } from '../seen-value.js';
 import type { Violation } from '../violation.js';
-import { seenValue } from './seen-value.js';
 import type { SeenEvent } from './watch-operations.js';
 import type { WatchRecord } from './watch-record.js';
 

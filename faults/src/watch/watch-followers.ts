@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoordClient, CoordError, type WatchBatch } from '@coord/client';
 import type { WorkerContext } from '../run/worker-context.js';
-import { seenValue } from './seen-value.js';
+import { seenValue } from '../seen-value.js';
 import { GROUPS, watchPrefix } from './watch-names.js';
 import { LAST, type Resync, type SeenEvent, type WatchShapes } from './watch-operations.js';
 
