@@ -15,7 +15,7 @@ const PAGE = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url)
 /** Puts what a run has shown into the page, in place of what stood there. */
 export function writeReport(part: 'faults' | 'soak', title: string, findings: Findings): void {
   const { runs, plants } = findings;
-  const etcd = [...new Set(runs.map((run) => run.etcd))].join(' and ');
+  const etcd = [...new Set(runs.map((run) => run.versions))].join(' and ');
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
   const text = [
     `${title} ${new Date().toISOString().slice(0, 10)}, etcd ${etcd}, Node ${process.version}, ${machine}.`,

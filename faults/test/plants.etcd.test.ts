@@ -2,23 +2,23 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Cluster } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PLANTS } from '../src/plants.js';
-import { startFaultCluster } from '../src/run/fault-cluster.js';
 import { RunFolder, type RunSettings } from '../src/run/run-folder.js';
 import { runWorkload } from '../src/run/run-workload.js';
+import { LINES } from '../src/stage/lines-stage.js';
+import type { Stage } from '../src/stage/stage.js';
 import { workloadNamed } from '../src/workloads.js';
 
 const SEED = 1;
 
-let cluster: Cluster;
+let stage: Stage;
 const root = mkdtempSync(join(tmpdir(), 'coord-faults-'));
 beforeAll(async () => {
-  cluster = await startFaultCluster();
+  stage = await LINES.start({ etcd: undefined });
 });
 afterAll(async () => {
-  await cluster?.stop();
+  await stage?.[Symbol.asyncDispose]();
   await rm(root, { recursive: true });
 });
 
@@ -38,7 +38,7 @@ const needsLines = ({ only }: Together) => only.faults.some((kind) => kind !== '
 
 async function run(name: string, settings: RunSettings) {
   const workload = workloadNamed(settings.workload);
-  return runWorkload(workload, { cluster, folder: new RunFolder(join(root, name)), settings });
+  return runWorkload(workload, { stage, folder: new RunFolder(join(root, name)), settings });
 }
 
 async function find({ workload, variant, breaks, only }: Together): Promise<void> {

@@ -1,16 +1,19 @@
 import type { Cluster, ClusterMember } from '@coord/testkit';
+import type { EtcdLog } from './etcd-log.js';
 
 /** Where a fault strikes, and how long it stays. */
 export interface Scene {
   readonly cluster: Cluster;
   readonly member: ClusterMember;
-  /** Resolves when the fault has lasted long enough. */
-  hold(): Promise<void>;
-  /** What has been read of etcd's log so far, and may be compacted. */
-  readonly loggedRevision: bigint;
+  /** Resolves when the fault has lasted long enough, so many times over. */
+  hold(times?: number): Promise<void>;
+  /** Resolves after so long, or when the run is at its end. */
+  sleep(ms: number): Promise<void>;
+  /** Of etcd's log: what has been read of it may be compacted. */
+  readonly log: Pick<EtcdLog, 'revision' | 'caughtUp'>;
 }
 
-type Fault = (scene: Scene) => Promise<void>;
+export type Fault = (scene: Scene) => Promise<void>;
 
 const cut: Fault = async ({ member }) => member.clientLine.cut();
 
@@ -66,8 +69,8 @@ const allKilled: Fault = async ({ cluster }) => {
   await cluster.waitForLeader();
 };
 
-const compaction: Fault = async ({ cluster, loggedRevision }) => {
-  await cluster.compact(loggedRevision);
+const compaction: Fault = async ({ cluster, log }) => {
+  await cluster.compact(log.revision);
 };
 
 /** What can happen to lines and members; each ends mended. */
@@ -95,3 +98,9 @@ export const LINE_FAULTS: readonly FaultKind[] = [
   'black hole',
   'lost answers',
 ];
+
+/** Has every member run again, whatever a fault that could not be ended has left. */
+export async function mendMembers({ members }: Cluster): Promise<void> {
+  await Promise.all(members.map((member) => (member.state === 'paused' ? member.resume() : undefined)));
+  await Promise.all(members.map((member) => (member.state === 'down' ? member.restart() : undefined)));
+}

@@ -47,6 +47,13 @@ export class EtcdLog {
     return this.#next - 1n;
   }
 
+  /** Resolves to the revision that etcd has now, when everything up to it has been read. */
+  async caughtUp(): Promise<bigint> {
+    const { revision } = await this.#client.kv.range('/', { limit: 1 });
+    await eventually(() => this.revision >= revision, { timeoutMs: 30_000 });
+    return revision;
+  }
+
   /** The keys that are there now. */
   get present(): ReadonlySet<string> {
     return this.#present;

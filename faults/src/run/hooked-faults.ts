@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cluster, eventually } from '@coord/testkit';
 import { pick, randomOf } from '../random.js';
+import type { ClientLines } from '../stage/stage.js';
 import type { Acknowledged } from './acknowledged.js';
 import type { EtcdLog } from './etcd-log.js';
 import type { FaultLog } from './fault-log.js';
@@ -37,6 +38,7 @@ export interface HookScene {
   readonly seed: number;
   readonly hooks: Hooks;
   readonly cluster: Cluster;
+  readonly lines: ClientLines;
   readonly log: EtcdLog;
   readonly faultLog: FaultLog;
   readonly fleet: WorkerFleet;
@@ -99,7 +101,7 @@ export class HookedFaults {
   }
 
   async #strike(kind: HookedFault, moment: Moment, worker: WorkerProcess, delay: number): Promise<void> {
-    const { faultLog, fleet } = this.#scene;
+    const { faultLog } = this.#scene;
     const { point, scope, part } = moment;
     const where = {
       worker: worker.assignment.process,
@@ -108,6 +110,17 @@ export class HookedFaults {
       ...(part && { part }),
     };
     const over = faultLog.began(kind, where);
+    try {
+      await this.#strikeBy(kind, moment, worker, delay);
+      this.done += 1;
+      over();
+    } catch (error) {
+      over(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  async #strikeBy(kind: HookedFault, moment: Moment, worker: WorkerProcess, delay: number): Promise<void> {
+    const { fleet } = this.#scene;
     if (kind === 'freeze') {
       worker.freeze();
       worker.goOn(moment);
@@ -128,10 +141,8 @@ export class HookedFaults {
       await this.#untilOthersGoOn(moment);
       await this.#compact();
       worker.thaw();
-    } else if (kind === 'cut') this.#cut(moment, worker);
+    } else if (kind === 'cut') await this.#cut(moment, worker);
     else await this.#loseAnswer(moment, worker);
-    this.done += 1;
-    over();
   }
 
   /** One that is frozen wakes up when others have long gone on. */
@@ -145,28 +156,26 @@ export class HookedFaults {
   }
 
   async #compact(): Promise<void> {
-    const { cluster, log } = this.#scene;
+    const { cluster, lines, log } = this.#scene;
     await cluster.compact(log.revision).catch(() => undefined); // a member is away, and hears of it later
-    for (const { clientLine } of cluster.members) clientLine.resetConnections();
+    await lines.reset();
   }
 
   /** All connections end in what it does next. */
-  #cut(moment: Moment, worker: WorkerProcess): void {
+  async #cut(moment: Moment, worker: WorkerProcess): Promise<void> {
     worker.goOn(moment);
-    for (const { clientLine } of this.#scene.cluster.members) clientLine.resetConnections();
+    await this.#scene.lines.reset();
   }
 
   /** etcd does what the worker asks for next, and the worker never hears of it. */
   async #loseAnswer(moment: Moment, worker: WorkerProcess): Promise<void> {
-    const { cluster, log } = this.#scene;
-    const lines = cluster.members.map(({ clientLine }) => clientLine);
-    for (const line of lines) line.blackhole('toClient');
+    const { lines, log } = this.#scene;
+    const heal = await lines.holdAnswers();
     const before = log.count;
     worker.goOn(moment);
     await sleep(ANSWER_AT_LEAST_MS);
     await eventually(() => log.count > before, { timeoutMs: ANSWER_AT_MOST_MS }).catch(() => undefined);
-    for (const line of lines) line.resetConnections();
-    for (const line of lines) line.heal('toClient');
+    await lines.reset().finally(heal);
   }
 }
 

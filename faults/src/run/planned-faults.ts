@@ -1,15 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from '@coord/testkit';
+import { setTimeout as after } from 'node:timers/promises';
 import { pick } from '../random.js';
-import { CLUSTER_FAULTS, type FaultKind } from './cluster-faults.js';
+import type { Stage } from '../stage/stage.js';
+import { CLUSTER_FAULTS, type Fault, type FaultKind, mendMembers } from './cluster-faults.js';
 import type { EtcdLog } from './etcd-log.js';
 import type { FaultLog } from './fault-log.js';
 import { type PlannedFault, planFaults } from './fault-plan.js';
 
 export interface PlanScene {
   readonly seed: number;
+  /** Of those that can happen anywhere. */
   readonly kinds: readonly FaultKind[];
-  readonly cluster: Cluster;
+  readonly stage: Stage;
   readonly log: EtcdLog;
   readonly faultLog: FaultLog;
 }
@@ -17,13 +18,23 @@ export interface PlanScene {
 /** Carries out the plan of a seed, until it is ended. */
 export class PlannedFaults {
   readonly #scene: PlanScene;
+  readonly #faults: Readonly<Record<string, Fault>>;
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
-  done = 0;
 
   constructor(scene: PlanScene) {
     this.#scene = scene;
-    this.#running = scene.kinds.length > 0 ? this.#run() : Promise.resolve();
+    this.#faults = { ...CLUSTER_FAULTS, ...scene.stage.faults };
+    this.#running = this.#run();
+    this.#running.catch(() => undefined); // told by end()
+  }
+
+  /** What has to happen here, and has not often enough. */
+  get missing(): readonly string[] {
+    const { stage, faultLog } = this.#scene;
+    return Object.entries(stage.musts)
+      .filter(([kind, times]) => (faultLog.counts[kind] ?? 0) < times)
+      .map(([kind]) => kind);
   }
 
   /** No more of them; resolves when the last is mended. */
@@ -33,8 +44,10 @@ export class PlannedFaults {
   }
 
   async #run(): Promise<void> {
-    const { seed, kinds, cluster } = this.#scene;
-    for (const planned of planFaults(seed, kinds, cluster.members.length)) {
+    const { seed, kinds, stage } = this.#scene;
+    const own = Object.keys(stage.faults);
+    const all = [...own, ...kinds.filter((kind) => stage.allows(kind))];
+    for (const planned of planFaults(seed, { first: own, all }, stage.cluster.members.length)) {
       await this.#pause(planned.afterMs);
       if (this.#ended.signal.aborted) return;
       await this.#strike(planned);
@@ -42,20 +55,22 @@ export class PlannedFaults {
   }
 
   async #strike({ kind, member: index, holdMs }: PlannedFault): Promise<void> {
-    const { cluster, log, faultLog } = this.#scene;
+    const { log, faultLog } = this.#scene;
+    const { cluster } = this.#scene.stage;
     const member = pick(cluster.members, index / cluster.members.length);
     const over = faultLog.began(kind, { member: member.name });
-    const hold = () => this.#pause(holdMs);
+    const sleep = (ms: number) => this.#pause(ms);
+    const hold = (times = 1) => sleep(times * holdMs);
     try {
-      await CLUSTER_FAULTS[kind]({ cluster, member, hold, loggedRevision: log.revision });
-      this.done += 1;
+      await this.#faults[kind]?.({ cluster, member, hold, sleep, log });
       over();
     } catch (error) {
       over(error instanceof Error ? error : new Error(String(error)));
+      await mendMembers(cluster);
     }
   }
 
   async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#ended.signal }).catch(() => undefined);
+    await after(ms, undefined, { signal: this.#ended.signal }).catch(() => undefined);
   }
 }

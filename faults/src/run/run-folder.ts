@@ -22,6 +22,10 @@ export interface RunSettings {
   /** What is planted in the workers; empty: nothing. */
   readonly variant: string;
   readonly seed: number;
+  /** Where it takes place. @default 'lines' */
+  readonly stage?: string;
+  /** Of the members, where the stage leaves it open. @default COORD_ETCD_VERSION */
+  readonly etcd?: string | undefined;
   readonly minMs: number;
   readonly minHooked: number;
   /** So many workers, these faults at each moment of this kind, and no others. */

@@ -1,5 +1,6 @@
-import { type Cluster, eventually } from '@coord/testkit';
+import { eventually } from '@coord/testkit';
 import type { Outcome } from '../operation.js';
+import type { Stage } from '../stage/stage.js';
 import type { Violation } from '../violation.js';
 import { Acknowledged } from './acknowledged.js';
 import { EtcdLog } from './etcd-log.js';
@@ -20,8 +21,8 @@ const PASSING_MS = 30_000;
 
 export interface RunResult extends RunSettings {
   readonly folder: string;
-  /** Its version. */
-  readonly etcd: string;
+  /** The versions that the members had. */
+  readonly versions: string;
   readonly seconds: number;
   readonly processes: number;
   /** What was done, and what came of it. */
@@ -38,8 +39,8 @@ export interface RunResult extends RunSettings {
 
 let runs = 0;
 
-export interface Stage {
-  readonly cluster: Cluster;
+export interface RunScene {
+  readonly stage: Stage;
   readonly folder: RunFolder;
   readonly settings: RunSettings;
   /** Nobody else uses the cluster: whatever is left in it then is of this run. */
@@ -49,14 +50,16 @@ export interface Stage {
 /** Runs a workload under the faults of a seed, then judges it by what is in its folder. */
 export async function runWorkload(
   workload: Workload,
-  { cluster, folder, settings, alone = false }: Stage,
+  { stage, folder, settings, alone = false }: RunScene,
 ): Promise<RunResult> {
   runs += 1;
   const run = `${workload.name}-${process.pid}-${runs}`;
   const { seed, variant, minMs, minHooked } = settings;
   folder.create({ ...settings, run });
   const startedAt = performance.now();
-  const connectionsBefore = connectionsOf(cluster);
+  const { cluster, lines } = stage;
+  const versionsBefore = versionsOf(stage);
+  const openedBefore = lines.opened();
   const acknowledged = new Acknowledged();
   const onReport = (report: Report, worker: WorkerProcess) => {
     if (report.type === 'at') hooked.reached(report, worker);
@@ -64,30 +67,30 @@ export async function runWorkload(
   };
   const log = await EtcdLog.start(cluster, folder.logFile, (key) => workload.keeps(key, run));
   const faultLog = new FaultLog(folder.faultFile);
-  const { endpoints } = cluster;
-  const fleet = new WorkerFleet(
-    { workload: workload.name, variant, run, endpoints, seed },
-    folder.path,
-    onReport,
-  );
+  const common = { workload: workload.name, variant, run, seed };
+  const fleet = new WorkerFleet(common, { stage, folder: folder.path, onReport });
   const { only } = settings;
   const hooks =
     only === undefined ? workload.hooks : { ...workload.hooks, ...only, rate: 1, limit: minHooked };
-  const kinds = only === undefined ? workload.faults : [];
   const hooked = new HookedFaults({
-    ...{ seed, hooks, cluster, log, faultLog, fleet, acknowledged },
+    ...{ seed, hooks, cluster, lines, log, faultLog, fleet, acknowledged },
   });
-  const enough = () => performance.now() - startedAt >= minMs && hooked.done >= minHooked;
   const ends: Violation[] = [];
   try {
     fleet.start(only?.workers ?? workload.workers);
     await eventually(() => acknowledged.count(hooks.progress.name) > 0, { timeoutMs: OVERTIME_MS });
-    const planned = new PlannedFaults({ seed, kinds, cluster, log, faultLog });
+    const scene = { seed, kinds: workload.faults, stage, log, faultLog };
+    const planned = only === undefined ? new PlannedFaults(scene) : undefined;
+    const missing = () => [
+      ...(hooked.done < minHooked ? [`${minHooked - hooked.done} of ${minHooked} hooked faults`] : []),
+      ...(planned?.missing ?? []),
+    ];
+    const enough = () => performance.now() - startedAt >= minMs && missing().length === 0;
     await eventually(enough, { timeoutMs: minMs + OVERTIME_MS }).catch(() => {
-      const what = `${hooked.done} of ${minHooked} hooked faults in ${minMs + OVERTIME_MS} ms: it does not go on`;
+      const what = `${missing().join(', ')}: not in ${minMs + OVERTIME_MS} ms, it does not go on`;
       ends.push({ invariant: 'end', what });
     });
-    await planned.end();
+    await planned?.end();
     await hooked.end();
     ends.push(...(await fleet.finish()));
   } finally {
@@ -96,6 +99,7 @@ export async function runWorkload(
   const passing = () => [...log.present].filter((key) => workload.passes(key, run));
   await eventually(() => passing().length === 0, { timeoutMs: PASSING_MS }).catch(() => undefined);
   await log.stop();
+  await stage.settle?.();
   const left = alone
     ? await leftBehind(cluster.members.map(({ directEndpoint }) => directEndpoint))
     : undefined;
@@ -107,10 +111,10 @@ export async function runWorkload(
   const result: RunResult = {
     ...settings,
     ...{ folder: folder.path, operations, violations, faults: faultLog.counts },
-    etcd: cluster.members[0]?.version ?? '',
+    versions: [...new Set([...versionsBefore, ...versionsOf(stage)])].join(' to '),
     seconds: Math.round((performance.now() - startedAt) / 1_000),
     processes: fleet.processes.length,
-    connections: connectionsOf(cluster) - connectionsBefore,
+    connections: lines.opened() - openedBefore,
     events: evidence.log.length,
     figures: { ...workload.figures?.(folder), ...(left === undefined ? {} : countLeft(left)) },
   };
@@ -118,6 +122,6 @@ export async function runWorkload(
   return result;
 }
 
-function connectionsOf({ members }: Cluster): number {
-  return members.reduce((sum, { clientLine }) => sum + clientLine.accepted, 0);
+function versionsOf({ cluster }: Stage): string[] {
+  return cluster.members.map(({ version }) => version);
 }

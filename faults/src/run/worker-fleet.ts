@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { eventually } from '@coord/testkit';
+import type { Stage } from '../stage/stage.js';
 import type { Violation } from '../violation.js';
 import type { Assignment, Report } from './messages.js';
 import { WorkerProcess } from './worker-process.js';
@@ -10,20 +11,25 @@ const END_MS = 60_000;
 const EXIT_MS = 20_000;
 
 /** What all workers of a run have in common. */
-export type Common = Omit<Assignment, 'process' | 'index' | 'historyFile'>;
+export type Common = Omit<Assignment, 'process' | 'index' | 'historyFile' | 'endpoints'>;
+
+export interface FleetScene {
+  readonly stage: Stage;
+  /** Where the histories go. */
+  readonly folder: string;
+  onReport(report: Report, worker: WorkerProcess): void;
+}
 
 /** The workers of a run. */
 export class WorkerFleet {
   readonly #common: Common;
-  readonly #folder: string;
-  readonly #onReport: (report: Report, worker: WorkerProcess) => void;
+  readonly #scene: FleetScene;
   readonly #workers: WorkerProcess[] = [];
   #replaced = 0;
 
-  constructor(common: Common, folder: string, onReport: (report: Report, worker: WorkerProcess) => void) {
+  constructor(common: Common, scene: FleetScene) {
     this.#common = common;
-    this.#folder = folder;
-    this.#onReport = onReport;
+    this.#scene = scene;
   }
 
   /** All that ever were, also those that were killed. */
@@ -62,9 +68,11 @@ export class WorkerFleet {
   }
 
   #add(process: string, index: number): void {
-    const historyFile = join(this.#folder, `history-${process}.jsonl`);
-    const assignment = { ...this.#common, process, index, historyFile };
-    this.#workers.push(new WorkerProcess(assignment, this.#onReport));
+    const { stage, folder, onReport } = this.#scene;
+    const historyFile = join(folder, `history-${process}.jsonl`);
+    const { endpoints } = stage.cluster; // of now: members may have been replaced
+    const assignment = { ...this.#common, process, index, endpoints, historyFile };
+    this.#workers.push(new WorkerProcess(assignment, stage.workers, onReport));
   }
 }
 

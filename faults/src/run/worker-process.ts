@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { WorkerLaunch } from '../stage/stage.js';
 import type { Assignment, Command, Moment, Report } from './messages.js';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
@@ -15,9 +16,15 @@ export class WorkerProcess {
   #ended = false;
   #killed = false;
 
-  constructor(assignment: Assignment, onReport: (report: Report, worker: WorkerProcess) => void) {
+  constructor(
+    assignment: Assignment,
+    { launcher, environment }: WorkerLaunch,
+    onReport: (report: Report, worker: WorkerProcess) => void,
+  ) {
     this.assignment = assignment;
-    this.#child = fork(WORKER, [JSON.stringify(assignment)], { execArgv: EXEC_ARGV });
+    const [execPath = process.execPath, ...execArgv] = [...launcher, process.execPath, ...EXEC_ARGV];
+    const env = { ...process.env, ...environment };
+    this.#child = fork(WORKER, [JSON.stringify(assignment)], { execPath, execArgv, env });
     this.#exit = once(this.#child, 'exit');
     this.#child.on('message', (report: Report) => {
       if (report.type === 'ended') this.#ended = true;

@@ -1,0 +1,37 @@
+import type { Fault } from '../run/cluster-faults.js';
+import { addBallast, removeBallast } from './ballast.js';
+import { startProxied } from './proxied-stage.js';
+import type { StageKind } from './stage.js';
+
+const MIB = 1024 * 1024;
+const QUOTA_BYTES = 128 * MIB;
+/** Of data that a defragmentation has to walk through, below the quota. */
+const LARGE_BYTES = 80 * MIB;
+const LONG = 3;
+
+/** Nothing can be written, and no lease be had, until there is room again. */
+const noSpace: Fault = async ({ cluster, hold, log }) => {
+  await cluster.fillQuota();
+  await hold(LONG);
+  await cluster.freeSpace(await log.caughtUp());
+};
+
+/** While a member defragments, it does nothing else. */
+const largeDefrag: Fault = async ({ cluster, log }) => {
+  await addBallast(cluster, LARGE_BYTES);
+  await removeBallast(cluster);
+  await cluster.compact(await log.caughtUp());
+  await cluster.defrag();
+};
+
+/** Databases that are full, and that are large. */
+export const SPACE: StageKind = {
+  name: 'space',
+  about: 'databases that are full (NOSPACE), and large ones that are defragmented',
+  missing: async () => undefined,
+  start: ({ etcd }) =>
+    startProxied({
+      cluster: { version: etcd, quotaBytes: QUOTA_BYTES },
+      faults: { 'no space': noSpace, 'large defragmentation': largeDefrag },
+    }),
+};
