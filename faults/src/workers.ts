@@ -4,9 +4,10 @@ import { WorkerContext } from './run/worker-context.js';
 /** Does the work of an assignment, by the name of its workload; a process loads only what it needs. */
 export async function workerOf(assignment: Assignment): Promise<void> {
   switch (assignment.workload) {
-    case 'lock': {
+    case 'lock':
+    case 'fenced': {
       const { lockWorker } = await import('./lock/lock-worker.js');
-      return lockWorker(new WorkerContext(assignment));
+      return lockWorker(new WorkerContext(assignment), assignment.workload);
     }
     case 'register': {
       const { registerWorker } = await import('./register/register-worker.js');

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PLANTS } from '../src/plants.js';
+import { PLANTS, type PlantOf } from '../src/plants.js';
 import { RunFolder, type RunSettings } from '../src/run/run-folder.js';
 import { runWorkload } from '../src/run/run-workload.js';
 import { LINES } from '../src/stage/lines-stage.js';
@@ -24,9 +24,11 @@ afterAll(async () => {
 
 /** One for each promise; `npm run faults` has all. */
 const SOME = PLANTS.filter(({ breaks }, i) => PLANTS.findIndex((other) => other.breaks === breaks) === i);
-/** Those of a workload in one run. */
-const TOGETHER = [...new Set(SOME.map(({ workload }) => workload))].map((workload) => {
-  const plants = SOME.filter((plant) => plant.workload === workload);
+const sceneOf = ({ workload, only }: PlantOf) => `${workload} ${only.point}`;
+/** Those of a workload that show at the same moment, in one run. */
+const TOGETHER = [...new Set(SOME.map(sceneOf))].map((scene) => {
+  const plants = SOME.filter((plant) => sceneOf(plant) === scene);
+  const workload = plants[0]?.workload ?? '';
   const only = plants.map((plant) => plant.only).reduce((a, b) => (a.workers < b.workers ? b : a));
   const variant = plants.map((plant) => plant.variant).join(' + ');
   return { workload, variant, breaks: plants.map((plant) => plant.breaks), only };

@@ -13,19 +13,21 @@ function gone(revision: number, key: string, seenAt = revision): EtcdEvent {
   return { revision, type: 'delete', key, value: '', createRevision: 0, seenAt };
 }
 const entry = (revision: number, value: Entry) => put(revision, KEYS.dataKey, JSON.stringify(value));
-function write(input: Entry, outcome: 'ok' | 'failed' | 'unknown' = 'ok'): LockOperation {
+const OF = { scope: 'l', by: 'p/0' };
+function write(entry: Entry, outcome: 'ok' | 'failed' | 'unknown' = 'ok'): LockOperation {
+  const input = { ...OF, ...entry, guard: 'compare' } as const;
   return { process: 'p', name: 'write', input, outcome, invokedAt: 0, returnedAt: 0 };
 }
 function acquire(process: string, token: number, returnedAt: number): LockOperation {
   const output = { token };
-  return { process, name: 'acquire', input: {}, output, outcome: 'ok', invokedAt: 0, returnedAt };
+  return { process, name: 'acquire', input: OF, output, outcome: 'ok', invokedAt: 0, returnedAt };
 }
 function believe(token: number, holds: boolean, invokedAt: number): LockOperation {
   const returnedAt = invokedAt + 1;
   return {
     process: 'p',
     name: 'believe',
-    input: { token },
+    input: { ...OF, token },
     output: { holds },
     outcome: 'ok',
     invokedAt,
@@ -116,6 +118,13 @@ describe('the check of what holders believe', () => {
 
   it('finds one who believes when another has the lock', () => {
     expect(check(acquire('p', 10, 11), acquire('q', 20, 18), believe(10, true, 19))).toHaveLength(1);
+  });
+
+  it('leaves those who were ousted to the check of the signal', () => {
+    const input = { ...OF, token: 10 };
+    const oust = { process: 'q', name: 'oust', input, output: {}, outcome: 'ok' } as const;
+    const ousted: LockOperation = { ...oust, invokedAt: 18, returnedAt: 21 };
+    expect(check(acquire('p', 10, 11), ousted, believe(10, true, 22))).toEqual([]);
   });
 
   it('finds one who believes when its key is gone', () => {

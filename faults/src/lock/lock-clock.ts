@@ -1,7 +1,7 @@
 import { CoordError } from '@coord/client';
 import type { Lock } from '@coord/lock';
 import type { WorkerContext } from '../run/worker-context.js';
-import { LOCK_TTL_MS } from './lock-names.js';
+import type { LockSetting } from './lock-names.js';
 import type { LockShapes } from './lock-operations.js';
 
 /** By what a holder judges whether it still holds the lock. */
@@ -10,11 +10,15 @@ export interface LockClock {
 }
 
 /** As the library tells it, or by a planted mistake. */
-export function clockOf(context: Pick<WorkerContext<LockShapes>, 'isPlanted'>, lock: Lock): LockClock {
-  return context.isPlanted('wall clock') ? new WallClock() : new OwnClock(lock);
+export function clockOf(
+  context: Pick<WorkerContext<LockShapes>, 'isPlanted'>,
+  lock: Lock,
+  { ttlMs }: LockSetting,
+): LockClock {
+  return context.isPlanted('wall clock') ? new WallClock(ttlMs) : new OwnClock(lock);
 }
 
-class OwnClock implements LockClock {
+export class OwnClock implements LockClock {
   readonly #lock: Lock;
 
   constructor(lock: Lock) {
@@ -34,7 +38,11 @@ class OwnClock implements LockClock {
 
 /** A deadline of the wall clock, which is set back by an hour meanwhile. */
 class WallClock implements LockClock {
-  readonly #deadline = Date.now() + LOCK_TTL_MS;
+  readonly #deadline: number;
+
+  constructor(ttlMs: number) {
+    this.#deadline = Date.now() + ttlMs;
+  }
 
   holds(): boolean {
     return Date.now() - 3_600_000 < this.#deadline;

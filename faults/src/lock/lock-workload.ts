@@ -1,24 +1,25 @@
 import { LINE_FAULTS } from '../run/cluster-faults.js';
 import type { Narrow } from '../run/run-folder.js';
 import type { Workload } from '../run/workload.js';
-import { checkBelief } from './check-belief.js';
-import { checkFencing } from './check-fencing.js';
-import { lockDataKey, lockQueuePrefix } from './lock-names.js';
+import { checkLocks, lockFigures } from './check-lock.js';
+import { PAUSED_AT, pauseFigures } from './check-pauses.js';
+import { isDataKey, isQueueKey, lockSetting } from './lock-names.js';
 import type { LockOperation } from './lock-operations.js';
 
-const FROZEN_BEFORE_WRITE: Narrow = { workers: 2, point: 'between check and write', faults: ['freeze'] };
+const FROZEN_BEFORE_WRITE: Narrow = { workers: 2, point: PAUSED_AT, faults: ['freeze'] };
 
 export const LOCK: Workload = {
   name: 'lock',
-  about: 'processes that read and write one key under a lock',
-  workers: 4,
+  about: 'several contenders in each of several processes, which read and write one key for each lock',
+  workers: 6,
   faults: [
+    ...LINE_FAULTS,
     ...LINE_FAULTS,
     ...(['leader moved', 'leader killed', 'leader frozen', 'member restarted', 'all killed'] as const),
   ],
   hooks: {
-    faults: ['freeze', 'freeze', 'kill', 'lost answer'],
-    rate: 0.3,
+    faults: ['freeze', 'freeze', 'freeze amid', 'freeze amid', 'kill', 'lost answer', 'lost answer'],
+    rate: 0.01,
     progress: { name: 'write', times: 2 },
   },
   plants: [
@@ -34,15 +35,15 @@ export const LOCK: Workload = {
       breaks: 'L3',
       only: FROZEN_BEFORE_WRITE,
     },
+    {
+      variant: 'deaf',
+      about: "a holder works on without listening to its lock's signal",
+      breaks: 'L4',
+      only: FROZEN_BEFORE_WRITE,
+    },
   ],
-  keeps: (key, run) => key === lockDataKey(run) || key.startsWith(lockQueuePrefix(run)),
-  passes: (key, run) => key.startsWith(lockQueuePrefix(run)),
-  check: (folder) => {
-    const { run, history, log } = folder.evidence<LockOperation>();
-    const queuePrefix = lockQueuePrefix(run);
-    return [
-      ...checkFencing(history, log, { queuePrefix, dataKey: lockDataKey(run) }),
-      ...checkBelief(history, log, queuePrefix),
-    ];
-  },
+  keeps: (key, run) => isDataKey(key, run) || isQueueKey(key, run),
+  passes: isQueueKey,
+  check: (folder) => checkLocks(folder, lockSetting('lock')),
+  figures: (folder) => ({ ...pauseFigures(folder.evidence<LockOperation>()), ...lockFigures(folder) }),
 };

@@ -18,7 +18,7 @@ export interface Workload {
   passes(key: string, run: string): boolean;
   /** Judges by what is in the folder, and nothing else. */
   check(folder: RunFolder): Violation[];
-  /** What else is worth counting, by its name in the report: of several runs it is added up. */
+  /** What else is worth counting, by its name in the report: of several runs it is added up, or if its name begins with `longest`, the longest. */
   figures?(folder: RunFolder): Figures;
 }
 

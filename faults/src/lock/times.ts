@@ -1,0 +1,50 @@
+import type { FaultEntry } from '../run/fault-log.js';
+import type { Interval } from './intervals.js';
+import type { LockOperation } from './lock-operations.js';
+
+/** When each process that was killed was. */
+export function deathsOf(faults: readonly FaultEntry[]): ReadonlyMap<string, number> {
+  return new Map(
+    faults.flatMap(({ kind, where, beganAt }) =>
+      kind === 'kill' && where.worker !== undefined ? [[where.worker, beganAt]] : [],
+    ),
+  );
+}
+
+/** When a process stood still: because it was frozen, or as it has told itself, of stalls that were as long as this. */
+export function stallsOf(
+  history: readonly LockOperation[],
+  faults: readonly FaultEntry[],
+  leastMs = 0,
+): (process: string) => readonly Interval[] {
+  const stalls = new Map<string, Interval[]>();
+  const add = (process: string, stall: Interval) => {
+    const own = stalls.get(process);
+    if (own === undefined) stalls.set(process, [stall]);
+    else own.push(stall);
+  };
+  for (const { name, process, output, invokedAt } of history) {
+    if (name === 'stall' && output !== undefined && output.ms >= leastMs)
+      add(process, { from: invokedAt - output.ms * 1_000, to: invokedAt });
+  }
+  for (const { kind, where, beganAt, endedAt } of faults) {
+    const isFreeze = kind === 'freeze' || kind === 'freeze amid';
+    if (isFreeze && where.worker !== undefined) add(where.worker, { from: beganAt, to: endedAt });
+  }
+  return (process) => stalls.get(process) ?? [];
+}
+
+/** The last that a history tells of. */
+export function endOf(history: readonly LockOperation[]): number {
+  return history.reduce(
+    (last, { invokedAt, returnedAt }) => Math.max(last, Number.isFinite(returnedAt) ? returnedAt : invokedAt),
+    0,
+  );
+}
+
+/** When lines or members failed: until then nobody can be sure to reach etcd. */
+export function strikesOf(faults: readonly FaultEntry[]): Interval[] {
+  return faults
+    .filter(({ kind, where }) => where.member !== undefined || kind === 'cut' || kind === 'lost answer')
+    .map(({ beganAt, endedAt }) => ({ from: beganAt, to: endedAt }));
+}
