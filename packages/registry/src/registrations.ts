@@ -38,6 +38,7 @@ export class Registrations {
     this.#context.assertOpen();
     const { client, keys } = this.#context;
     const key = keys.instance(info.name, info.id);
+    assertNotAborted(`register ${key}`, { signal });
     const registration: InstanceRegistration = new InstanceRegistration(
       { client, key, ttlMs, onEnd: () => this.#own.ended(key, registration) },
       info,

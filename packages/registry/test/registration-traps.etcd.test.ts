@@ -1,5 +1,5 @@
 /** What has gone wrong in other registries, each by itself. */
-import { ConflictError, type CoordClient, connect, NotFoundError } from '@coord/client';
+import { AbortedError, ConflictError, type CoordClient, connect, NotFoundError } from '@coord/client';
 import { type EtcdServer, eventually, startEtcd } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRegistry } from '../src/index.js';
@@ -149,5 +149,18 @@ describe('a registration that is told several things at once', () => {
     expect(await other.kv.get('/services/crowded/a')).toBeDefined();
     await Promise.all(registries.map((registry) => registry.close()));
     expect(await other.kv.get('/services/crowded/a')).toBeUndefined();
+  });
+});
+
+describe('a registration that was aborted before it began', () => {
+  it('is not taken for an own one: the id goes on to mean the instance of another', async () => {
+    const registry = createRegistry(client);
+    const owner = createRegistry(other);
+    const registration = await owner.register(instance('early', 'a'));
+    const aborted = registry.register(instance('early', 'a'), { signal: AbortSignal.abort() });
+    await expect(aborted).rejects.toBeInstanceOf(AbortedError);
+    await registry.deregister('early', 'a');
+    await eventually(() => expect(registration.state).toBe('deregistered'), PATIENT);
+    await Promise.all([registry.close(), owner.close()]);
   });
 });
