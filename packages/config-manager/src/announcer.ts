@@ -108,15 +108,23 @@ export class Announcer {
     if (this.#lease?.session.state === 'alive') return this.#lease.session;
     this.#lease?.release();
     const { signal } = this.#stop;
-    const lease = await internalsOf(this.#center.client).borrowSession('config', TTL_MS, { signal });
-    this.#lease = lease;
+    const { session, release } = await internalsOf(this.#center.client).borrowSession('config', TTL_MS, {
+      signal,
+    });
     const onLoss = () => {
-      if (this.#lease !== lease) return;
+      if (this.#lease?.session !== session) return;
       this.#written = undefined; // it is gone with the lease
       this.#wake.fire();
     };
-    lease.session.signal.addEventListener('abort', onLoss, { once: true });
-    return lease.session;
+    session.signal.addEventListener('abort', onLoss, { once: true });
+    this.#lease = {
+      session,
+      release: () => {
+        session.signal.removeEventListener('abort', onLoss); // others may keep the session for long
+        release();
+      },
+    };
+    return session;
   }
 
   async #remove(leaseId: bigint): Promise<void> {

@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events';
+import { internalsOf } from '@coord/client/internal';
 import { describe, expect, it } from 'vitest';
 import { appliedConfig, type ConfigManagerOptions } from '../src/index.js';
 import { collect, eventually, type Place, useEtcd } from './setup.js';
@@ -137,4 +139,18 @@ describe('applied by N of M', () => {
     await expect(appliedConfig({} as never, 'a')).rejects.toThrow(/config/);
     expect(await appliedConfig(t.config, 'no/such/key')).toMatchObject({ version: 0, applied: 0, total: 0 });
   });
+});
+
+it('a manager that has stopped leaves nothing at the session that others go on to use', async () => {
+  const { session, release } = await internalsOf(t.client).borrowSession('config', 15_000);
+  const listeners = () => getEventListeners(session.signal, 'abort').length;
+  const before = listeners();
+  const place = t.place();
+  const manager = instance(place, 'a');
+  await manager.start();
+  await eventually(async () => expect(await states(place.key)).toHaveProperty('a'));
+  expect(listeners()).toBeGreaterThan(before);
+  await manager.stop();
+  expect(listeners()).toBe(before);
+  release();
 });
