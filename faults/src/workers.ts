@@ -21,6 +21,10 @@ export async function workerOf(assignment: Assignment): Promise<void> {
       const { configWorker } = await import('./config/config-worker.js');
       return configWorker(new WorkerContext(assignment));
     }
+    case 'registry': {
+      const { registryWorker } = await import('./registry/registry-worker.js');
+      return registryWorker(new WorkerContext(assignment));
+    }
     default:
       throw new Error(`there is no workload ${assignment.workload}`);
   }
