@@ -65,10 +65,14 @@ export const STREAM_SERVICE_OF: { readonly [M in keyof StreamRpcs]: StreamRpcs[M
   leaseKeepAlive: 'Lease',
 };
 
-export type RpcStream<M extends keyof StreamRpcs> = grpc.ClientDuplexStream<
-  StreamRpcs[M]['request'],
-  StreamRpcs[M]['response']
->;
+/** What is used of grpc-js's streams. */
+export interface RpcStream<M extends keyof StreamRpcs> {
+  write(request: StreamRpcs[M]['request']): unknown;
+  cancel(): void;
+  on(event: 'data', listener: (response: StreamRpcs[M]['response']) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
 
 export type UnaryCallback<M extends keyof UnaryRpcs> = (
   error: grpc.ServiceError | null,

@@ -70,7 +70,7 @@ const cold = (i: number): CallPlan => ({
   timeoutMs: 60_000,
 });
 
-const parameters = schedules(1_500);
+const parameters = schedules(1_200);
 
 it(
   'each call is answered as if by itself, in order and in time, whatever becomes of the requests',

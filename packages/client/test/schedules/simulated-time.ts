@@ -44,6 +44,11 @@ export class SimulatedTime implements Disposable {
     await this.settle();
   }
 
+  /** Somebody sets the wall clock, or the machine was suspended. */
+  jump(ms: number): void {
+    vi.setSystemTime(Date.now() + ms);
+  }
+
   [Symbol.dispose](): void {
     vi.useRealTimers();
     vi.restoreAllMocks();
