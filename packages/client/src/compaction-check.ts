@@ -8,8 +8,8 @@ import type { Transport } from './transport.js';
  * and skips to the present without a word, when more than 128 watches of a stream are behind a
  * compaction (https://github.com/etcd-io/etcd/pull/17555). And before 3.4.36 and 3.5.18 a watch
  * that starts at the very revision of the compaction misses a delete there
- * (https://github.com/etcd-io/etcd/issues/19179), so who has seen everything before a revision must
- * ask for the one before.
+ * (https://github.com/etcd-io/etcd/issues/19179), so who wants a whole revision must ask for
+ * the one before.
  */
 export class CompactionCheck {
   readonly #transport: Transport;

@@ -75,7 +75,10 @@ export class CompactionGate<W extends MuxedWatch> {
 
   #let(watch: W, compactRevision: bigint): void {
     if (!this.#waiting.delete(watch)) return;
-    if (watch.needs < compactRevision) this.#hooks.compacted(watch, compactRevision);
+    // Who then begins with what it is told must not be sent back again.
+    const first = watch.needs + 2n;
+    if (watch.needs < compactRevision)
+      this.#hooks.compacted(watch, compactRevision < first ? first : compactRevision);
     else this.#hooks.pass(watch);
   }
 }

@@ -136,7 +136,7 @@ export class PermissionError extends CoordError {
 /** The requested revision has been compacted away. */
 export class CompactedError extends CoordError {
   override readonly name = 'CompactedError';
-  /** The oldest revision that etcd still has; 0 when the server did not say. */
+  /** The oldest revision that etcd still has, and from which a watch may start; 0 when the server did not say. */
   readonly compactRevision: bigint;
 
   constructor(message: string, options: CoordErrorOptions & { compactRevision: bigint }) {

@@ -17,11 +17,10 @@ function put(revision: number): WatchEventMessage {
   return { type: EventType.Put, kv, prev_kv: kv };
 }
 
-function follower(next: bigint, seen: string[], complete = true): WatchFollower {
+function follower(next: bigint, seen: string[]): WatchFollower {
   return {
     target: { range: { key: Buffer.from('a') }, previous: false, ignore: undefined },
     next,
-    complete,
     attached: (revision) => seen.push(`attached ${revision}`),
     detached: () => seen.push('detached'),
     batch: ({ revision }) => seen.push(`batch ${revision}`),
@@ -73,13 +72,13 @@ describe('SharedWatch', () => {
     expect(watch.startsLike(newcomer)).toBe(false);
   });
 
-  it('needs what was before its place only when that was delivered', () => {
+  it('needs the revision before its place, also before its first', () => {
     expect(shared(follower(0n, [])).needs).toBe(0n);
-    expect(shared(follower(10n, [], true)).needs).toBe(9n);
-    const given = shared(follower(10n, [], false));
-    expect(given.needs).toBe(10n);
+    expect(shared(follower(1n, [])).needs).toBe(1n); // there is none before it
+    const given = shared(follower(10n, []));
+    expect(given.needs).toBe(9n);
     given.attached(20n);
-    expect(given.needs).toBe(10n);
+    expect(given.needs).toBe(9n);
     given.events([put(12)], false);
     expect(given.needs).toBe(12n);
     const now = shared(follower(0n, []));

@@ -12,8 +12,6 @@ export interface WatchFollower {
   readonly target: WatchTarget;
   /** The first revision not yet delivered; 0n = it starts from now on. */
   readonly next: bigint;
-  /** Whether everything before `next` has been delivered, so that not even a compaction there goes unnoticed. */
-  readonly complete: boolean;
   attached(headerRevision: bigint): void;
   detached(reason: CoordError): void;
   /** Older ones than `next` are to be ignored. */
@@ -24,8 +22,8 @@ export interface WatchFollower {
 }
 
 /** Equal for followers that begin at the same place. */
-export function startOf({ next, complete }: WatchFollower): string {
-  return `${next}:${complete}`;
+export function startOf({ next }: WatchFollower): string {
+  return String(next);
 }
 
 /** What becomes of a shared watch. */
@@ -48,8 +46,6 @@ export class SharedWatch implements ServerWatch {
   readonly start: string;
   readonly followers = new Set<WatchFollower>();
   readonly #cursor: WatchCursor;
-  readonly #first: bigint;
-  readonly #complete: boolean;
   readonly #hooks: SharedWatchHooks;
   readonly #logger: CoordLogger;
   /** The request is under way: who comes now comes later than the "now" that it asks for. */
@@ -61,8 +57,6 @@ export class SharedWatch implements ServerWatch {
     this.target = first.target;
     this.followers.add(first);
     this.start = startOf(first);
-    this.#first = first.next;
-    this.#complete = first.complete;
     this.#cursor = new WatchCursor(codec, first.next);
     this.#logger = logger;
     this.#hooks = hooks;
@@ -76,9 +70,9 @@ export class SharedWatch implements ServerWatch {
     return this.#cursor.next;
   }
 
+  /** Of the revision of a compaction itself etcd may have forgotten the deletes: see `CompactionCheck`. */
   get needs(): bigint {
-    if (this.next === 0n) return 0n;
-    return this.#complete || this.next !== this.#first ? this.next - 1n : this.next;
+    return this.next > 1n ? this.next - 1n : this.next;
   }
 
   /** Whether it follows the server as things happen, rather than to catch up with them. */

@@ -95,10 +95,6 @@ export class WatchSubscription implements WatchFollower {
     return this.#next;
   }
 
-  get complete(): boolean {
-    return this.#complete;
-  }
-
   /** Stops the server from sending, keeping the place. What has arrived already is still delivered. */
   pause(): void {
     if (this.#paused) return;

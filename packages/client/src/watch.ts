@@ -25,7 +25,8 @@ export interface WatchBatch {
 export interface WatchOptions {
   /**
    * Start with the events of this revision, 0n to 2^63−1; absent or 0n = from now on. One that is
-   * still to come is waited for. One in the past costs up to 0.1 s more until the first event.
+   * still to come is waited for. One in the past costs up to 0.1 s more until the first event; when the
+   * one before it is compacted, so is its place, for some versions of etcd have forgotten deletes then.
    */
   readonly startRevision?: bigint | undefined;
   /** Also deliver what was there before each event. @default false */

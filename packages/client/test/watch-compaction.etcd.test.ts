@@ -165,12 +165,25 @@ describe('a compaction at an awkward moment', () => {
     expect(brief(batch)).toEqual(['put a=2']);
   });
 
-  it('to exactly where the watch starts: etcd still has that', async () => {
+  it('to exactly where the watch starts, of which etcd may have forgotten deletes: it is told so', async () => {
+    // Before 3.4.36 and 3.5.18 etcd tells such a watch of the put alone.
     await client.kv.put('/k/at/a', '1');
-    const { revision } = await client.kv.put('/k/at/a', '2');
+    const { revision } = await client.kv.txn({
+      success: [{ delete: '/k/at/a' }, { put: { key: '/k/at/b', value: '1' } }],
+    });
     await compactTo(client, revision);
-    const batch = await next(far.client.watch('/k/at/a', { startRevision: revision, resync: 'error' }));
-    expect(batch).toMatchObject({ revision, resync: false });
+    const range = { prefix: '/k/at/' };
+    const batch = await next(far.client.watch(range, { startRevision: revision, resync: 'snapshot' }));
+    expect(batch).toMatchObject({ resync: true });
+    expect(brief(batch)).toEqual(['put b=1']);
+    const refused = next(far.client.watch(range, { startRevision: revision, resync: 'error' }));
+    const error = await refused.catch((reason: unknown) => reason);
+    // Who goes on from what the error says is not refused again.
+    const compactRevision = error instanceof CompactedError ? error.compactRevision : 0n;
+    expect(compactRevision).toBe(revision + 1n);
+    const { revision: after } = await client.kv.put('/k/at/c', '1');
+    const options = { startRevision: compactRevision, resync: 'error' } as const;
+    expect(await next(far.client.watch(range, options))).toMatchObject({ revision: after, resync: false });
   });
 
   it('to exactly the delete that the watch has to see next: the delete is not lost', async () => {
