@@ -1,89 +1,146 @@
 import type { EtcdEvent } from '../etcd-event.js';
-import { seenValue } from '../seen-value.js';
 import type { Violation } from '../violation.js';
-import type { SeenEvent } from './watch-operations.js';
+import { ExpectedResync } from './expected-resync.js';
+import { type Due, type Timeline, timelinesOf } from './timeline.js';
+import type { ToldBatch } from './watch-operations.js';
 import type { WatchRecord } from './watch-record.js';
-
-/** One revision of etcd's log: all that one transaction has changed under a prefix. */
-interface Revision {
-  readonly revision: number;
-  readonly events: SeenEvent[];
-}
-
-type State = ReadonlyMap<string, string>;
 
 /**
  * W1: a watch is told of exactly the revisions of etcd's log from its first to the last, each once, whole and in order,
- * over any number of reconnects; and after a compaction of the state as it was at the revision that it is told.
+ * over any number of reconnects; and after a compaction, if it needs what is gone, of the state as it was at the
+ * revision that it is told.
+ *
+ * @param compacted no revision from here on is compacted: see `compactedBefore`
+ * @param end the last revision that has to be told: what is written later was on its way for long
  */
-export function checkWatches(records: readonly WatchRecord[], log: readonly EtcdEvent[]): Violation[] {
-  return records.flatMap((record) => checkWatch(record, revisionsOf(log, record.prefix)));
+export function checkWatches(
+  records: readonly WatchRecord[],
+  log: readonly EtcdEvent[],
+  compacted = Number.POSITIVE_INFINITY,
+  end = Number.POSITIVE_INFINITY,
+): Violation[] {
+  const timelineOf = timelinesOf(log);
+  return records.flatMap((record) => {
+    const check = new WatchCheck(record, timelineOf(record.prefix), compacted, end);
+    check.run();
+    return check.violations;
+  });
 }
 
-function checkWatch(record: WatchRecord, revisions: readonly Revision[]): Violation[] {
-  const violations: Violation[] = [];
-  const complain = (what: string) =>
-    violations.push({ invariant: 'W1', what: `${record.watch} (${record.resync}): ${what}` });
-  const expected = revisions.filter(({ revision }) => revision >= record.from);
-  const state = new Map<string, string>();
-  let before = 0;
-  let position = 0;
-  for (const { revision, resync, events } of record.batches) {
-    if (revision <= before) complain(`revision ${revision} comes after ${before}`);
-    before = revision;
-    if (resync && record.resync === 'snapshot') state.clear();
-    apply(state, events);
-    if (resync) {
-      while ((expected[position]?.revision ?? revision + 1) <= revision) position++;
-      // A difference is one to the keys that it has seen since its start; a snapshot has every key.
-      const since = record.resync === 'snapshot' ? 0 : record.from;
-      if (!same(state, stateAt(revisions, since, revision)))
-        complain(`revision ${revision} is a resync to a wrong state`);
-      continue;
+class WatchCheck {
+  readonly violations: Violation[] = [];
+  readonly #record: WatchRecord;
+  readonly #timeline: Timeline;
+  readonly #compacted: number;
+  readonly #endsAt: number;
+  readonly #expected: ExpectedResync;
+  /** The last revision that was told. */
+  #last = 0;
+  /** The first that was not. */
+  #wanted: number;
+  #position: number;
+
+  constructor(record: WatchRecord, timeline: Timeline, compacted: number, end: number) {
+    this.#record = record;
+    this.#timeline = timeline;
+    this.#compacted = compacted;
+    this.#endsAt = end;
+    this.#expected = new ExpectedResync(record, timeline);
+    this.#wanted = record.from;
+    this.#position = timeline.indexOf(record.from);
+  }
+
+  run(): void {
+    for (const told of this.#record.told) {
+      if ('reopenedAt' in told) {
+        this.#expected.reopened(told.reopenedAt);
+        continue;
+      }
+      const { revision } = told;
+      if (revision <= this.#last) this.#complain(`revision ${revision} comes after ${this.#last}`);
+      if (told.resync) this.#resync(told);
+      else this.#revision(told);
+      this.#last = revision;
+      this.#wanted = Math.max(this.#wanted, revision + 1);
     }
-    for (let next = expected[position]; next && next.revision < revision; next = expected[++position])
-      complain(`revision ${next.revision} is missing, ${revision} is there`);
-    const next = expected[position];
-    if (next?.revision !== revision) complain(`revision ${revision} is not expected (any more)`);
-    else {
-      position++;
-      if (JSON.stringify(events) !== JSON.stringify(next.events))
-        complain(`revision ${revision} is not whole`);
+    this.#end();
+  }
+
+  #revision(told: ToldBatch): void {
+    const { ignore, previous } = this.#record;
+    const index = this.#timeline.indexOf(told.revision);
+    this.#skipTo(index, `${told.revision} is there`);
+    const next = this.#timeline.revisions[index];
+    if (index < this.#position || next?.revision !== told.revision) {
+      this.#complain(`revision ${told.revision} is not expected (any more)`);
+      return;
     }
+    this.#position = index + 1;
+    if (!same(told, next.due(ignore))) {
+      const { events } = next.due(ignore);
+      this.#complain(`revision ${told.revision} is not whole: ${told.events} events told of ${events}`);
+    }
+    if (previous) this.#previous(told, next.duePrevious);
+    else if (told.previous) this.#complain(`revision ${told.revision} tells what was there before, unasked`);
   }
-  const { over } = record;
-  const refused = over?.error === 'CompactedError' && record.resync === 'error';
-  if (over?.error !== undefined && !refused) complain(`it ended with ${over.error}`);
-  if (over !== undefined && !refused) {
-    for (const { revision } of expected.slice(position))
-      complain(`revision ${revision} is missing at the end`);
+
+  /** etcd itself has the previous values no longer when the revision before is compacted. */
+  #previous({ revision, previous }: ToldBatch, due: Due): void {
+    const there = previous ?? { events: 0, digest: '' };
+    const gone = there.events < due.events && revision <= this.#compacted;
+    if (gone || (due.events === 0 && there.events === 0) || same(there, due)) return;
+    this.#complain(`revision ${revision}: what was there before is told wrongly`);
   }
-  return violations;
+
+  #resync(told: ToldBatch): void {
+    const { revision } = told;
+    const { resync, fromNow } = this.#record;
+    if (resync === 'error') this.#complain(`revision ${revision} is a resync that nobody wants`);
+    // Where one that began "from now on" stood before the first is not known.
+    if (this.#wanted >= this.#compacted && !(fromNow && this.#last === 0))
+      this.#complain(`revision ${revision} is a resync, and ${this.#wanted} was not compacted`);
+    if (!same(told, this.#expected.at(revision, this.#wanted)))
+      this.#complain(`revision ${revision} is a resync to a wrong state`);
+    this.#position = Math.max(this.#position, this.#timeline.indexOf(revision + 1));
+  }
+
+  #end(): void {
+    const { over, resync } = this.#record;
+    if (over === undefined || over.early) return;
+    if (over.error === undefined) this.#skipTo(this.#timeline.indexOf(this.#endsAt + 1), 'the run is over');
+    else if (over.error !== 'CompactedError' || resync !== 'error')
+      this.#complain(`it ended with ${over.error}`);
+    else if (!this.#refusedRightly(over.compactRevision ?? 0))
+      this.#complain(`it was refused as compacted before ${over.compactRevision}, and wants ${this.#wanted}`);
+  }
+
+  #refusedRightly(compactRevision: number): boolean {
+    return compactRevision > this.#wanted && compactRevision <= this.#compacted;
+  }
+
+  #skipTo(index: number, instead: string): void {
+    const missing = this.#timeline.revisions
+      .slice(this.#position, index)
+      .filter((each) => each.due(this.#record.ignore).events > 0);
+    this.#position = Math.max(this.#position, index);
+    const [first, last] = [missing[0]?.revision, missing.at(-1)?.revision];
+    if (first === undefined || last === undefined || this.#isNoDifference(last)) return;
+    const more = missing.length > 1 ? ` with ${missing.length - 1} more` : '';
+    this.#complain(`revision ${first} is missing${more}, ${instead}`);
+  }
+
+  /** After a compaction, a difference that there is none of is not told: what was created is gone, what is gone was not known. */
+  #isNoDifference(revision: number): boolean {
+    if (this.#record.resync !== 'difference' || this.#wanted >= this.#compacted) return false;
+    return this.#expected.at(revision, this.#wanted).events === 0;
+  }
+
+  #complain(what: string): void {
+    const { watch, resync } = this.#record;
+    this.violations.push({ invariant: 'W1', what: `${watch} (${resync}): ${what}` });
+  }
 }
 
-function revisionsOf(log: readonly EtcdEvent[], prefix: string): Revision[] {
-  const revisions: Revision[] = [];
-  for (const { revision, type, key, value } of log) {
-    if (!key.startsWith(prefix)) continue;
-    if (revisions.at(-1)?.revision !== revision) revisions.push({ revision, events: [] });
-    revisions.at(-1)?.events.push([type, key, seenValue(value)]);
-  }
-  return revisions;
-}
-
-function apply(state: Map<string, string>, events: readonly SeenEvent[]): void {
-  for (const [type, key, value] of events) {
-    if (type === 'put') state.set(key, value);
-    else state.delete(key);
-  }
-}
-
-function stateAt(revisions: readonly Revision[], from: number, to: number): State {
-  const state = new Map<string, string>();
-  for (const { revision, events } of revisions) if (revision >= from && revision <= to) apply(state, events);
-  return state;
-}
-
-function same(a: State, b: State): boolean {
-  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
+function same(a: Due, b: Due): boolean {
+  return a.events === b.events && a.digest === b.digest;
 }

@@ -1,109 +1,167 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoordClient, CoordError, type WatchBatch } from '@coord/client';
 import type { WorkerContext } from '../run/worker-context.js';
-import { seenValue } from '../seen-value.js';
-import { GROUPS, watchPrefix } from './watch-names.js';
-import { LAST, type Resync, type SeenEvent, type WatchShapes } from './watch-operations.js';
+import { overOf, toldOf } from './seen.js';
+import { moment, type Surroundings } from './surroundings.js';
+import { untilItWorks } from './until-it-works.js';
+import { prefixOf, type WatchKind } from './watch-kinds.js';
+import type { WatchShapes } from './watch-operations.js';
 
-type Context = WorkerContext<WatchShapes>;
-
-const WATCHES = 8;
-/** So many batches after another, a watch that is resumed by its caller is closed, and opened again where it was. */
-const BATCHES_OF_RESUMED = 20;
 /** How often a watch of all keys tells the run of a moment. */
-const BATCHES_A_MOMENT = 50;
-/** A watch that lags may begin so many revisions ago. */
-const PAST_REVISIONS = 50;
+const BATCHES_A_MOMENT = 40;
+/** A watch that begins in the past, or in the future, does so up to so many revisions from now. */
+const REVISIONS_FROM_NOW = 50;
 
-interface Kind {
-  readonly watch: string;
-  readonly prefix: string;
-  readonly resync: Resync;
-  readonly maxBuffered: number;
-  /** How long its reader takes over each batch. */
-  readonly slownessMs: number;
-  /** By its caller, again and again. */
-  readonly resumed: boolean;
-}
-
-/** Watches of all kinds, each to the last event. */
-export async function followAll(context: Context, client: CoordClient): Promise<void> {
-  await Promise.all(
-    Array.from({ length: WATCHES }, (_, index) => follow(context, client, kindOf(context, index))),
-  );
-}
-
-function kindOf({ assignment: { process, run } }: Context, index: number): Kind {
-  return {
-    watch: `${process}-${index}`,
-    prefix: watchPrefix(run, index % 3 === 0 ? undefined : index % GROUPS),
-    resync: index % 4 === 0 ? 'snapshot' : index === 5 ? 'error' : 'difference',
-    maxBuffered: [1, 3, 50, 1_024][index % 4] ?? 1,
-    slownessMs: index % 4 === 3 ? 0 : index * 2,
-    resumed: index % 4 === 0,
-  };
-}
-
-async function follow(context: Context, client: CoordClient, kind: Kind): Promise<void> {
-  const { recorder, random } = context;
-  const { watch, prefix, resync } = kind;
-  const now = await currentRevision(client, prefix);
-  const back = BigInt(Math.floor(random() * PAST_REVISIONS));
-  const from = now > back ? now - back : 1n;
-  recorder.observe('begin', { watch, prefix, from: Number(from), resync }, {});
-  try {
-    for (let next: bigint | undefined = from; next !== undefined; )
-      next = await read(context, client, kind, next);
-    recorder.observe('over', { watch }, {});
-  } catch (error) {
-    if (!CoordError.is(error)) throw error;
-    recorder.observe('over', { watch }, { error: error.name });
-  }
-}
-
-/** Returns where to resume, or undefined after the last event. */
-async function read(
-  context: Context,
+/** Follows a prefix in one manner to the end of the run: where a watch is refused, another begins. */
+export async function follow(
+  surroundings: Surroundings,
   client: CoordClient,
-  { watch: name, prefix, resync, maxBuffered, slownessMs, resumed }: Kind,
-  startRevision: bigint,
-): Promise<bigint | undefined> {
-  const { recorder, stopped } = context;
-  await using watch = client.watch({ prefix }, { startRevision, resync, maxBuffered });
-  let count = 0;
-  for await (const batch of watch) {
-    const { revision } = batch;
-    recorder.observe(
-      'batch',
-      { watch: name, revision: Number(revision), resync: batch.resync },
-      { events: eventsOf(batch) },
-    );
-    if (batch.events.some(({ key }) => key === `${prefix}${LAST}` || key.endsWith(`/${LAST}`)))
-      return undefined;
-    count += 1;
-    if (resumed && count === BATCHES_OF_RESUMED) return revision + resumeAfter(context);
-    if (name.endsWith('-3') && count % BATCHES_A_MOMENT === 0) await context.at('amid batches');
-    if (slownessMs > 0 && !stopped.aborted) await sleep(slownessMs); // some readers fall behind
+  kind: WatchKind,
+  index: number,
+): Promise<void> {
+  const { context, end } = surroundings;
+  const { process, run } = context.assignment;
+  const prefix = prefixOf(run, kind, index);
+  for (let attempt = 0, over = false; !over; attempt++) {
+    const now = await currentRevision(client, prefix);
+    if (attempt > 0 && end.isReached(now)) return;
+    const follower = new Follower(surroundings, client, kind, `${process}-${index}-${attempt}`, prefix);
+    over = await follower.follow(startOf(kind, now, context.random()));
   }
-  throw new Error(`${name} has ended by itself`);
+}
+
+function startOf({ start }: WatchKind, now: bigint, random: number): bigint {
+  if (start === 'now') return 0n;
+  const distance = BigInt(Math.floor(random * REVISIONS_FROM_NOW));
+  if (start === 'future') return now + distance;
+  return now > distance ? now - distance : 1n;
+}
+
+async function currentRevision({ kv }: CoordClient, prefix: string): Promise<bigint> {
+  return (await untilItWorks(() => kv.range({ prefix }, { limit: 1, keysOnly: true }))).revision;
+}
+
+/** One watch, and where its caller has resumed it, more than one. */
+class Follower {
+  readonly #surroundings: Surroundings;
+  readonly #client: CoordClient;
+  readonly #kind: WatchKind;
+  readonly #name: string;
+  readonly #prefix: string;
+  #batches = 0;
+  /** The last batch was a resync. */
+  #resynced = false;
+  /** It has heard of everything up to here. */
+  #reached = 0n;
+
+  constructor(
+    surroundings: Surroundings,
+    client: CoordClient,
+    kind: WatchKind,
+    name: string,
+    prefix: string,
+  ) {
+    this.#surroundings = surroundings;
+    this.#client = client;
+    this.#kind = kind;
+    this.#name = name;
+    this.#prefix = prefix;
+  }
+
+  /** Returns false when it was refused before the end. */
+  async follow(from: bigint): Promise<boolean> {
+    const { recorder } = this.#surroundings.context;
+    const { told } = this.#surroundings;
+    const { resync, ignore, previous, slownessMs } = this.#kind;
+    const watch = this.#name;
+    this.#reached = from - 1n;
+    recorder.observe(
+      'begin',
+      {
+        ...{ watch, prefix: this.#prefix, from: Number(from), resync },
+        ...(ignore && { ignore }),
+        ...(previous && { previous }),
+        ...(slownessMs && { slow: true }),
+      },
+      {},
+    );
+    try {
+      for (let next: bigint | undefined = from; next !== undefined; ) {
+        if (next !== from) told.note(watch, { reopenedAt: Number(next) });
+        next = await this.#read(next);
+      }
+      told.flush();
+      recorder.observe('over', { watch }, {});
+      return true;
+    } catch (error) {
+      if (!CoordError.is(error)) throw error;
+      told.flush();
+      recorder.observe('over', { watch }, overOf(error));
+      return false;
+    }
+  }
+
+  /** Returns where to resume, or undefined at the end. */
+  async #read(startRevision: bigint): Promise<bigint | undefined> {
+    const { context, end } = this.#surroundings;
+    const { resync, ignore, previous, maxBuffered, slownessMs, batchesOfCaller, tells } = this.#kind;
+    const options = { startRevision, resync, ignore, previous, maxBuffered };
+    await using watch = this.#client.watch({ prefix: this.#prefix }, options);
+    const closeAtTheEnd = () => {
+      if (end.isReached(this.#reached)) void watch.close();
+    };
+    const stop = end.onKnown(closeAtTheEnd);
+    if (startRevision === 0n) void this.#attached(watch.ready).then(closeAtTheEnd);
+    let count = 0;
+    for await (const batch of watch) {
+      this.#note(batch);
+      this.#reached = batch.revision;
+      if (end.isReached(batch.revision)) break;
+      count += 1;
+      if (count === batchesOfCaller) {
+        stop();
+        return batch.revision + resumeAfter(context);
+      }
+      this.#batches += 1;
+      if (tells && this.#batches % BATCHES_A_MOMENT === 0) await moment(this.#surroundings, 'amid batches');
+      if (slownessMs && !context.stopped.aborted) await sleep(slownessMs); // some readers fall behind
+    }
+    stop();
+    if (!end.isReached(this.#reached)) throw new Error(`${this.#name} has ended by itself`);
+    return undefined;
+  }
+
+  #note(batch: WatchBatch): void {
+    const { context, told } = this.#surroundings;
+    const isDropped = context.isPlanted('dropped after a resync') && this.#resynced && !batch.resync;
+    this.#resynced = batch.resync;
+    if (isDropped) return;
+    if (context.isPlanted('split') && !batch.resync && batch.events.length > 1) {
+      told.note(this.#name, toldOf(batch, batch.events.slice(0, 1)));
+      told.note(this.#name, toldOf(batch, batch.events.slice(1)));
+    } else told.note(this.#name, toldOf(batch));
+  }
+
+  /** Everything from now on it has to tell; what is older, it need not. */
+  async #attached(ready: Promise<void>): Promise<void> {
+    try {
+      await ready;
+    } catch {
+      return; // refused: the loop says why
+    }
+    const now = await currentRevision(this.#client, this.#prefix);
+    this.#surroundings.told.flush();
+    this.#surroundings.context.recorder.observe(
+      'attached',
+      { watch: this.#name, revision: Number(now) + 1 },
+      {},
+    );
+    if (this.#reached < 0n) this.#reached = now;
+  }
 }
 
 /** The revision after the last one is the right place; the others are planted mistakes. */
-function resumeAfter(context: Context): bigint {
+function resumeAfter(context: WorkerContext<WatchShapes>): bigint {
   if (context.isPlanted('resumed too early')) return 0n;
   return context.isPlanted('resumed too late') ? 2n : 1n;
-}
-
-function eventsOf({ events }: WatchBatch): SeenEvent[] {
-  return events.map(({ type, key, kv }) => [type, key, seenValue(kv.text())]);
-}
-
-async function currentRevision(client: CoordClient, prefix: string): Promise<bigint> {
-  for (;;) {
-    try {
-      return (await client.kv.range(prefix)).revision;
-    } catch (error) {
-      if (!CoordError.is(error)) throw error;
-    }
-  }
 }

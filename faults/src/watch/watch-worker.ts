@@ -1,13 +1,62 @@
-import { createClient } from '@coord/client';
+import { type CoordClient, createClient } from '@coord/client';
 import type { WorkerContext } from '../run/worker-context.js';
-import { followAll } from './watch-followers.js';
-import type { WatchShapes } from './watch-operations.js';
+import { followCopy, followIdleCopy } from './copy-follower.js';
+import { watchAtTheEdge } from './edge-follower.js';
+import { watchFloods } from './flood-follower.js';
+import { listAndWatch } from './list-follower.js';
+import { Notebook } from './notebook.js';
+import { RunEnd } from './run-end.js';
+import type { Surroundings } from './surroundings.js';
+import { follow } from './watch-followers.js';
+import { WATCH_KINDS } from './watch-kinds.js';
+import type { CopySample, Told, WatchShapes } from './watch-operations.js';
+import { onWatchStream } from './watch-streams.js';
 import { writeOn } from './watch-writer.js';
 
+type Context = WorkerContext<WatchShapes>;
+
+/** Of each process that watches; each has a stream of its own for its watches. */
+const CLIENTS = 4;
+const COPIED_GROUP = 2;
+
 /** The first writes, the others watch. */
-export async function watchWorker(context: WorkerContext<WatchShapes>): Promise<void> {
+export async function watchWorker(context: Context): Promise<void> {
   const { index, endpoints } = context.assignment;
-  const client = createClient({ endpoints, requestTimeoutMs: 3_000 });
-  await (index === 0 ? writeOn(context, client) : followAll(context, client));
-  await client.close();
+  const open = () => createClient({ endpoints, requestTimeoutMs: 3_000 });
+  if (index === 0) {
+    await using client = open();
+    await writeOn(context, client);
+    return;
+  }
+  onWatchStream(() => context.recorder.observe('stream', {}, {}));
+  const clients = Array.from({ length: CLIENTS }, () => {
+    context.recorder.observe('client', {}, {});
+    return open();
+  });
+  await watchAll(context, clients);
+  await Promise.all(clients.map((client) => client.close()));
+}
+
+async function watchAll(context: Context, clients: readonly CoordClient[]): Promise<void> {
+  const { recorder, stopped, assignment } = context;
+  const [first, second, third] = clients;
+  if (!first || !second || !third) throw new Error(`${CLIENTS} clients are too few`);
+  const surroundings: Surroundings = {
+    context,
+    end: new RunEnd(),
+    told: new Notebook<Told>((watch, told) => recorder.observe('told', { watch }, { told })),
+    samples: new Notebook<CopySample>((copy, samples) => recorder.observe('copied', { copy }, { samples })),
+  };
+  await Promise.all([
+    ...WATCH_KINDS.map((kind, i) => follow(surroundings, clients[i % CLIENTS] ?? first, kind, i)),
+    listAndWatch(surroundings, first),
+    watchAtTheEdge(surroundings, second),
+    watchFloods(surroundings, third),
+    followCopy(surroundings, first, undefined),
+    followCopy(surroundings, second, COPIED_GROUP),
+    followIdleCopy(surroundings, third),
+    surroundings.end.find(first, assignment.run, stopped),
+  ]);
+  surroundings.told.close();
+  surroundings.samples.close();
 }
