@@ -1,6 +1,14 @@
 /** The workloads by turns, each time by another seed: `npm run soak -- --minutes N`. See README.md. */
 import { join } from 'node:path';
-import { isFine, printTable, tableOfFaults, tableOfFigures, tableOfRuns } from './src/report.js';
+import { runCycles } from './src/leaks/run-cycles.js';
+import {
+  isFine,
+  printTable,
+  tableOfCycles,
+  tableOfFaults,
+  tableOfFigures,
+  tableOfRuns,
+} from './src/report.js';
 import { runAlone } from './src/run/run-alone.js';
 import type { RunResult } from './src/run/run-workload.js';
 import { runOptions } from './src/run-options.js';
@@ -9,6 +17,10 @@ import { writeReport } from './src/write-report.js';
 
 const { seed: first, minutes, seconds, workloads, folder } = runOptions();
 console.log(`seeds from ${first}; everything is kept in ${folder}`);
+
+const cycles = await runCycles();
+for (const { invariant, what } of cycles.flatMap(({ violations }) => violations))
+  console.log(`cycles: ${invariant}: ${what}`);
 
 const until = performance.now() + minutes * 60_000;
 const runs: RunResult[] = [];
@@ -27,7 +39,13 @@ console.log('');
 printTable(tableOfFigures(runs));
 console.log('');
 printTable(tableOfFaults(runs));
-const fine = isFine({ runs, plants: [] });
+console.log('');
+printTable(tableOfCycles(cycles));
+const fine = isFine({ runs, plants: [], cycles });
 if (fine && workloads.length === WORKLOADS.length)
-  writeReport('soak', `\`npm run soak -- --minutes ${minutes} --seed ${first}\`,`, { runs, plants: [] });
+  writeReport('soak', `\`npm run soak -- --minutes ${minutes} --seed ${first}\`,`, {
+    runs,
+    plants: [],
+    cycles,
+  });
 process.exitCode = fine ? 0 : 1;

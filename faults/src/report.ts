@@ -1,3 +1,4 @@
+import type { CyclesResult } from './leaks/run-cycles.js';
 import type { PlantOf } from './plants.js';
 import type { RunResult } from './run/run-workload.js';
 import type { Figures } from './run/workload.js';
@@ -6,12 +7,13 @@ import type { Figures } from './run/workload.js';
 export interface Findings {
   readonly runs: readonly RunResult[];
   readonly plants: readonly { readonly plant: PlantOf; readonly result: RunResult }[];
+  readonly cycles?: readonly CyclesResult[];
 }
 
 type Table = readonly (readonly string[])[];
 
-export function isFine({ runs, plants }: Findings): boolean {
-  return runs.every(({ violations }) => violations.length === 0) && plants.every(wasFound);
+export function isFine({ runs, plants, cycles = [] }: Findings): boolean {
+  return [...runs, ...cycles].every(({ violations }) => violations.length === 0) && plants.every(wasFound);
 }
 
 export function wasFound({ plant, result }: Findings['plants'][number]): boolean {
@@ -49,6 +51,20 @@ export function tableOfRuns(runs: readonly RunResult[]): Table {
       ];
     }),
   ];
+}
+
+/** What is left of processes that use everything and close it, again and again. */
+export function tableOfCycles(cycles: readonly CyclesResult[]): Table {
+  const rows = cycles.map(({ kind, heaps, bytesACycle = 0, connections, left, ...rest }) => {
+    const { leases, leasedKeys, watchers, streams } = left;
+    const ofProcess = rest.after.resources.length - rest.before.resources.length;
+    const inEtcd = leases + leasedKeys.length + watchers + streams;
+    const coordinators = kind === 'fresh' ? 'one for each cycle' : 'one for all';
+    const counts = [heaps.length, Math.round(bytesACycle), ofProcess, connections, inEtcd];
+    return [coordinators, ...counts.map((count) => count.toLocaleString('en'))];
+  });
+  const header = ['coordinators', 'cycles', 'bytes of memory a cycle', 'open handles'];
+  return [[...header, 'connections', 'left in etcd'], ...rows];
 }
 
 /** How often each fault struck, over all runs. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import {
   type Findings,
   markdownTable,
+  tableOfCycles,
   tableOfFaults,
   tableOfFigures,
   tableOfPlants,
@@ -14,7 +15,7 @@ const PAGE = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url)
 
 /** Puts what a run has shown into the page, in place of what stood there. */
 export function writeReport(part: 'faults' | 'soak', title: string, findings: Findings): void {
-  const { runs, plants } = findings;
+  const { runs, plants, cycles = [] } = findings;
   const etcd = [...new Set(runs.map((run) => run.versions))].join(' and ');
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
   const text = [
@@ -22,6 +23,7 @@ export function writeReport(part: 'faults' | 'soak', title: string, findings: Fi
     markdownTable(tableOfRuns(runs)),
     markdownTable(tableOfFigures(runs)),
     markdownTable(tableOfFaults(runs)),
+    ...(cycles.length > 0 ? [markdownTable(tableOfCycles(cycles))] : []),
     ...(plants.length > 0 ? [markdownTable(tableOfPlants(plants))] : []),
   ].join('\n\n');
   const [begin, end] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`];

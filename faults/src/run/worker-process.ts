@@ -6,7 +6,9 @@ import type { Assignment, Command, Moment, Report } from './messages.js';
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 /** Under vitest the sources run; else what the run itself was started with, which is the built packages. */
-const EXEC_ARGV = process.env.VITEST ? ['--conditions=@coord/source', '--import', 'tsx'] : process.execArgv;
+export const EXEC_ARGV = process.env.VITEST
+  ? ['--conditions=@coord/source', '--import', 'tsx']
+  : process.execArgv;
 
 /** A worker as the run sees it. */
 export class WorkerProcess {
