@@ -1,57 +1,101 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CoordError, NotFoundError } from '@coord/client';
-import type { ConfigCenter } from '@coord/config';
-import type { WorkerContext } from '../run/worker-context.js';
-import { configKey } from './config-names.js';
-import type { ConfigShapes, Setting } from './config-operations.js';
-
-type Context = WorkerContext<ConfigShapes>;
+import { NotFoundError, ValidationError } from '@coord/client';
+import { Refused } from '../recorder.js';
+import { idIn } from './config-log.js';
+import { keysOf, LAST, rawKey } from './config-names.js';
+import type { Setting } from './config-operations.js';
+import type { Writer, Writing } from './writing.js';
 
 const HIGH = 100;
 const INVALID = 0.2;
-/** The pace, also while etcd is away. */
-const PAUSE_MS = 20;
+/** A run with a planted mistake is short. */
+const INVALID_IF_PLANTED = 0.5;
+/** How long a planted writer takes from what it has read to what it writes. */
+const SLOW_MS = 30;
+const BY_OTHERS = 0.15;
 
-/** Replaces what it has read, if it still stands; the first writer ends it all with a last value. */
-export async function writeSettings(context: Context, config: ConfigCenter): Promise<void> {
-  const { assignment, random, stopped } = context;
-  for (let round = 1; ; round++) {
-    const mayEnd = stopped.aborted && assignment.index !== 0;
-    const present = mayEnd ? undefined : await read(config, configKey(assignment.run));
-    if (mayEnd || present?.value?.last) return;
-    if (present !== undefined) {
-      const low = random() < INVALID ? HIGH + 1 : Math.floor(random() * HIGH);
-      const last = stopped.aborted;
-      const id = `${assignment.process}-${round}`;
-      const next = { id, read: present.value?.id ?? '', low: last ? 0 : low, high: HIGH, last };
-      await write(context, config, next, present.version);
+/** What stands in `bounds`, whoever wrote it. */
+interface Present {
+  readonly id: string;
+  readonly revision: bigint;
+  /** Undefined: it was written without Coord. */
+  readonly version: number | undefined;
+}
+
+/** Replaces what it has read in `bounds`, if that still stands: through Coord, or without. */
+export class SettingWriter implements Writer {
+  readonly #writing: Writing;
+  readonly #key: string;
+
+  constructor(writing: Writing) {
+    this.#writing = writing;
+    this.#key = keysOf(writing.context.assignment.run).bounds;
+  }
+
+  async step(): Promise<void> {
+    const { nextId, context } = this.#writing;
+    const { random } = this.#writing;
+    const present = await this.#read();
+    if (present.id.endsWith(LAST)) return;
+    if (random() < BY_OTHERS) return this.#litter(nextId(), present);
+    const invalid = context.assignment.variant === '' ? INVALID : INVALID_IF_PLANTED;
+    const low = random() < invalid ? HIGH + 1 : Math.floor(random() * HIGH);
+    await this.#write({ id: nextId(), read: present.id, low, high: HIGH, last: false }, present);
+  }
+
+  async finish(): Promise<boolean> {
+    const present = await this.#read();
+    if (present.id.endsWith(LAST)) return true;
+    const id = `${this.#writing.nextId()}${LAST}`;
+    await this.#write({ id, read: present.id, low: 0, high: HIGH, last: true }, present);
+    return false;
+  }
+
+  async #read(): Promise<Present> {
+    const { client, centers } = this.#writing;
+    try {
+      const { version, revision, external, value } = await centers.first.get<unknown>(this.#key);
+      return {
+        id: idIn(typeof value === 'string' ? value : JSON.stringify(value)),
+        revision,
+        version: external ? undefined : version,
+      };
+    } catch (error) {
+      if (error instanceof NotFoundError) return { id: '', revision: 0n, version: 0 };
+      if (!(error instanceof ValidationError)) throw error;
+      const raw = await client.kv.get(rawKey(this.#key)); // it looks as if it were encrypted
+      return { id: idIn(raw?.text() ?? ''), revision: raw?.modRevision ?? 0n, version: undefined };
     }
-    await sleep(PAUSE_MS);
   }
-}
 
-/** Undefined: it could not be read. */
-async function read(
-  config: ConfigCenter,
-  key: string,
-): Promise<{ readonly value?: Setting; readonly version: number } | undefined> {
-  try {
-    return await config.get<Setting>(key);
-  } catch (error) {
-    if (error instanceof NotFoundError) return { version: 0 };
-    if (CoordError.is(error)) return undefined;
-    throw error;
+  async #write(next: Setting, { version, revision }: Present): Promise<void> {
+    const { context, centers } = this.#writing;
+    await context.at('between read and write');
+    await context.recorder.perform('write', next, async () => {
+      const comment = next.id;
+      if (context.isPlanted('unconditional')) {
+        await sleep(SLOW_MS);
+        return centers.first.set(this.#key, next, { comment, encrypt: false });
+      }
+      // No version number matches what others wrote, and no key opens what only looks encrypted.
+      if (version === undefined)
+        return centers.first.set(this.#key, next, { revision, comment, encrypt: false });
+      return centers.first.compareAndSet(this.#key, next, version, { comment });
+    });
   }
-}
 
-async function write(context: Context, config: ConfigCenter, next: Setting, version: number): Promise<void> {
-  const { assignment, recorder } = context;
-  const key = configKey(assignment.run);
-  await context.at('between read and write');
-  await recorder.perform('write', next, async () => {
-    const written = context.isPlanted('unconditional')
-      ? await config.set(key, next)
-      : await config.compareAndSet(key, next, version);
-    return { version: written.version };
-  });
+  /** As others might with etcdctl: what Coord cannot use, or not read. */
+  async #litter(id: string, { id: read, revision }: Present): Promise<void> {
+    const { context, client } = this.#writing;
+    const kinds = [`rubbish ${id}`, `{"id":"${id}",`, `coord:sealed:1:k9:${id}`, `["${id}"]`];
+    const value = kinds[Math.floor(this.#writing.random() * kinds.length)] ?? id;
+    const key = rawKey(this.#key);
+    await context.at('between read and write');
+    await context.recorder.perform('rubbish', { id, read }, async () => {
+      const isAsRead = { key, target: 'mod', is: '=', to: revision } as const;
+      const { succeeded } = await client.kv.txn({ compare: [isAsRead], success: [{ put: { key, value } }] });
+      if (!succeeded) throw new Refused('it has changed');
+      return {};
+    });
+  }
 }

@@ -18,6 +18,8 @@ export type HookedFault =
   /** It stands still until its place in etcd's history is gone, and wakes up with new connections. */
   | 'compaction'
   | 'kill'
+  /** It is killed, and what takes its place has no etcd at first. */
+  | 'kill without etcd'
   | 'lost answer'
   | 'cut';
 
@@ -51,6 +53,8 @@ const ANSWER_AT_MOST_MS = 3_000;
 const ANSWER_AT_LEAST_MS = 30;
 /** A request and its answer are well under way by then, or already there. */
 const AMID_AT_MOST_MS = 6;
+/** A process has started by then, and does what it does without etcd. */
+const WITHOUT_ETCD_MS = 3_000;
 
 /**
  * Faults at the worst moment. Whether one strikes is drawn for each moment of each worker by itself,
@@ -142,6 +146,7 @@ export class HookedFaults {
       await this.#compact();
       worker.thaw();
     } else if (kind === 'cut') await this.#cut(moment, worker);
+    else if (kind === 'kill without etcd') await this.#killWithoutEtcd(moment, worker);
     else await this.#loseAnswer(moment, worker);
   }
 
@@ -167,6 +172,15 @@ export class HookedFaults {
     await this.#scene.lines.reset();
   }
 
+  async #killWithoutEtcd(moment: Moment, worker: WorkerProcess): Promise<void> {
+    const { fleet, lines } = this.#scene;
+    const heal = await lines.holdAnswers();
+    worker.goOn(moment);
+    await fleet.replace(worker);
+    await sleep(WITHOUT_ETCD_MS);
+    await lines.reset().finally(heal);
+  }
+
   /** etcd does what the worker asks for next, and the worker never hears of it. */
   async #loseAnswer(moment: Moment, worker: WorkerProcess): Promise<void> {
     const { lines, log } = this.#scene;
@@ -182,5 +196,5 @@ export class HookedFaults {
 /** Of what may be struck once at a time, who is struck besides the worker. */
 function struckBy(kind: HookedFault, scope: string): readonly string[] {
   if (kind === 'compaction') return [scope, 'lines'];
-  return [kind === 'cut' || kind === 'lost answer' ? 'lines' : scope];
+  return [kind === 'cut' || kind === 'lost answer' || kind === 'kill without etcd' ? 'lines' : scope];
 }
