@@ -1,11 +1,12 @@
 import { checkArrows } from './build.mjs';
 import { mustRun } from './child.mjs';
+import { checkDependencies } from './dependencies.mjs';
 import { install } from './install.mjs';
 import { oneAtATime } from './one-at-a-time.mjs';
 import { toolEntry } from './root.mjs';
 import { say, step } from './say.mjs';
 
-/** `npm run lint`: arrows, biome, and types of the tests. Arguments go to biome, as in `npm run lint -- --write`. */
+/** `npm run lint`: arrows, dependencies, biome, and types of the tests. Arguments go to biome, as in `npm run lint -- --write`. */
 export async function commandLint(args) {
   await oneAtATime(install);
   await step('Check the import arrows between packages', checkArrows);
@@ -14,8 +15,12 @@ export async function commandLint(args) {
   return 0;
 }
 
-/** Biome's rules and format, and the types of everything the build leaves out: tests, examples, benchmarks. */
+/**
+ * Biome's rules and format, the types of everything the build leaves out (tests, examples, benchmarks), and what the
+ * packages bring along.
+ */
 export async function checkSources(biomeArgs = []) {
+  await checkDependencies();
   await step('Check rules and format (biome)', async () => {
     await mustRun(
       process.execPath,

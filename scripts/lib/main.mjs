@@ -1,6 +1,7 @@
 import { commandBuild } from './build.mjs';
 import { commandLint } from './checks.mjs';
 import { Interrupted, stopOnSignals } from './child.mjs';
+import { commandCheckDependencies } from './dependencies.mjs';
 import { commandDocs } from './docs.mjs';
 import { commandFull } from './matrix.mjs';
 import { commandPack } from './pack.mjs';
@@ -17,6 +18,7 @@ const COMMANDS = {
   lint: commandLint,
   test: commandTest,
   'test:full': commandFull,
+  'check:dependencies': commandCheckDependencies,
   'check:packages': commandCheckPackages,
   pack: commandPack,
   release: commandRelease,
