@@ -9,7 +9,13 @@ export class Refused extends Error {}
 /** What is written of an operation: one line before it begins and one when it has ended. */
 export type HistoryLine =
   | { readonly invoke: number; readonly name: string; readonly input: unknown; readonly at: number }
-  | { readonly return: number; readonly outcome: Outcome; readonly output?: unknown; readonly at: number };
+  | {
+      readonly return: number;
+      readonly outcome: Outcome;
+      readonly output?: unknown;
+      readonly error?: string;
+      readonly at: number;
+    };
 
 export interface Result<Output> {
   readonly outcome: Outcome;
@@ -43,7 +49,7 @@ export class Recorder<S extends Shapes> {
       return { outcome: 'ok', output };
     } catch (error) {
       const outcome = outcomeOf(error);
-      this.#return(id, name, input, { outcome });
+      this.#return(id, name, input, { outcome }, String(error));
       return { outcome };
     }
   }
@@ -63,8 +69,8 @@ export class Recorder<S extends Shapes> {
     return this.#count;
   }
 
-  #return(id: number, name: string, input: object, result: Result<unknown>): void {
-    this.#write({ return: id, ...result, at: monotonicMicros() });
+  #return(id: number, name: string, input: object, result: Result<unknown>, error?: string): void {
+    this.#write({ return: id, ...result, ...(error && { error }), at: monotonicMicros() });
     this.#onReturn(name, result.outcome, input);
   }
 

@@ -51,6 +51,18 @@ describe('the check of registers', () => {
       'an unknown compare-and-set that was',
       [put('a', [0, 1]), cas('a', 'b', undefined, [2, NEVER]), get('b', [3, 4])],
     ],
+    [
+      'a refusal that only an unknown put explains, seen by nobody',
+      [put('a', [0, 1]), put('x', [2, NEVER]), cas('a', 'b', false, [3, 4])],
+    ],
+    [
+      'two refusals that each take an unknown put of their own',
+      [
+        put('x', [0, NEVER]),
+        put('y', [0, NEVER]),
+        ...[put('a', [1, 2]), cas('a', 'b', false, [3, 4]), put('a', [5, 6]), cas('a', 'c', false, [7, 8])],
+      ],
+    ],
     ['a failed put that was not', [{ ...put('a', [0, 1]), outcome: 'failed' }, get(null, [2, 3])]],
     [
       'compare-and-sets of which one wins',
@@ -84,6 +96,17 @@ describe('the check of registers', () => {
       [put('a', [0, NEVER]), get('a', [1, 2]), put('b', [3, 4]), get('b', [5, 6]), get('a', [7, 8])],
     ],
     [
+      'two refusals, and one unknown put to explain them',
+      [
+        put('x', [0, NEVER]),
+        ...[put('a', [1, 2]), cas('a', 'b', false, [3, 4]), put('a', [5, 6]), cas('a', 'c', false, [7, 8])],
+      ],
+    ],
+    [
+      'a refusal before the unknown puts that would explain it',
+      [put('a', [0, 1]), cas('a', 'b', false, [2, 3]), put('x', [4, NEVER]), put('y', [4, NEVER])],
+    ],
+    [
       'two puts seen in both orders',
       [put('a', [0, 9]), put('b', [0, 9]), get('a', [10, 11]), get('b', [12, 13])],
     ],
@@ -107,6 +130,17 @@ describe('the check of registers', () => {
 });
 
 describe('the search for an order', () => {
+  it('takes no longer for a hundred unknown puts that nobody has seen', { timeout: 60_000 }, () => {
+    const unknown = Array.from({ length: 100 }, (_, i) => put(`u${i}`, [i, NEVER]));
+    const beside = (value: string) =>
+      Array.from({ length: 8 }, (_, i) => cas('b', `c${i}`, false, [130 + i, 150 + i])).concat(
+        get(value, [160, 161]),
+      );
+    const before = [put('a', [110, 111]), ...unknown];
+    expect(checkRegisters([...before, ...beside('a')])).toEqual([]);
+    expect(checkRegisters([...before, ...beside('b')])).toHaveLength(1);
+  });
+
   it('is of any state: a lock that two hold at once fits in no order', () => {
     const take = { apply: (held: boolean) => (held ? undefined : true) };
     const free = { apply: (held: boolean) => (held ? false : undefined) };

@@ -11,11 +11,27 @@ export function checkRegisters(history: readonly RegisterOperation[]): Violation
     keys.set(input.key, [...(keys.get(input.key) ?? []), operation]);
   }
   return [...keys]
-    .filter(([, operations]) => !isLinearizable(operations.map(stepOf), '', (state) => state))
+    .filter(([, operations]) => !isLinearizable(stepsOf(operations), '', (state) => state))
     .map(([key, { length }]) => ({
       invariant: 'KV',
       what: `${length} operations of ${key} fit in no order`,
     }));
+}
+
+/** Any value that nobody was shown and nobody compares with: one is as good as another. */
+const UNSEEN = 'unseen';
+
+function stepsOf(operations: readonly RegisterOperation[]): Step<string>[] {
+  const seen = new Set<unknown>();
+  for (const operation of operations) {
+    if (operation.name === 'get') seen.add(operation.output?.value);
+    else if (operation.name === 'cas') seen.add(operation.input.expected);
+  }
+  return operations.map((operation) => {
+    const { name, outcome, input } = operation;
+    if (name !== 'put' || outcome !== 'unknown' || seen.has(input.value)) return stepOf(operation);
+    return { ...stepOf(operation), kin: UNSEEN, apply: () => UNSEEN };
+  });
 }
 
 /** The state is the value; an empty one is no key. */

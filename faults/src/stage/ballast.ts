@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createClient } from '@coord/client';
+import { CoordError, createClient } from '@coord/client';
 import type { Cluster } from '@coord/testkit';
 
 const KEY = 'coord-faults/ballast';
@@ -13,7 +13,12 @@ export async function addBallast(
 ): Promise<void> {
   await using client = createClient({ endpoints: members.map(({ directEndpoint }) => directEndpoint) });
   const value = randomBytes(VALUE_BYTES);
-  for (let written = 0; written < bytes && !enough(); written += VALUE_BYTES) await client.kv.put(KEY, value);
+  // Faults may strike meanwhile: what is lost then is not missed.
+  for (let tried = 0; tried < bytes && !enough(); tried += VALUE_BYTES) {
+    await client.kv.put(KEY, value).catch((error: unknown) => {
+      if (!CoordError.is(error)) throw error;
+    });
+  }
 }
 
 export async function removeBallast({ members }: Cluster): Promise<void> {
