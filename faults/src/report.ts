@@ -2,10 +2,13 @@ import type { CyclesResult } from './leaks/run-cycles.js';
 import type { PlantOf } from './plants.js';
 import type { RunResult } from './run/run-workload.js';
 import type { Figures } from './run/workload.js';
+import type { Skipped } from './stage/stages.js';
 
 /** What a run of everything has shown. */
 export interface Findings {
   readonly runs: readonly RunResult[];
+  /** Stages that this machine has not. */
+  readonly skipped?: readonly Skipped[];
   readonly plants: readonly { readonly plant: PlantOf; readonly result: RunResult }[];
   readonly cycles?: readonly CyclesResult[];
 }
@@ -65,6 +68,27 @@ export function tableOfCycles(cycles: readonly CyclesResult[]): Table {
   });
   const header = ['coordinators', 'cycles', 'bytes of memory a cycle', 'open handles'];
   return [[...header, 'connections', 'left in etcd'], ...rows];
+}
+
+/** A row for each stage, with the versions of etcd that have been there. */
+export function tableOfStages(runs: readonly RunResult[]): Table {
+  const stageOf = ({ stage = 'lines' }: RunResult) => stage;
+  return [
+    ['stage', 'etcd', 'runs', 'seconds', 'faults of its own', 'violations'],
+    ...[...new Set(runs.map(stageOf))].map((name) => {
+      const here = runs.filter((run) => stageOf(run) === name);
+      const sum = (of: (run: RunResult) => number) =>
+        here.reduce((total, run) => total + of(run), 0).toLocaleString('en');
+      return [
+        name,
+        [...new Set(here.map(({ versions }) => versions))].sort().join(', '),
+        here.length.toLocaleString('en'),
+        sum(({ seconds }) => seconds),
+        sum(({ faults, ownFaults }) => ownFaults.reduce((total, kind) => total + (faults[kind] ?? 0), 0)),
+        sum(({ violations }) => violations.length),
+      ];
+    }),
+  ];
 }
 
 /** How often each fault struck, over all runs. */

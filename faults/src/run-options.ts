@@ -1,11 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { STAGES } from './stage/stages.js';
 import { WORKLOADS } from './workloads.js';
 
 export interface RunOptions {
   readonly seed: number;
   readonly workloads: readonly string[];
+  /** Of a soak; absent: all that this machine has. */
+  readonly stages: readonly string[] | undefined;
   /** Of each run. */
   readonly seconds: number;
   /** Of a soak. */
@@ -19,11 +22,13 @@ export interface RunOptions {
 }
 
 const NAMES = WORKLOADS.map(({ name }) => name);
+const STAGE_NAMES = STAGES.map(({ name }) => name);
 const USAGE = `npm run faults -- [options], npm run soak -- --minutes N [options]
   --seed N         repeats the faults of a run, as far as the machine's timing lets it
   --only LIST      of ${NAMES.join(', ')}
   --seconds N      of each run (30)
   --minutes N      of the soak (60)
+  --stages LIST    of the soak: ${STAGE_NAMES.join(', ')}
   --folder PATH    where histories, faults and etcd's log are kept (.cache/faults)
   --replay FOLDER  runs what is in the folder again
   --check FOLDER   only judges what is in the folder`;
@@ -34,7 +39,7 @@ export function runOptions(): RunOptions {
     const text = { type: 'string' } as const;
     const { values } = parseArgs({
       options: {
-        ...{ seed: text, folder: text, replay: text, check: text },
+        ...{ seed: text, folder: text, stages: text, replay: text, check: text },
         only: { ...text, default: NAMES.join(',') },
         seconds: { ...text, default: '30' },
         minutes: { ...text, default: '60' },
@@ -42,7 +47,8 @@ export function runOptions(): RunOptions {
     });
     return {
       seed: values.seed === undefined ? randomInt(2 ** 31) : number('seed', values.seed),
-      workloads: values.only.split(',').map(known),
+      workloads: values.only.split(',').map((name) => known('only', name, NAMES)),
+      stages: values.stages?.split(',').map((name) => known('stages', name, STAGE_NAMES)),
       seconds: number('seconds', values.seconds),
       minutes: number('minutes', values.minutes),
       folder: resolve(values.folder ?? `.cache/faults/${new Date().toISOString().replaceAll(':', '-')}`),
@@ -61,7 +67,7 @@ function number(name: string, text: string): number {
   throw new Error(`--${name} must be a whole number, got ${text}`);
 }
 
-function known(name: string): string {
-  if (NAMES.includes(name)) return name;
-  throw new Error(`--only knows ${NAMES.join(', ')}, not ${name}`);
+function known(option: string, name: string, names: readonly string[]): string {
+  if (names.includes(name)) return name;
+  throw new Error(`--${option} knows ${names.join(', ')}, not ${name}`);
 }

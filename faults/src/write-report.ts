@@ -9,18 +9,21 @@ import {
   tableOfFigures,
   tableOfPlants,
   tableOfRuns,
+  tableOfStages,
 } from './report.js';
 
 const PAGE = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url));
 
 /** Puts what a run has shown into the page, in place of what stood there. */
 export function writeReport(part: 'faults' | 'soak', title: string, findings: Findings): void {
-  const { runs, plants, cycles = [] } = findings;
+  const { runs, plants, skipped = [], cycles = [] } = findings;
   const etcd = [...new Set(runs.map((run) => run.versions))].join(' and ');
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
   const text = [
     `${title} ${new Date().toISOString().slice(0, 10)}, etcd ${etcd}, Node ${process.version}, ${machine}.`,
     markdownTable(tableOfRuns(runs)),
+    ...(part === 'soak' ? [markdownTable(tableOfStages(runs))] : []),
+    ...skipped.map(({ stage, about, reason }) => `**Not done**: ${stage} (${about}), because ${reason}.`),
     markdownTable(tableOfFigures(runs)),
     markdownTable(tableOfFaults(runs)),
     ...(cycles.length > 0 ? [markdownTable(tableOfCycles(cycles))] : []),

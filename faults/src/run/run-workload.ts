@@ -32,6 +32,8 @@ export interface RunResult extends RunSettings {
   /** Of etcd's own log. */
   readonly events: number;
   readonly faults: Readonly<Record<string, number>>;
+  /** Those that only its stage has. */
+  readonly ownFaults: readonly string[];
   /** What the workload counts besides. */
   readonly figures: Figures;
   readonly violations: readonly Violation[];
@@ -111,6 +113,7 @@ export async function runWorkload(
   const result: RunResult = {
     ...settings,
     ...{ folder: folder.path, operations, violations, faults: faultLog.counts },
+    ownFaults: Object.keys(stage.faults),
     versions: [...new Set([...versionsBefore, ...versionsOf(stage)])].join(' to '),
     seconds: Math.round((performance.now() - startedAt) / 1_000),
     processes: fleet.processes.length,

@@ -49,7 +49,7 @@ export const CLOCK: StageKind = {
 };
 
 /** What workers see when they look at the wall clock: https://github.com/wolfcw/libfaketime */
-class WorkerClock implements AsyncDisposable {
+export class WorkerClock implements AsyncDisposable {
   readonly launch: WorkerLaunch;
   readonly #folder = mkdtempSync(join(tmpdir(), 'coord-clock-'));
   readonly #file = join(this.#folder, 'offset');
@@ -77,7 +77,8 @@ class WorkerClock implements AsyncDisposable {
   }
 }
 
-function findLibrary(): string | undefined {
+/** Undefined: it is not here. */
+export function findLibrary(): string | undefined {
   for (const folder of FOLDERS) {
     const inside = ['', ...foldersIn(folder)].map((name) => join(folder, name, 'faketime'));
     for (const each of inside) if (filesIn(each).includes(NAME)) return join(each, NAME);

@@ -1,4 +1,4 @@
-import type { ClusterMember } from '@coord/testkit';
+import type { EtcdServer } from '@coord/testkit';
 import { eventually } from '@coord/testkit';
 import type { Fault } from '../run/cluster-faults.js';
 import { problemOf } from './command.js';
@@ -53,6 +53,6 @@ const diskFailed: Fault = async ({ cluster, member }) => {
 };
 
 /** Writes come of themselves: at least leases are renewed, and a leader says so in its log. */
-export async function hasEnded(member: ClusterMember): Promise<void> {
+export async function hasEnded(member: Pick<EtcdServer, 'state'>): Promise<void> {
   await eventually(() => member.state === 'down', { timeoutMs: EXIT_MS });
 }

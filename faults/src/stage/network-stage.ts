@@ -76,10 +76,13 @@ function faultsOf(network: Network): Record<string, Fault> {
   const lasting =
     (begin: (own: Station, next: Station) => Promise<() => Promise<void>>): Fault =>
     async (scene) => {
+      const beganAt = performance.now();
       const end = await begin(stationAt(indexOf(scene)), stationAt(indexOf(scene) + 1));
       await scene.hold(LONG);
       await end();
       await scene.cluster.waitForLeader();
+      // TCP waits twice as long before each try (RFC 6298, 5.5): only then have all connections been tried again.
+      await scene.sleep(performance.now() - beganAt);
     };
   return {
     'member link cut': lasting((own) => network.cut(own)),

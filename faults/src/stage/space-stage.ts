@@ -4,9 +4,9 @@ import { startProxied } from './proxied-stage.js';
 import type { StageKind } from './stage.js';
 
 const MIB = 1024 * 1024;
-const QUOTA_BYTES = 128 * MIB;
+const QUOTA_BYTES = 64 * MIB;
 /** Of data that a defragmentation has to walk through, below the quota. */
-const LARGE_BYTES = 80 * MIB;
+const LARGE_BYTES = 40 * MIB;
 const LONG = 3;
 
 /** Nothing can be written, and no lease be had, until there is room again. */

@@ -25,3 +25,24 @@ export function stageNamed(name: string): StageKind {
   if (known !== undefined) return known;
   throw new Error(`there is no stage "${name}", only ${STAGES.map((each) => each.name).join(', ')}`);
 }
+
+/** A stage that this machine has not, and why. */
+export interface Skipped {
+  readonly stage: string;
+  readonly about: string;
+  readonly reason: string;
+}
+
+/** Which of them this machine has. */
+export async function stagesHere(
+  names: readonly string[],
+): Promise<{ readonly stages: readonly string[]; readonly skipped: readonly Skipped[] }> {
+  const stages: string[] = [];
+  const skipped: Skipped[] = [];
+  for (const { name, about, missing } of names.map(stageNamed)) {
+    const reason = await missing();
+    if (reason === undefined) stages.push(name);
+    else skipped.push({ stage: name, about, reason });
+  }
+  return { stages, skipped };
+}

@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type ClusterMember, eventually } from '@coord/testkit';
+import { type EtcdServer, eventually } from '@coord/testkit';
 import { COMMAND_PATH } from './command.js';
 
 const ATTACH_MS = 10_000;
 
 /** While it is there, each `fdatasync` of the member meets what strace calls an injection, as `error=EIO`. */
-export async function injectInto(member: ClusterMember, what: string): Promise<AsyncDisposable> {
-  if (member.pid === undefined) throw new Error(`${member.name} does not run`);
+export async function injectInto(
+  member: Pick<EtcdServer, 'pid' | 'endpoint'>,
+  what: string,
+): Promise<AsyncDisposable> {
+  if (member.pid === undefined) throw new Error(`${member.endpoint} does not run`);
   return Tracer.attach(member.pid, what);
 }
 
