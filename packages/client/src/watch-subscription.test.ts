@@ -95,3 +95,15 @@ describe('a member that knows less than the watch has seen', () => {
     expect(String(failures[0])).toContain('gone back to revision 10');
   });
 });
+
+describe('a shared watch that is cancelled by a compaction', () => {
+  it('has lost nothing for who is further than that', () => {
+    const [behind, ahead] = [subscribe(11n), subscribe(11n)];
+    ahead.batch(batch(11n));
+    ahead.batch(batch(12n));
+    for (const each of [behind, ahead]) each.canceled(12n, '');
+    expect(failures.map(String)).toEqual([expect.stringContaining('revision 11 has been compacted')]);
+    ahead.canceled(13n, '');
+    expect(failures[1]).toBeInstanceOf(CompactedError);
+  });
+});

@@ -139,7 +139,9 @@ export class WatchSubscription implements WatchFollower {
   }
 
   canceled(compactRevision: bigint, reason: string): void {
-    const error = cancelError(this.#next, compactRevision, reason);
+    // The watch was shared, perhaps with one who is behind us: what is gone may have been told to us already.
+    const missing = compactRevision > this.#needs ? compactRevision : 0n;
+    const error = cancelError(this.#next, missing, reason);
     const { hub, usesToken } = this.#context;
     if (error instanceof CompactedError) {
       this.#historyGone(error);
@@ -168,6 +170,11 @@ export class WatchSubscription implements WatchFollower {
     if (this.#busy || this.#closing.signal.aborted) return;
     this.#context.hub.remove(this);
     this.#historyGone(new CompactedError(`watch: ${reason}`, { compactRevision: 0n }));
+  }
+
+  /** The oldest revision that etcd must still have for us. */
+  get #needs(): bigint {
+    return this.#complete ? this.#next - 1n : this.#next;
   }
 
   #moveTo(next: bigint): void {
