@@ -25,6 +25,10 @@ export async function workerOf(assignment: Assignment): Promise<void> {
       const { registryWorker } = await import('./registry/registry-worker.js');
       return registryWorker(new WorkerContext(assignment));
     }
+    case 'resolver': {
+      const { resolverWorker } = await import('./resolver/resolver-worker.js');
+      return resolverWorker(new WorkerContext(assignment));
+    }
     default:
       throw new Error(`there is no workload ${assignment.workload}`);
   }

@@ -3,10 +3,11 @@ import { FENCED } from './lock/fenced-workload.js';
 import { LOCK } from './lock/lock-workload.js';
 import { REGISTER } from './register/register-workload.js';
 import { REGISTRY } from './registry/registry-workload.js';
+import { RESOLVER } from './resolver/resolver-workload.js';
 import type { Workload } from './run/workload.js';
 import { WATCH } from './watch/watch-workload.js';
 
-export const WORKLOADS: readonly Workload[] = [LOCK, FENCED, REGISTER, WATCH, CONFIG, REGISTRY];
+export const WORKLOADS: readonly Workload[] = [LOCK, FENCED, REGISTER, WATCH, CONFIG, REGISTRY, RESOLVER];
 
 export function workloadNamed(name: string): Workload {
   const known = WORKLOADS.find((workload) => workload.name === name);

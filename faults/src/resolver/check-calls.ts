@@ -1,0 +1,122 @@
+import { killedAt } from '../registry/quiet-time.js';
+import type { FaultEntry } from '../run/fault-log.js';
+import type { Violation } from '../violation.js';
+import type { ResolverOperation } from './resolver-operations.js';
+
+/** How long after a server was killed or frozen calls to it may still begin. */
+const NOTICED_WITHIN_MS = 2_000;
+
+export interface CallsReport {
+  readonly violations: readonly Violation[];
+  /** Calls that failed, by what explains it. */
+  readonly explained: ReadonlyMap<Explanation, number>;
+}
+
+type Explanation = 'server was killed' | 'server was frozen' | 'caller was frozen' | 'nobody was there';
+
+interface Server {
+  readonly process: string;
+  readonly address: string;
+  readonly servesAt: number;
+  readonly departsAt: number;
+  readonly killedAt: number;
+}
+
+interface Call {
+  readonly process: string;
+  readonly from: number;
+  readonly to: number;
+  readonly address: string | undefined;
+  /** The addresses that its channel had been given. */
+  readonly named: readonly string[];
+}
+
+/**
+ * S2: a call fails only if the server that it went to was killed or frozen while it was under way or just before,
+ * or if its caller was frozen; or if it went nowhere, since nobody was alive whom the channel had been told of. So no call fails for
+ * what becomes of etcd, and none for a server that has departed as it should.
+ */
+export function checkCalls(
+  history: readonly ResolverOperation[],
+  faults: readonly FaultEntry[],
+): CallsReport {
+  const servers = serversOf(history, faults);
+  const violations: Violation[] = [];
+  const explained = new Map<Explanation, number>();
+  const given = new Map<string, readonly string[]>();
+  for (const { name, process, input, output, invokedAt, returnedAt } of history) {
+    if (name === 'list' && output !== undefined) given.set(input.view, output.instances);
+    if (name !== 'call' || output === undefined || output.code === 0) continue;
+    const named = given.get(input.connection) ?? [];
+    const call = { process, from: invokedAt, to: returnedAt, address: output.address, named };
+    const why = explanationOf(call, servers, faults);
+    if (why !== undefined) explained.set(why, (explained.get(why) ?? 0) + 1);
+    else {
+      const where =
+        output.address === undefined ? 'which went nowhere' : `to ${whoIs(output.address, servers)}`;
+      const what = `a call of ${input.connection}, ${where}, failed with ${output.code}: ${output.details}`;
+      violations.push({ invariant: 'S2', what });
+    }
+  }
+  return { violations, explained };
+}
+
+function explanationOf(
+  call: Call,
+  servers: readonly Server[],
+  faults: readonly FaultEntry[],
+): Explanation | undefined {
+  if (isFrozen(faults, call.process, call)) return 'caller was frozen';
+  if (call.address === undefined)
+    return isSomebodyThere(call, servers, faults) ? undefined : 'nobody was there';
+  const noticed = { from: call.from - NOTICED_WITHIN_MS * 1_000, to: call.to };
+  for (const server of servers) {
+    if (server.address !== call.address || server.servesAt > call.to) continue;
+    if (server.killedAt >= noticed.from && server.killedAt <= noticed.to) return 'server was killed';
+    if (isFrozen(faults, server.process, noticed)) return 'server was frozen';
+  }
+  return undefined;
+}
+
+/** Somebody that the caller was told of, and who took calls from its beginning to its end. */
+function isSomebodyThere(call: Call, servers: readonly Server[], faults: readonly FaultEntry[]): boolean {
+  return servers.some(({ process, address, servesAt, departsAt, killedAt }) => {
+    const serves = servesAt <= call.from && Math.min(departsAt, killedAt) > call.to;
+    return call.named.includes(address) && serves && !isFrozen(faults, process, call);
+  });
+}
+
+function isFrozen(
+  faults: readonly FaultEntry[],
+  process: string,
+  { from, to }: { readonly from: number; readonly to: number },
+): boolean {
+  return faults.some(({ kind, where, beganAt, endedAt }) => {
+    const freezes = kind === 'freeze' || kind === 'freeze amid' || kind === 'compaction';
+    return freezes && where.worker === process && beganAt <= to && endedAt >= from;
+  });
+}
+
+function serversOf(history: readonly ResolverOperation[], faults: readonly FaultEntry[]): Server[] {
+  const departures = history.flatMap(({ name, process, input, invokedAt }) =>
+    name === 'depart' ? [{ process, address: input.address, at: invokedAt }] : [],
+  );
+  return history.flatMap(({ name, process, input, invokedAt }) => {
+    if (name !== 'serve') return [];
+    const { address } = input;
+    const departure = departures.find((each) => each.process === process && each.address === address);
+    return [
+      {
+        ...{ process, address, servesAt: invokedAt, killedAt: killedAt(faults, process) },
+        departsAt: departure?.at ?? Number.POSITIVE_INFINITY,
+      },
+    ];
+  });
+}
+
+function whoIs(address: string, servers: readonly Server[]): string {
+  const server = servers.findLast((each) => each.address === address);
+  if (server === undefined) return `${address}, which nobody serves`;
+  const departed = Number.isFinite(server.departsAt) ? ', which has departed' : '';
+  return `${server.process} at ${address}${departed}`;
+}
