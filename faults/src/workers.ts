@@ -9,6 +9,10 @@ export async function workerOf(assignment: Assignment): Promise<void> {
       const { lockWorker } = await import('./lock/lock-worker.js');
       return lockWorker(new WorkerContext(assignment), assignment.workload);
     }
+    case 'kinds': {
+      const { kindsWorker } = await import('./kinds/kinds-worker.js');
+      return kindsWorker(new WorkerContext(assignment));
+    }
     case 'register': {
       const { registerWorker } = await import('./register/register-worker.js');
       return registerWorker(new WorkerContext(assignment));

@@ -1,4 +1,5 @@
 import { CONFIG } from './config/config-workload.js';
+import { KINDS } from './kinds/kinds-workload.js';
 import { FENCED } from './lock/fenced-workload.js';
 import { LOCK } from './lock/lock-workload.js';
 import { REGISTER } from './register/register-workload.js';
@@ -7,7 +8,11 @@ import { RESOLVER } from './resolver/resolver-workload.js';
 import type { Workload } from './run/workload.js';
 import { WATCH } from './watch/watch-workload.js';
 
-export const WORKLOADS: readonly Workload[] = [LOCK, FENCED, REGISTER, WATCH, CONFIG, REGISTRY, RESOLVER];
+export const WORKLOADS: readonly Workload[] = [
+  ...[LOCK, FENCED, KINDS],
+  ...[REGISTER, WATCH, CONFIG],
+  ...[REGISTRY, RESOLVER],
+];
 
 export function workloadNamed(name: string): Workload {
   const known = WORKLOADS.find((workload) => workload.name === name);

@@ -11,6 +11,8 @@ import type { Stage } from '../src/stage/stage.js';
 import { workloadNamed } from '../src/workloads.js';
 
 const SEED = 1;
+/** Each starts several processes, at the same time as others do. */
+const SLOW_MS = 180_000;
 
 let stage: Stage;
 const root = mkdtempSync(join(tmpdir(), 'coord-faults-'));
@@ -50,27 +52,35 @@ async function find({ workload, variant, breaks, only }: Together): Promise<void
 }
 
 describe.concurrent('while processes are frozen', () => {
-  it.each(TOGETHER.filter((each) => !needsLines(each)))(TITLE, find);
+  it.each(TOGETHER.filter((each) => !needsLines(each)))(TITLE, find, SLOW_MS);
 
-  it('the lock as it is loses nothing', async () => {
-    const only = { workers: 2, point: 'between check and write', faults: ['freeze'] } as const;
-    const settings = { workload: 'lock', variant: '', seed: SEED, minMs: 0, minHooked: 1, only };
-    const { violations, operations, faults } = await run('lock', settings);
-    expect(violations).toEqual([]);
-    expect(faults).toEqual({ freeze: 1 });
-    expect(operations.failed).toBeGreaterThan(0); // the write of who was frozen
-  });
+  it(
+    'the lock as it is loses nothing',
+    async () => {
+      const only = { workers: 2, point: 'between check and write', faults: ['freeze'] } as const;
+      const settings = { workload: 'lock', variant: '', seed: SEED, minMs: 0, minHooked: 1, only };
+      const { violations, operations, faults } = await run('lock', settings);
+      expect(violations).toEqual([]);
+      expect(faults).toEqual({ freeze: 1 });
+      expect(operations.failed).toBeGreaterThan(0); // the write of who was frozen
+    },
+    SLOW_MS,
+  );
 });
 
 describe('while the lines to etcd fail, which all runs share', () => {
-  it.each(TOGETHER.filter(needsLines))(TITLE, find);
+  it.each(TOGETHER.filter(needsLines))(TITLE, find, SLOW_MS);
 
-  it('watches as they are miss nothing', async () => {
-    const only = { workers: 2, point: 'amid batches', faults: ['cut'] } as const;
-    const settings = { workload: 'watch', variant: '', seed: SEED, minMs: 0, minHooked: 3, only };
-    const { violations, faults, connections } = await run('watch', settings);
-    expect(violations).toEqual([]);
-    expect(faults).toEqual({ cut: 3 });
-    expect(connections).toBeGreaterThanOrEqual(3);
-  });
+  it(
+    'watches as they are miss nothing',
+    async () => {
+      const only = { workers: 2, point: 'amid batches', faults: ['cut'] } as const;
+      const settings = { workload: 'watch', variant: '', seed: SEED, minMs: 0, minHooked: 3, only };
+      const { violations, faults, connections } = await run('watch', settings);
+      expect(violations).toEqual([]);
+      expect(faults).toEqual({ cut: 3 });
+      expect(connections).toBeGreaterThanOrEqual(3);
+    },
+    SLOW_MS,
+  );
 });

@@ -16,7 +16,7 @@ export const FENCED: Workload = {
   hooks: {
     faults: ['freeze'],
     point: PAUSED_AT,
-    rate: 0.2,
+    rate: 0.5,
     progress: { name: 'write', times: 1 },
   },
   plants: [

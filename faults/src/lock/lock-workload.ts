@@ -19,7 +19,7 @@ export const LOCK: Workload = {
   ],
   hooks: {
     faults: ['freeze', 'freeze', 'freeze amid', 'freeze amid', 'kill', 'lost answer', 'lost answer'],
-    rate: 0.01,
+    rate: 0.02,
     progress: { name: 'write', times: 2 },
   },
   plants: [
