@@ -10,7 +10,7 @@ const CLIENTS = 'clients';
 const LOSS = 0.3;
 const SLOW_KILOBITS = 1_000;
 /** Heartbeats, requests and patience are counted in seconds: so are these faults. */
-const LONG = 4;
+const LONG = 3;
 
 /** Members and workers in network namespaces: the kernel's own faults, at the sockets of the processes that are tested. */
 export const NETWORK: StageKind = {
