@@ -184,6 +184,10 @@ describe('the check of watches finds', () => {
     expect(check({ ...over, over: refused(6) }, 8)).toEqual([]);
     expect(check({ ...over, over: refused(5) }, 8)).toHaveLength(1); // it needs 5, and that is there
     expect(check({ ...over, over: refused(9) }, 8)).toHaveLength(1);
+    // One that begins from now on, and is refused before it has told anything, may have been further back.
+    const fromNow = { from: 6, fromNow: true, resync: 'error', over: refused(5) } as const;
+    expect(check({ ...fromNow, told: [] }, 8)).toEqual([]);
+    expect(check({ ...fromNow, told: RIGHT.slice(3, 4) }, 8)).toHaveLength(1);
   });
 
   it('a difference that forgets what was known, and a snapshot of the changes alone', () => {

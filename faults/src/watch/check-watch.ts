@@ -94,10 +94,9 @@ class WatchCheck {
 
   #resync(told: ToldBatch): void {
     const { revision } = told;
-    const { resync, fromNow } = this.#record;
+    const { resync } = this.#record;
     if (resync === 'error') this.#complain(`revision ${revision} is a resync that nobody wants`);
-    // Where one that began "from now on" stood before the first is not known.
-    if (this.#wanted >= this.#compacted && !(fromNow && this.#last === 0))
+    if (this.#wanted >= this.#compacted && !this.#isNowhere)
       this.#complain(`revision ${revision} is a resync, and ${this.#wanted} was not compacted`);
     if (!same(told, this.#expected.at(revision, this.#wanted)))
       this.#complain(`revision ${revision} is a resync to a wrong state`);
@@ -114,8 +113,13 @@ class WatchCheck {
       this.#complain(`it was refused as compacted before ${over.compactRevision}, and wants ${this.#wanted}`);
   }
 
+  /** Where a watch that began "from now on" stands before it tells of anything is not known. */
+  get #isNowhere(): boolean {
+    return this.#record.fromNow === true && this.#last === 0;
+  }
+
   #refusedRightly(compactRevision: number): boolean {
-    return compactRevision > this.#wanted && compactRevision <= this.#compacted;
+    return (compactRevision > this.#wanted || this.#isNowhere) && compactRevision <= this.#compacted;
   }
 
   #skipTo(index: number, instead: string): void {

@@ -2,7 +2,7 @@ import { AbortedError, type CoordClient, type WatchCache } from '@coord/client';
 import { minus, plus, weightOf } from './digest.js';
 import { putOf } from './seen.js';
 import { moment, type Surroundings } from './surroundings.js';
-import { IDLE, watchPrefix } from './watch-names.js';
+import { asidePrefix, IDLE, watchPrefix } from './watch-names.js';
 import type { CopySample } from './watch-operations.js';
 
 const UPDATES_A_MOMENT = 100;
@@ -65,7 +65,7 @@ export async function followIdleCopy(
   client: CoordClient,
 ): Promise<void> {
   const { process, run } = context.assignment;
-  const prefix = watchPrefix(run, IDLE);
+  const prefix = asidePrefix(run, IDLE);
   const copy = `${process}-copy-${IDLE}`;
   context.recorder.observe('copy', { copy, prefix }, {});
   await using cache: Copy = client.cache({ prefix }, { decode: (kv) => weightOf(putOf(kv)) });

@@ -3,20 +3,21 @@ import type { CoordClient } from '@coord/client';
 import { watchShortly } from './short-watch.js';
 import { moment, type Surroundings } from './surroundings.js';
 import { untilItWorks } from './until-it-works.js';
-import { FLOOD, FLOOD_BEGINS, FLOOD_ENDS, watchPrefix } from './watch-names.js';
+import { asidePrefix, FLOOD, FLOOD_BEGINS, FLOOD_ENDS } from './watch-names.js';
 
-const PAUSE_MS = 2_000;
+const PAUSE_MS = 500;
 
 /** Watches the last flood from its beginning: what comes at once is more than a message holds, and comes in fragments. */
 export async function watchFloods(surroundings: Surroundings, client: CoordClient): Promise<void> {
   const { recorder, stopped, assignment } = surroundings.context;
-  const prefix = watchPrefix(assignment.run, FLOOD);
+  const prefix = asidePrefix(assignment.run, FLOOD);
+  let seen = 0n;
   for (let round = 0; !stopped.aborted; round++) {
     const begins = await untilItWorks(() => client.kv.get(`${prefix}${FLOOD_BEGINS}`));
-    if (begins !== undefined) {
+    if (begins !== undefined && begins.modRevision > seen) {
       const watch = `${assignment.process}-flood-${round}`;
       let [bytes, batches] = [0, 0];
-      let isPast = true;
+      let isPast = false;
       await watchShortly(
         surroundings,
         client,
@@ -29,7 +30,10 @@ export async function watchFloods(surroundings: Surroundings, client: CoordClien
           return isPast;
         },
       );
-      if (isPast) recorder.observe('caught up', { watch }, { bytes });
+      if (isPast) {
+        seen = begins.modRevision;
+        recorder.observe('caught up', { watch }, { bytes });
+      }
     }
     await sleep(PAUSE_MS);
   }

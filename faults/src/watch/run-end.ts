@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoordClient } from '@coord/client';
 import type { EtcdEvent } from '../etcd-event.js';
 import { untilItWorks } from './until-it-works.js';
-import { IDLE, LAST, watchPrefix } from './watch-names.js';
+import { asidePrefix, IDLE, LAST } from './watch-names.js';
 
 const ASK_MS = 200;
 
@@ -23,7 +23,7 @@ export class RunEnd {
     while (this.#revision === undefined) {
       await sleep(ASK_MS);
       if (!stopped.aborted) continue;
-      const last = await untilItWorks(() => kv.get(`${watchPrefix(run, IDLE)}${LAST}`));
+      const last = await untilItWorks(() => kv.get(`${asidePrefix(run, IDLE)}${LAST}`));
       this.#revision = last?.modRevision;
     }
     this.#known.abort();

@@ -9,24 +9,38 @@ import { seenValue } from '../seen-value.js';
 import { type Change, digestOf, inOrderOfKeys } from './digest.js';
 import type { ToldBatch, WatchShapes } from './watch-operations.js';
 
-/** Followers of one prefix share what they are told: a long value is read once. */
+/** Watches of one client and prefix share what they are told: a long value is read once, */
 const values = new WeakMap<KeyValue, string>();
+/** and the digest of a revision is made once. */
+const digests = new WeakMap<readonly WatchEvent[], string>();
 
 /** A batch as it stands in the history. */
 export function toldOf(
   { revision, resync, events }: WatchBatch,
   some: readonly WatchEvent[] = events,
 ): ToldBatch {
-  const changes = some.map(changeOf);
-  const previous = some.map((event) => event.previous && putOf(event.previous));
-  const there = previous.filter((change) => change !== undefined).length;
+  const there = some.filter((event) => event.previous !== undefined).length;
   return {
     revision: Number(revision),
     events: some.length,
-    digest: digestOf(resync ? inOrderOfKeys(changes) : changes),
+    digest: digestOfEvents(some, resync),
     ...(resync && { resync }),
-    ...(there > 0 && { previous: { events: there, digest: digestOf(previous) } }),
+    ...(there > 0 && { previous: { events: there, digest: digestOfPrevious(some) } }),
   };
+}
+
+function digestOfEvents(events: readonly WatchEvent[], resync: boolean): string {
+  let digest = digests.get(events);
+  if (digest === undefined) {
+    const changes = events.map(changeOf);
+    digest = digestOf(resync ? inOrderOfKeys(changes) : changes);
+    digests.set(events, digest);
+  }
+  return digest;
+}
+
+function digestOfPrevious(events: readonly WatchEvent[]): string {
+  return digestOf(events.map((event) => event.previous && putOf(event.previous)));
 }
 
 /** Why a watch has failed. */

@@ -1,9 +1,9 @@
-import { GROUPS, IDLE, watchPrefix } from './watch-names.js';
+import { asidePrefix, type FLOOD, GROUPS, type IDLE, watchPrefix } from './watch-names.js';
 import type { Ignored, Resync } from './watch-operations.js';
 
 /** A watch, where it begins, and how its reader treats it. */
 export interface WatchKind {
-  readonly keys: 'all' | 'group' | 'idle';
+  readonly keys: 'all' | 'group' | typeof IDLE | typeof FLOOD;
   /** From now on, some revisions ago, or some revisions that are still to come. */
   readonly start: 'now' | 'past' | 'future';
   readonly resync: Resync;
@@ -35,10 +35,14 @@ export const WATCH_KINDS: readonly WatchKind[] = [
   { keys: 'group', start: 'past', resync: 'snapshot', slownessMs: 6, batchesOfCaller: 20 },
   { keys: 'idle', start: 'past', resync: 'difference' },
   { keys: 'idle', start: 'now', resync: 'error' },
+  { keys: 'flood', start: 'past', resync: 'difference', previous: true },
 ];
+
+/** Of these each client has some more, for the crowd. */
+export const CROWD: WatchKind = { keys: 'all', start: 'past', resync: 'difference' };
 
 /** The prefix of the watch of this number. */
 export function prefixOf(run: string, { keys }: WatchKind, index: number): string {
   if (keys === 'all') return watchPrefix(run);
-  return watchPrefix(run, keys === 'idle' ? IDLE : index % GROUPS);
+  return keys === 'group' ? watchPrefix(run, index % GROUPS) : asidePrefix(run, keys);
 }

@@ -5,9 +5,19 @@ export const IDLE = 'idle';
 /** What is written into it at once is more than one message holds. */
 export const FLOOD = 'flood';
 
-/** Of all keys of a run, or of one group. */
-export function watchPrefix(run: string, group?: number | string): string {
-  return `/faults/${run}/${group === undefined ? '' : `${group}/`}`;
+/** Of all groups of a run, or of one. */
+export function watchPrefix(run: string, group?: number): string {
+  return `${prefixOfRun(run)}groups/${group === undefined ? '' : `${group}/`}`;
+}
+
+/** What is not in groups. */
+export function asidePrefix(run: string, aside: typeof IDLE | typeof FLOOD): string {
+  return `${prefixOfRun(run)}${aside}/`;
+}
+
+/** Of everything. */
+export function prefixOfRun(run: string): string {
+  return `/faults/${run}/`;
 }
 
 /** The last transaction of a run puts one of these under each prefix, */

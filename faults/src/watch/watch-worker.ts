@@ -8,15 +8,16 @@ import { Notebook } from './notebook.js';
 import { RunEnd } from './run-end.js';
 import type { Surroundings } from './surroundings.js';
 import { follow } from './watch-followers.js';
-import { WATCH_KINDS } from './watch-kinds.js';
+import { CROWD, WATCH_KINDS, type WatchKind } from './watch-kinds.js';
 import type { CopySample, Told, WatchShapes } from './watch-operations.js';
 import { onWatchStream } from './watch-streams.js';
-import { writeOn } from './watch-writer.js';
+import { writeAll } from './watch-writer.js';
 
 type Context = WorkerContext<WatchShapes>;
 
 /** Of each process that watches; each has a stream of its own for its watches. */
-const CLIENTS = 4;
+const CLIENTS = 8;
+const CROWD_OF_CLIENT = 6;
 const COPIED_GROUP = 2;
 
 /** The first writes, the others watch. */
@@ -25,7 +26,7 @@ export async function watchWorker(context: Context): Promise<void> {
   const open = () => createClient({ endpoints, requestTimeoutMs: 3_000 });
   if (index === 0) {
     await using client = open();
-    await writeOn(context, client);
+    await writeAll(context, client);
     return;
   }
   onWatchStream(() => context.recorder.observe('stream', {}, {}));
@@ -39,19 +40,24 @@ export async function watchWorker(context: Context): Promise<void> {
 
 async function watchAll(context: Context, clients: readonly CoordClient[]): Promise<void> {
   const { recorder, stopped, assignment } = context;
-  const [first, second, third] = clients;
-  if (!first || !second || !third) throw new Error(`${CLIENTS} clients are too few`);
+  const [first, second, third, ofFloods] = clients;
+  if (!first || !second || !third || !ofFloods) throw new Error(`${CLIENTS} clients are too few`);
+  // What floods a line holds up whatever else comes by it.
+  const others = clients.filter((client) => client !== ofFloods);
   const surroundings: Surroundings = {
     context,
     end: new RunEnd(),
     told: new Notebook<Told>((watch, told) => recorder.observe('told', { watch }, { told })),
     samples: new Notebook<CopySample>((copy, samples) => recorder.observe('copied', { copy }, { samples })),
   };
+  const kinds = [...WATCH_KINDS, ...Array.from({ length: others.length * CROWD_OF_CLIENT }, () => CROWD)];
+  const clientOf = ({ keys }: WatchKind, i: number) =>
+    (keys === 'flood' ? ofFloods : others[i % others.length]) ?? first;
   await Promise.all([
-    ...WATCH_KINDS.map((kind, i) => follow(surroundings, clients[i % CLIENTS] ?? first, kind, i)),
+    ...kinds.map((kind, i) => follow(surroundings, clientOf(kind, i), kind, i)),
     listAndWatch(surroundings, first),
     watchAtTheEdge(surroundings, second),
-    watchFloods(surroundings, third),
+    watchFloods(surroundings, ofFloods),
     followCopy(surroundings, first, undefined),
     followCopy(surroundings, second, COPIED_GROUP),
     followIdleCopy(surroundings, third),

@@ -7,7 +7,7 @@ import { checkWatches } from './check-watch.js';
 import { compactedBefore } from './compactions.js';
 import { endOf } from './run-end.js';
 import { watchFigures } from './watch-figures.js';
-import { watchPrefix } from './watch-names.js';
+import { prefixOfRun } from './watch-names.js';
 import type { WatchOperation } from './watch-operations.js';
 import { WATCH_PLANTS } from './watch-plants.js';
 import { recordsOf } from './watch-record.js';
@@ -28,7 +28,7 @@ export const WATCH: Workload = {
     progress: { name: 'write', times: 100 },
   },
   plants: WATCH_PLANTS,
-  keeps: (key, run) => key.startsWith(watchPrefix(run)),
+  keeps: (key, run) => key.startsWith(prefixOfRun(run)),
   passes: () => false,
   check: (folder) => {
     const { history, log } = folder.evidence<WatchOperation>();

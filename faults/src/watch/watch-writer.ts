@@ -2,7 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoordClient, Op } from '@coord/client';
 import type { WorkerContext } from '../run/worker-context.js';
 import { untilItWorks } from './until-it-works.js';
-import { FLOOD, FLOOD_BEGINS, FLOOD_ENDS, GONE, GROUPS, IDLE, LAST, watchPrefix } from './watch-names.js';
+import {
+  asidePrefix,
+  FLOOD,
+  FLOOD_BEGINS,
+  FLOOD_ENDS,
+  GONE,
+  GROUPS,
+  IDLE,
+  LAST,
+  watchPrefix,
+} from './watch-names.js';
 import type { WatchShapes } from './watch-operations.js';
 
 /** In each group. */
@@ -15,27 +25,29 @@ const WRITERS = 3;
 const PAUSE_MS = 8;
 /** Calls that are under way at the same time, so that the client may send several in one request. */
 const BURST = 20;
-const STEPS_TO_FIRST_FLOOD = 300;
-const STEPS_BETWEEN_FLOODS = 1_500;
+const FLOOD_EACH_MS = 6_000;
 /** 12 MB in 12 revisions: three times what gRPC takes in one message. */
 const FLOOD_REVISIONS = 12;
 const FLOOD_KEYS = 10;
 const FLOOD_BYTES = 100_000;
 
 /** Puts and deletes, one key, a few or many at once, now and then much at once; and at the end the last transaction. */
-export async function writeOn(context: WorkerContext<WatchShapes>, client: CoordClient): Promise<void> {
+export async function writeAll(context: WorkerContext<WatchShapes>, client: CoordClient): Promise<void> {
   const { stopped } = context;
   const writer = new Writer(context, client);
-  let step = 0;
-  const writeSteps = async () => {
+  const writeOn = async () => {
     while (!stopped.aborted) {
-      step += 1;
-      if (step % STEPS_BETWEEN_FLOODS === STEPS_TO_FIRST_FLOOD) await writer.flood();
-      else await writer.write();
+      await writer.write();
       await sleep(PAUSE_MS);
     }
   };
-  await Promise.all(Array.from({ length: WRITERS }, writeSteps));
+  const floodOn = async () => {
+    while (!stopped.aborted) {
+      await sleep(FLOOD_EACH_MS, undefined, { signal: stopped }).catch(() => undefined);
+      if (!stopped.aborted) await writer.flood();
+    }
+  };
+  await Promise.all([...Array.from({ length: WRITERS }, writeOn), floodOn()]);
   await writer.end();
 }
 
@@ -52,8 +64,8 @@ class Writer {
 
   async write(): Promise<void> {
     const kind = this.#context.random();
-    if (kind < 0.45) await this.#txn([this.#change(this.#someKey())]);
-    else if (kind < 0.75) await this.#txn(this.#changes(2 + this.#below(8)));
+    if (kind < 0.35) await this.#txn([this.#change(this.#someKey())]);
+    else if (kind < 0.6) await this.#txn(this.#changes(2 + this.#below(8)));
     else if (kind < 0.95) await this.#txn(this.#changes(2 + this.#below(MOST_OPS - 1)));
     else if (kind < 0.98) await this.#burst();
     else await this.#txn([{ delete: { prefix: watchPrefix(this.#run, this.#below(GROUPS)) } }]);
@@ -61,7 +73,7 @@ class Writer {
 
   /** Who watches it from its beginning gets all of it at once; afterwards its keys are gone. */
   async flood(): Promise<void> {
-    const prefix = watchPrefix(this.#run, FLOOD);
+    const prefix = asidePrefix(this.#run, FLOOD);
     const value = 'f'.repeat(FLOOD_BYTES);
     await this.#txn([{ put: { key: `${prefix}${FLOOD_BEGINS}`, value: '' } }]);
     for (let i = 0; i < FLOOD_REVISIONS; i++) {
@@ -76,8 +88,10 @@ class Writer {
 
   /** Every watch hears of the last transaction, whatever it leaves out. */
   async end(): Promise<void> {
-    const groups = [...Array.from({ length: GROUPS }, (_, group) => group), FLOOD, IDLE];
-    const prefixes = groups.map((group) => watchPrefix(this.#run, group));
+    const prefixes = [
+      ...Array.from({ length: GROUPS }, (_, group) => watchPrefix(this.#run, group)),
+      ...[asidePrefix(this.#run, FLOOD), asidePrefix(this.#run, IDLE)],
+    ];
     const gone = prefixes.map((prefix) => ({ put: { key: `${prefix}${GONE}`, value: '' } }));
     await this.#beforeTheLast(gone);
     const last = prefixes.flatMap((prefix) => [
@@ -89,7 +103,7 @@ class Writer {
 
   /** Once at the most: one that is tried again may have been done. */
   async #beforeTheLast(success: readonly Op[]): Promise<void> {
-    const key = `${watchPrefix(this.#run, IDLE)}${LAST}`;
+    const key = `${asidePrefix(this.#run, IDLE)}${LAST}`;
     const compare = [{ key, target: 'version', is: '=', to: 0 }] as const;
     await untilItWorks(() => this.#kv.txn({ compare, success }));
   }
