@@ -46,7 +46,7 @@ export function longestIdleMs(history: readonly LockOperation[], faults: readonl
     next.set(input.by, invokedAt);
     if (output !== undefined) holds.push(...alive(process, returnedAt, ends.get(output.token) ?? lastly));
   }
-  const idle = onlyIn(waits, [...holds, ...strikesOf(faults)]);
+  const idle = onlyIn(waits, [...holds, ...strikesOf(faults, history)]);
   return idle.reduce((longest, { from, to }) => Math.max(longest, (to - from) / 1_000), 0);
 }
 

@@ -12,7 +12,7 @@ import { type LockOperation, locksOf, operationsOn } from './lock-operations.js'
 /** Every promise of the mutex, for each lock of a run. */
 export function checkLocks(folder: RunFolder, { ttlMs }: LockSetting): Violation[] {
   const { history, log, faults } = folder.evidence<LockOperation>();
-  const everywhere = history.filter(({ name }) => name === 'stall');
+  const everywhere = history.filter(({ name }) => name === 'stall' || name === 'slow');
   const ofLocks = locksOf(history).flatMap((lock) => {
     const own = operationsOn(history, lock);
     const withStalls = [...own, ...everywhere].sort((a, b) => a.invokedAt - b.invokedAt);
@@ -30,7 +30,7 @@ export function checkLocks(folder: RunFolder, { ttlMs }: LockSetting): Violation
 /** How long a free lock was waited for at most, and how it went with each thing that holders do. */
 export function lockFigures(folder: RunFolder): Figures {
   const { history, faults } = folder.evidence<LockOperation>();
-  const everywhere = history.filter(({ name }) => name === 'stall');
+  const everywhere = history.filter(({ name }) => name === 'stall' || name === 'slow');
   const idle = locksOf(history).map((lock) => {
     const own = [...operationsOn(history, lock), ...everywhere];
     return longestIdleMs(
@@ -45,6 +45,7 @@ export function lockFigures(folder: RunFolder): Figures {
     'guarded writes': count('write'),
     'losses that holders were told of': count('lost'),
     'holders ousted': count('oust'),
+    'reads that took longer than 400 ms': history.filter(({ name }) => name === 'slow').length,
     'longest wait for a free lock while nothing failed (ms)': Math.round(Math.max(0, ...idle)),
   };
 }

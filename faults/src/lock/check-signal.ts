@@ -58,7 +58,7 @@ function lateForDeletion({ history, log, faults, queuePrefix }: SignalEvidence):
     const token = name === 'acquire' ? output?.token : undefined;
     const goneAt = token === undefined ? undefined : gone.get(token);
     if (token === undefined || goneAt === undefined) return [];
-    const standsStill: Interval[] = [...stalls(process), ...strikesOf(faults)];
+    const standsStill: Interval[] = [...stalls(process), ...strikesOf(faults, history)];
     const due = deadlineAfter(goneAt, TOLD_WITHIN + LATE, standsStill);
     const end = Math.min(ends.get(token) ?? lastly, deaths.get(process) ?? Number.POSITIVE_INFINITY);
     return end > due

@@ -22,6 +22,10 @@ function stall(at: number, ms: number): LockOperation {
   const [invokedAt, returnedAt] = [at * SECOND, at * SECOND];
   return { process: 'p', name: 'stall', input: {}, output: { ms }, outcome: 'ok', invokedAt, returnedAt };
 }
+function slow(at: number, ms: number, process = 'r'): LockOperation {
+  const [invokedAt, returnedAt] = [at * SECOND, at * SECOND];
+  return { process, name: 'slow', input: {}, output: { ms }, outcome: 'ok', invokedAt, returnedAt };
+}
 function acquire(from: number, to: number, process = 'p', token = 10): LockOperation {
   const [invokedAt, returnedAt] = [from * SECOND, to * SECOND];
   const [input, output] = [{ scope: 'l', by: `${process}/0` }, { token }];
@@ -86,6 +90,7 @@ describe('the check that somebody goes on', () => {
     ['the next one has it soon', [acquire(0, 1), acquire(2, 24, 'q', 20), seen(18, 'release')], []],
     ['who waits stands still', [waits(1, 30)], [frozen(2, 29, 'q')]],
     ['lines and members fail', [waits(1, 30)], [fault('leader killed', 2, 26, { member: 'm1' })]],
+    ['etcd answers nobody', [waits(1, 30), slow(25, 23_000)], []],
     ['who asked was killed', [waits(1, 30, 'unknown')], [{ ...KILLED, where: { worker: 'q' } }]],
     ['who asked does something else by now', [waits(1, 30, 'unknown'), waits(4, 5)], []],
   ])('finds nothing while %s', (_what, history, faults) => {
@@ -94,6 +99,11 @@ describe('the check that somebody goes on', () => {
 
   it.each<[string, LockOperation[], FaultEntry[]]>([
     ['that nobody holds', [waits(1, 30)], []],
+    [
+      'that nobody holds, whose reads are slow as they stand still',
+      [waits(1, 30), slow(28, 26_000)],
+      [frozen(2, 28, 'r')],
+    ],
     ['that somebody may still want', [waits(1, 30, 'unknown')], []],
     ['that was given up', [acquire(0, 1), waits(2, 20), seen(3, 'release')], []],
     ['whose holder was killed', [acquire(0, 1), waits(2, 20)], [KILLED]],

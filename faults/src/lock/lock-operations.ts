@@ -31,6 +31,8 @@ export type LockShapes = {
   oust: { input: OfHold; output: object };
   /** The process stood still, whatever made it so, and went on now. */
   stall: { input: object; output: { readonly ms: number } };
+  /** A read, of which there is always one under way, took long. */
+  slow: { input: object; output: { readonly ms: number } };
 };
 
 export type LockOperation = OperationOf<LockShapes>;

@@ -1,6 +1,8 @@
 import type { FaultEntry } from '../run/fault-log.js';
-import type { Interval } from './intervals.js';
+import { type Interval, without } from './intervals.js';
 import type { LockOperation } from './lock-operations.js';
+
+const SLOW_MICROS = 1_000_000;
 
 /** When each process that was killed was. */
 export function deathsOf(faults: readonly FaultEntry[]): ReadonlyMap<string, number> {
@@ -42,9 +44,21 @@ export function endOf(history: readonly LockOperation[]): number {
   );
 }
 
-/** When lines or members failed: until then nobody can be sure to reach etcd. */
-export function strikesOf(faults: readonly FaultEntry[]): Interval[] {
-  return faults
-    .filter(({ kind, where }) => where.member !== undefined || kind === 'cut' || kind === 'lost answer')
-    .map(({ beganAt, endedAt }) => ({ from: beganAt, to: endedAt }));
+/**
+ * When lines or members failed, or etcd did not answer for some other reason, as on a machine with too
+ * much to do, where leaders change by themselves: until then nobody can be sure to reach it.
+ */
+export function strikesOf(faults: readonly FaultEntry[], history: readonly LockOperation[]): Interval[] {
+  const stalls = stallsOf(history, faults);
+  const slow = history.flatMap(({ name, process, output, invokedAt }) =>
+    name === 'slow' && output !== undefined
+      ? without({ from: invokedAt - output.ms * 1_000, to: invokedAt }, stalls(process))
+      : [],
+  );
+  return [
+    ...faults
+      .filter(({ kind, where }) => where.member !== undefined || kind === 'cut' || kind === 'lost answer')
+      .map(({ beganAt, endedAt }) => ({ from: beganAt, to: endedAt })),
+    ...slow.filter(({ from, to }) => to - from >= SLOW_MICROS),
+  ];
 }
