@@ -1,6 +1,6 @@
 import { type KeyValue, type KV, NotFoundError, type Op, type OpResult, type Session } from '@coord/client';
 import type { Place } from './lock-key.js';
-import type { LockSupport } from './lock-support.js';
+import type { KvSupport } from './lock-support.js';
 import { type Enqueued, QueueEntry } from './queue-entry.js';
 import type { QueueList } from './queue-place.js';
 
@@ -42,7 +42,7 @@ export class Contender extends QueueEntry {
   readonly #kv: KV;
   readonly #place: Place;
 
-  constructor(support: LockSupport, place: Place, session: Session, description: string) {
+  constructor(support: KvSupport, place: Place, session: Session, description: string) {
     super(support, place, session, description);
     this.#kv = support.client.kv;
     this.#place = place;

@@ -11,15 +11,20 @@ import { LockMetrics } from './lock-metrics.js';
 import type { ResolvedLockConfig } from './options.js';
 import { QueueWatches } from './queue-watch.js';
 
+/** What it takes to write to the queues. */
+export interface KvSupport {
+  readonly client: Pick<CoordClient, 'kv'>;
+  readonly requestTimeoutMs: number;
+}
+
 /** What all locks of one `createLocks` share. */
-export interface LockSupport {
+export interface LockSupport extends KvSupport {
   readonly client: CoordClient;
   readonly logger: CoordLogger;
   readonly observer: Observer;
   /** Absent where nothing is measured. */
   readonly metrics: LockMetrics | undefined;
   readonly backoff: Backoff;
-  readonly requestTimeoutMs: number;
   readonly background: Background;
   readonly queueWatches: QueueWatches;
   borrowSession(ttlMs: number, options?: Pick<WaitOptions, 'signal'>): Promise<SessionRef>;

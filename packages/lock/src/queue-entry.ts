@@ -15,7 +15,7 @@ import {
 } from '@coord/client';
 import type { Hold } from './hold.js';
 import type { EntryKeys } from './lock-key.js';
-import type { LockSupport } from './lock-support.js';
+import type { KvSupport } from './lock-support.js';
 import { isAt, OwnKeys } from './own-keys.js';
 import { isUnreachable } from './persist.js';
 import { type Sending, trackedTxn } from './tracked-txn.js';
@@ -70,7 +70,7 @@ export class QueueEntry implements Hold {
 
   /** @param description the value of our keys */
   constructor(
-    { client, requestTimeoutMs }: LockSupport,
+    { client, requestTimeoutMs }: KvSupport,
     keys: EntryKeys,
     session: Session,
     description: string,
@@ -237,10 +237,12 @@ export class QueueEntry implements Hold {
       return this.#kv.txn({ success: [...remove, ...mark] }, { idempotent: true }).then(() => true);
     }
     const looks = this.etcdKeys.map((key) => ({ get: key, options: { keysOnly: true } }));
+    // A late attempt to enqueue may have made them anew; nobody else ever has keys of these names.
+    const anew = this.#enqueues.outcomeLost ? remove : strays;
     const request = {
       compare: this.isOwn(),
       success: [...remove, ...mark],
-      failure: [...looks, ...strays, ...mark],
+      failure: [...looks, ...anew, ...mark],
     };
     return trackedTxn(this.#kv, request, [this.#removals], this.#requestTimeoutMs).then((result) =>
       result.succeeded ? true : this.#removeRest(result),
