@@ -79,6 +79,15 @@ describe('the check of registrations', () => {
     expect(found([register('p1', 1), remove('b', 90)], [put(1, 'p1'), gone(4)], killed)).toEqual([]);
   });
 
+  it('lets one be taken out without a goodbye when there is no space for it, and by nobody otherwise', () => {
+    const history = [register('p1', 1), remove('a', 2)];
+    const log = [put(1, 'p1'), gone(3), written(5, '/settled/0', 'p')];
+    const full = fault('no space', { member: 'm' }, 2, 4);
+    expect(found(history, log, [full])).toEqual([]);
+    expect(found(history, log)).toHaveLength(1);
+    expect(found([register('p1', 1), remove('b', 2)], log, [full])).toHaveLength(1);
+  });
+
   it('counts neither the time of a fault nor that of a frozen owner', () => {
     const history = [register('p1', 1), leave('p1', 40)];
     const log = [put(1, 'p1'), gone(3), put(33, 'p1'), bye(41, 'p1'), gone(42)];

@@ -32,6 +32,8 @@ interface Fate {
   leaving: boolean;
   /** Nothing of it may come any more. */
   gone: boolean;
+  /** It was taken out without a goodbye, for which there was no space; or just then its lease was lost, which looks the same. */
+  doubtful: boolean;
   supersededAt: number;
   awaySince: number | undefined;
 }
@@ -76,7 +78,7 @@ class RegistrationCheck implements RegistrationReport {
       [...livesOf(history)].map(([registration, life]) => [
         registration,
         {
-          ...{ life, written: false, leaving: false, gone: false },
+          ...{ life, written: false, leaving: false, gone: false, doubtful: false },
           ...{ supersededAt: Number.POSITIVE_INFINITY, awaySince: undefined },
         },
       ]),
@@ -161,7 +163,14 @@ class RegistrationCheck implements RegistrationReport {
     const fate = before && this.#fates.get(before.registration);
     if (fate === undefined) return;
     if (before?.leaving) fate.gone = true;
+    else if (this.#isSpeechless(id, seenAt)) fate.doubtful = true;
     else fate.awaySince ??= seenAt;
+  }
+
+  /** Without space for a goodbye, etcd takes a delete all the same. */
+  #isSpeechless(id: string, at: number): boolean {
+    const isFull = this.#faults.some(({ kind, beganAt }) => kind === 'no space' && beganAt <= at);
+    return isFull && this.#removals.some((removal) => removal.id === id && removal.at <= at);
   }
 
   #acknowledgedGone(registration: string): void {
@@ -180,7 +189,7 @@ class RegistrationCheck implements RegistrationReport {
       if (life.process !== process) continue;
       const left = life.leftAt <= seenAt || leaving || gone || supersededAt <= seenAt;
       const wanted = life.registeredAt !== undefined && !left;
-      if (wanted !== present.has(life.registration)) {
+      if (wanted !== present.has(life.registration) && !fate.doubtful) {
         const what = wanted ? 'is not there, and should be' : 'is there, and should not be';
         this.#complain(`${life.registration} ${what}, at ${revision} when all is settled`);
       }

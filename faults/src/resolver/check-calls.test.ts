@@ -70,6 +70,18 @@ describe('the check of calls', () => {
     ],
     ['went nowhere when no list had been given', 'nobody was there', [call(1.5, 1.6)], []],
     [
+      'went nowhere when the only one had just been named',
+      'nobody was there',
+      [given(4), given(6, 'B'), call(7, 7.1)],
+      [],
+    ],
+    [
+      'went nowhere when all were taken from the list',
+      'nobody was there',
+      [given(5.5), given(6, 'A'), call(5.2, 7)],
+      [],
+    ],
+    [
       'went nowhere when all were gone that had been named',
       'nobody was there',
       [depart('a', 'A', 4), call(7, 7.1)],
@@ -78,6 +90,13 @@ describe('the check of calls', () => {
   ])('finds nothing in a call that %s', (_what, why, history, faults) => {
     const { violations, explained } = check([...START, ...history], ...faults);
     expect([violations, explained]).toEqual([[], new Map([[why, 1]])]);
+  });
+
+  it('lets a deadline pass while the wall clock is set, and nothing else', () => {
+    const set = { ...fault('clock an hour ahead', '', 4, 7), where: { member: 'm1' } };
+    expect(check([...START, call(5, 6, 'A', 4)], set).explained).toEqual(new Map([['clock was set', 1]]));
+    expect(check([...START, call(5, 6, 'A', 14)], set).violations).toHaveLength(1);
+    expect(check([...START, call(8, 9, 'A', 4)], set).violations).toHaveLength(1);
   });
 
   it.each<[string, ResolverOperation[], FaultEntry[]]>([
@@ -92,7 +111,8 @@ describe('the check of calls', () => {
       [call(5, 6, 'A')],
       [{ ...fault('all killed', '', 4, 7), where: { member: 'm1' } }],
     ],
-    ['that went nowhere though one was there', [call(5, 5.1)], [fault('kill', 'a', 4)]],
+    ['that went nowhere though one was there', [call(6, 6.1)], [fault('kill', 'a', 4)]],
+    ['that went nowhere though one had been named for long', [given(4), given(6, 'B'), call(10, 10.1)], []],
   ])('finds a failed call %s', (_what, history, faults) => {
     expect(check([...START, ...history], ...faults).violations).toMatchObject([{ invariant: 'S2' }]);
   });

@@ -3,8 +3,15 @@ import type { FaultEntry } from '../run/fault-log.js';
 import type { Violation } from '../violation.js';
 import type { ResolverOperation } from './resolver-operations.js';
 
+/** Of gRPC. */
+const DEADLINE_EXCEEDED = 4;
 /** How long after a server was killed or frozen calls to it may still begin. */
 const NOTICED_WITHIN_MS = 2_000;
+/**
+ * How long a channel may take to connect to an address that it is given, on a busy machine. If it had none that it could connect
+ * to, calls fail until then: https://github.com/grpc/proposal/blob/master/A62-pick-first.md
+ */
+const CONNECTED_WITHIN_MS = 3_000;
 
 export interface CallsReport {
   readonly violations: readonly Violation[];
@@ -12,7 +19,12 @@ export interface CallsReport {
   readonly explained: ReadonlyMap<Explanation, number>;
 }
 
-type Explanation = 'server was killed' | 'server was frozen' | 'caller was frozen' | 'nobody was there';
+type Explanation =
+  | 'server was killed'
+  | 'server was frozen'
+  | 'caller was frozen'
+  | 'clock was set'
+  | 'nobody was there';
 
 interface Server {
   readonly process: string;
@@ -26,14 +38,15 @@ interface Call {
   readonly process: string;
   readonly from: number;
   readonly to: number;
+  readonly code: number;
   readonly address: string | undefined;
-  /** The addresses that its channel had been given. */
+  /** The addresses that its channel had been given in time, and was given still until the call had failed. */
   readonly named: readonly string[];
 }
 
 /**
  * S2: a call fails only if the server that it went to was killed or frozen while it was under way or just before,
- * or if its caller was frozen; or if it went nowhere, since nobody was alive whom the channel had been told of. So no call fails for
+ * or if its caller was frozen, or its deadline passed as the wall clock was set; or if it went nowhere, since nobody was alive whom the channel had been told of. So no call fails for
  * what becomes of etcd, and none for a server that has departed as it should.
  */
 export function checkCalls(
@@ -43,12 +56,11 @@ export function checkCalls(
   const servers = serversOf(history, faults);
   const violations: Violation[] = [];
   const explained = new Map<Explanation, number>();
-  const given = new Map<string, readonly string[]>();
-  for (const { name, process, input, output, invokedAt, returnedAt } of history) {
-    if (name === 'list' && output !== undefined) given.set(input.view, output.instances);
+  const given = givenTo(history);
+  for (const { name, process, input, output, invokedAt: from, returnedAt: to } of history) {
     if (name !== 'call' || output === undefined || output.code === 0) continue;
-    const named = given.get(input.connection) ?? [];
-    const call = { process, from: invokedAt, to: returnedAt, address: output.address, named };
+    const named = namedFrom(given.get(input.connection) ?? [], from - CONNECTED_WITHIN_MS * 1_000, to);
+    const call = { process, from, to, code: output.code, address: output.address, named };
     const why = explanationOf(call, servers, faults);
     if (why !== undefined) explained.set(why, (explained.get(why) ?? 0) + 1);
     else {
@@ -61,12 +73,41 @@ export function checkCalls(
   return { violations, explained };
 }
 
+interface Given {
+  readonly at: number;
+  readonly addresses: readonly string[];
+}
+
+/** By channel, in their order. */
+function givenTo(history: readonly ResolverOperation[]): Map<string, Given[]> {
+  const given = new Map<string, Given[]>();
+  for (const { name, input, output, invokedAt: at } of history) {
+    if (name !== 'list' || output === undefined) continue;
+    const before = given.get(input.view) ?? [];
+    before.push({ at, addresses: output.instances });
+    given.set(input.view, before);
+  }
+  return given;
+}
+
+/** Those that were in every list in force between two moments. */
+function namedFrom(given: readonly Given[], from: number, to: number): readonly string[] {
+  const first = given.findLastIndex(({ at }) => at <= from);
+  if (first < 0) return [];
+  const inForce = given.slice(first).filter(({ at }) => at <= to);
+  return inForce.reduce<readonly string[]>(
+    (named, { addresses }) => named.filter((address) => addresses.includes(address)),
+    given[first]?.addresses ?? [],
+  );
+}
+
 function explanationOf(
   call: Call,
   servers: readonly Server[],
   faults: readonly FaultEntry[],
 ): Explanation | undefined {
   if (isFrozen(faults, call.process, call)) return 'caller was frozen';
+  if (call.code === DEADLINE_EXCEEDED && isClockSet(faults, call)) return 'clock was set';
   if (call.address === undefined)
     return isSomebodyThere(call, servers, faults) ? undefined : 'nobody was there';
   const noticed = { from: call.from - NOTICED_WITHIN_MS * 1_000, to: call.to };
@@ -95,6 +136,13 @@ function isFrozen(
     const freezes = kind === 'freeze' || kind === 'freeze amid' || kind === 'compaction';
     return freezes && where.worker === process && beganAt <= to && endedAt >= from;
   });
+}
+
+/** Deadlines are moments of the wall clock: https://github.com/grpc/grpc-node/blob/master/packages/grpc-js/src/deadline.ts */
+function isClockSet(faults: readonly FaultEntry[], { from, to }: Call): boolean {
+  return faults.some(
+    ({ kind, beganAt, endedAt }) => kind.startsWith('clock ') && beganAt <= to && endedAt >= from,
+  );
 }
 
 function serversOf(history: readonly ResolverOperation[], faults: readonly FaultEntry[]): Server[] {

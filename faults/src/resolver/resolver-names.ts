@@ -1,5 +1,6 @@
 export const SERVICE = 'who';
-export const SERVER_TTL_MS = 3_000;
+/** Long enough for most outages: a server whose lease is lost is not called, though it lives. */
+export const SERVER_TTL_MS = 6_000;
 
 /** Of the registries of a run. */
 export function registryPrefix(run: string): string {

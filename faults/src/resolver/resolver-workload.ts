@@ -22,7 +22,7 @@ export const RESOLVER: Workload = {
   hooks: {
     faults: ['kill', 'freeze', 'compaction', 'cut'],
     rate: 0.05,
-    progress: { name: 'call', times: 250 },
+    progress: { name: 'call', times: 120 },
   },
   plants: [
     {
@@ -91,6 +91,7 @@ function figures(folder: RunFolder): Figures {
     'calls failed, server was killed': explained.get('server was killed') ?? 0,
     'calls failed, server was frozen': explained.get('server was frozen') ?? 0,
     'calls failed, caller was frozen': explained.get('caller was frozen') ?? 0,
+    'calls failed, clock was set': explained.get('clock was set') ?? 0,
     'calls failed, nobody was there': explained.get('nobody was there') ?? 0,
   };
 }

@@ -11,7 +11,7 @@ import { WhoServer } from './who-server.js';
 type Context = WorkerContext<ResolverShapes>;
 
 /** How long it serves in one place. */
-const SERVES_MS = { least: 3_000, most: 9_000 };
+const SERVES_MS = { least: 4_000, most: 12_000 };
 const MOMENT_EVERY_MS = 200;
 const PLANTED_MS = 300;
 
