@@ -11,7 +11,7 @@ import { seenValue } from '../seen-value.js';
 const RETRY_MS = 100;
 
 /** etcd's own log, read past the failing lines and without the watch that is to be tested. */
-export class EtcdLog {
+export class EtcdLog implements AsyncDisposable {
   readonly #client: CoordClient;
   readonly #file: WriteStream;
   readonly #keeps: (key: string) => boolean;
@@ -65,6 +65,12 @@ export class EtcdLog {
       timeoutMs: 30_000,
     });
     await eventually(() => this.revision >= revision, { timeoutMs: 30_000 });
+    await this[Symbol.asyncDispose]();
+  }
+
+  /** Ends it where it is. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stopped.signal.aborted) return;
     this.#stopped.abort();
     await this.#following;
     await this.#client.close();

@@ -67,7 +67,7 @@ export async function runWorkload(
     if (report.type === 'at') hooked.reached(report, worker);
     else if (report.type === 'returned' && report.outcome === 'ok') acknowledged.add(report);
   };
-  const log = await EtcdLog.start(cluster, folder.logFile, (key) => workload.keeps(key, run));
+  await using log = await EtcdLog.start(cluster, folder.logFile, (key) => workload.keeps(key, run));
   const faultLog = new FaultLog(folder.faultFile);
   const common = { workload: workload.name, variant, run, seed };
   const fleet = new WorkerFleet(common, { stage, folder: folder.path, onReport });

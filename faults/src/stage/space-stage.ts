@@ -1,3 +1,4 @@
+import { eventually } from '@coord/testkit';
 import type { Fault } from '../run/cluster-faults.js';
 import { addBallast, removeBallast } from './ballast.js';
 import { startProxied } from './proxied-stage.js';
@@ -8,12 +9,13 @@ const QUOTA_BYTES = 64 * MIB;
 /** Of data that a defragmentation has to walk through, below the quota. */
 const LARGE_BYTES = 40 * MIB;
 const LONG = 3;
+const MENDED_MS = 90_000;
 
 /** Nothing can be written, and no lease be had, until there is room again. */
 const noSpace: Fault = async ({ cluster, hold, log }) => {
   await cluster.fillQuota();
   await hold(LONG);
-  await cluster.freeSpace(await log.caughtUp());
+  await eventually(async () => cluster.freeSpace(await log.caughtUp()), { timeoutMs: MENDED_MS });
 };
 
 /** While a member defragments, it does nothing else. */
