@@ -9,6 +9,8 @@ export interface Scene {
   hold(times?: number): Promise<void>;
   /** Resolves after so long, or when the run is at its end. */
   sleep(ms: number): Promise<void>;
+  /** Does what is a fault of its own, in the midst of this one, and writes it down as that. */
+  also(kind: FaultKind, work: () => Promise<unknown>): Promise<void>;
   /** Of etcd's log: what has been read of it may be compacted. */
   readonly log: Pick<EtcdLog, 'revision' | 'caughtUp'>;
 }

@@ -62,7 +62,14 @@ export class PlannedFaults {
     const sleep = (ms: number) => this.#pause(ms);
     const hold = (times = 1) => sleep(times * holdMs);
     try {
-      await this.#faults[kind]?.({ cluster, member, hold, sleep, log });
+      await this.#faults[kind]?.({
+        ...{ cluster, member, hold, sleep, log },
+        also: async (other, work) => {
+          const otherOver = faultLog.began(other, { member: member.name });
+          await work();
+          otherOver();
+        },
+      });
       over();
     } catch (error) {
       over(error instanceof Error ? error : new Error(String(error)));

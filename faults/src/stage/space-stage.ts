@@ -12,17 +12,19 @@ const LONG = 3;
 const MENDED_MS = 90_000;
 
 /** Nothing can be written, and no lease be had, until there is room again. */
-const noSpace: Fault = async ({ cluster, hold, log }) => {
+const noSpace: Fault = async ({ cluster, hold, log, also }) => {
   await cluster.fillQuota();
   await hold(LONG);
-  await eventually(async () => cluster.freeSpace(await log.caughtUp()), { timeoutMs: MENDED_MS });
+  const free = async () => cluster.freeSpace(await log.caughtUp());
+  await also('compaction', () => eventually(free, { timeoutMs: MENDED_MS }));
 };
 
 /** While a member defragments, it does nothing else. */
-const largeDefrag: Fault = async ({ cluster, log }) => {
+const largeDefrag: Fault = async ({ cluster, log, also }) => {
   await addBallast(cluster, LARGE_BYTES);
   await removeBallast(cluster);
-  await cluster.compact(await log.caughtUp());
+  const seen = await log.caughtUp();
+  await also('compaction', () => cluster.compact(seen));
   await cluster.defrag();
 };
 
