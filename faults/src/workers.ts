@@ -33,6 +33,10 @@ export async function workerOf(assignment: Assignment): Promise<void> {
       const { resolverWorker } = await import('./resolver/resolver-worker.js');
       return resolverWorker(new WorkerContext(assignment));
     }
+    case 'session': {
+      const { sessionWorker } = await import('./session/session-worker.js');
+      return sessionWorker(new WorkerContext(assignment));
+    }
     default:
       throw new Error(`there is no workload ${assignment.workload}`);
   }

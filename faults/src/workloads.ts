@@ -6,12 +6,13 @@ import { REGISTER } from './register/register-workload.js';
 import { REGISTRY } from './registry/registry-workload.js';
 import { RESOLVER } from './resolver/resolver-workload.js';
 import type { Workload } from './run/workload.js';
+import { SESSION } from './session/session-workload.js';
 import { WATCH } from './watch/watch-workload.js';
 
 export const WORKLOADS: readonly Workload[] = [
   ...[LOCK, FENCED, KINDS],
   ...[REGISTER, WATCH, CONFIG],
-  ...[REGISTRY, RESOLVER],
+  ...[REGISTRY, RESOLVER, SESSION],
 ];
 
 export function workloadNamed(name: string): Workload {
