@@ -127,9 +127,9 @@ describe('the check of lists', () => {
   });
 
   it('finds a list that stays for long when it is so no more, while nothing fails', () => {
-    const late = [list(1, [A1, B]), list(16, [D])];
+    const late = [list(1, [A1, B]), list(40, [D])];
     expect(found(late)).toHaveLength(1);
-    const cut = { kind: 'black hole', where: { member: 'm' }, beganAt: 2 * S, endedAt: 8 * S };
+    const cut = { kind: 'black hole', where: { member: 'm' }, beganAt: 2 * S, endedAt: 20 * S };
     expect(found(late, [cut])).toEqual([]);
     const frozen = (worker: string) => ({ ...cut, kind: 'freeze', where: { worker } });
     expect(found(late, [frozen('p1')])).toEqual([]);
