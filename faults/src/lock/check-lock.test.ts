@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EtcdEvent } from '../etcd-event.js';
+import type { FaultEntry } from '../run/fault-log.js';
 import { checkBelief } from './check-belief.js';
 import { checkFencing } from './check-fencing.js';
 import type { Entry, LockOperation } from './lock-operations.js';
@@ -108,7 +109,9 @@ describe('the check of fenced writes', () => {
 });
 
 describe('the check of what holders believe', () => {
-  const check = (...history: LockOperation[]) => checkBelief(history, LOG, KEYS.queuePrefix);
+  const judge = (history: LockOperation[], faults: FaultEntry[] = []) =>
+    checkBelief({ history, log: LOG, faults, queuePrefix: KEYS.queuePrefix });
+  const check = (...history: LockOperation[]) => judge(history);
 
   it('finds nothing while the lock is held, and where it is known to be lost', () => {
     expect(
@@ -120,11 +123,22 @@ describe('the check of what holders believe', () => {
     expect(check(acquire('p', 10, 11), acquire('q', 20, 18), believe(10, true, 19))).toHaveLength(1);
   });
 
-  it('leaves those who were ousted to the check of the signal', () => {
+  it('gives those who were ousted, and them alone, two seconds to hear of it', () => {
     const input = { ...OF, token: 10 };
     const oust = { process: 'q', name: 'oust', input, output: {}, outcome: 'ok' } as const;
     const ousted: LockOperation = { ...oust, invokedAt: 18, returnedAt: 21 };
     expect(check(acquire('p', 10, 11), ousted, believe(10, true, 22))).toEqual([]);
+    expect(check(acquire('p', 10, 11), ousted, believe(10, true, 2_000_022))).toHaveLength(1);
+    expect(check(acquire('q', 20, 21), ousted, believe(20, true, 25))).toHaveLength(1);
+  });
+
+  it('gives those the same from whom a leader takes the lease that stood still', () => {
+    const frozen = { kind: 'leader frozen', where: { member: 'm1' }, beganAt: 12, endedAt: 15 };
+    const late = [acquire('p', 10, 11), acquire('q', 20, 21), believe(10, true, 22)];
+    expect(judge(late, [frozen])).toEqual([]);
+    expect(judge([...late, believe(10, true, 2_000_022)], [frozen])).toHaveLength(2);
+    expect(judge(late, [{ ...frozen, kind: 'leader killed' }])).toHaveLength(2);
+    expect(judge(late, [{ ...frozen, beganAt: 22 }])).toHaveLength(2);
   });
 
   it('finds one who believes when its key is gone', () => {

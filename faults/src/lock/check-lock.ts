@@ -19,7 +19,7 @@ export function checkLocks(folder: RunFolder, { ttlMs }: LockSetting): Violation
     const queuePrefix = lockQueuePrefix(lock);
     return [
       ...checkFencing(own, log, { queuePrefix, dataKey: lockDataKey(lock) }),
-      ...checkBelief(own, log, queuePrefix),
+      ...checkBelief({ history: withStalls, log, faults, queuePrefix }),
       ...checkSignal({ history: withStalls, log, faults, queuePrefix }),
       ...checkLiveness(withStalls, faults, ttlMs),
     ];

@@ -1,38 +1,22 @@
-import type { EtcdEvent } from '../etcd-event.js';
-import type { FaultEntry } from '../run/fault-log.js';
 import type { Violation } from '../violation.js';
-import { endsOfKeys } from './check-belief.js';
+import { endsOfKeys, LATE, type LockEvidence, TOLD_WITHIN } from './check-belief.js';
 import { endsOfHolds } from './check-liveness.js';
 import { deadlineAfter, type Interval } from './intervals.js';
-import type { LockOperation } from './lock-operations.js';
 import { deathsOf, endOf, stallsOf, strikesOf } from './times.js';
-
-/** A deletion is told of within a second. */
-const TOLD_WITHIN = 1_000_000;
-/** A loop with much to do, on a machine with much to do, is late by less; if by more, it was a stall, which is known. */
-const LATE = 1_000_000;
-
-export interface SignalEvidence {
-  readonly history: readonly LockOperation[];
-  readonly log: readonly EtcdEvent[];
-  readonly faults: readonly FaultEntry[];
-  /** Where the keys of the lock are. */
-  readonly queuePrefix: string;
-}
 
 /**
  * L4: a holder is told of its loss by the deadline of its own clock, and at the latest one second after
  * its key is gone. A process that stands still is judged from when it goes on; and who cannot reach
  * etcd hears of no deletion, only of the deadline.
  */
-export function checkSignal(evidence: SignalEvidence): Violation[] {
+export function checkSignal(evidence: LockEvidence): Violation[] {
   return [...lateForDeadline(evidence), ...lateForDeletion(evidence)].map((what) => ({
     invariant: 'L4',
     what,
   }));
 }
 
-function lateForDeadline({ history, faults }: SignalEvidence): string[] {
+function lateForDeadline({ history, faults }: LockEvidence): string[] {
   const stalls = stallsOf(history, faults);
   const deadlines = new Map<number, number>();
   for (const { name, input, output, invokedAt } of history) {
@@ -48,17 +32,18 @@ function lateForDeadline({ history, faults }: SignalEvidence): string[] {
   });
 }
 
-function lateForDeletion({ history, log, faults, queuePrefix }: SignalEvidence): string[] {
+function lateForDeletion({ history, log, faults, queuePrefix }: LockEvidence): string[] {
   const gone = endsOfKeys(log, queuePrefix);
   const stalls = stallsOf(history, faults);
   const deaths = deathsOf(faults);
   const ends = endsOfHolds(history);
+  const strikes = strikesOf(faults, history);
   const lastly = endOf(history);
   return history.flatMap(({ name, process, output }) => {
     const token = name === 'acquire' ? output?.token : undefined;
     const goneAt = token === undefined ? undefined : gone.get(token);
     if (token === undefined || goneAt === undefined) return [];
-    const standsStill: Interval[] = [...stalls(process), ...strikesOf(faults, history)];
+    const standsStill: Interval[] = [...stalls(process), ...strikes];
     const due = deadlineAfter(goneAt, TOLD_WITHIN + LATE, standsStill);
     const end = Math.min(ends.get(token) ?? lastly, deaths.get(process) ?? Number.POSITIVE_INFINITY);
     return end > due
