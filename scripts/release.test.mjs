@@ -16,6 +16,7 @@ beforeAll(() => {
     'examples',
     'bench',
     'faults',
+    'hostile-values',
     'packaging',
     ...packageNames().map((name) => `packages/${name}`),
   ];

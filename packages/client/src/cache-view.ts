@@ -74,7 +74,7 @@ export class CacheView<T> implements WatchCache<T> {
   }
 
   async waitFor(revision: bigint, options?: WaitOptions): Promise<void> {
-    assertValid(checkRevision([], 'revision', revision));
+    assertValid(checkWaitOptions(checkRevision([], 'revision', revision), options));
     using wait = new Wait(options, `cache at revision ${revision}`);
     await wait.race(this.#until(() => this.#raw.revision >= revision, wait.signal));
   }

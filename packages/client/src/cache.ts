@@ -1,7 +1,8 @@
 import type { KeyValue } from './key-value.js';
 import type { WaitOptions } from './kv.js';
+import type { NamesOf } from './option-names.js';
 import type { Key } from './range.js';
-import { assertValid, type IssueList, readInput, show } from './validation.js';
+import { assertValid, type IssueList, readOptions, show } from './validation.js';
 
 /**
  * `live`: attached to etcd and caught up. `stale`: what etcd had when it could last be reached.
@@ -84,13 +85,13 @@ export interface WatchCache<T> extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** @throws {ValidationError} */
-export function checkCacheOptions(options: Partial<CacheOptions<unknown>> | undefined): void {
-  readInput('options', () => checkFields(options ?? {}));
-}
+const NAMES = { decode: true, snapshotFile: true } satisfies NamesOf<CacheOptions<unknown>>;
 
-function checkFields({ decode, snapshotFile }: Partial<CacheOptions<unknown>>): void {
+/** @throws {ValidationError} */
+export function readCacheOptions<T>(given: CacheOptions<T>): CacheOptions<T> {
   const issues: IssueList = [];
+  const options = readOptions(issues, given, NAMES);
+  const { decode, snapshotFile } = options;
   if (typeof decode !== 'function') {
     issues.push({ path: 'decode', message: `must be a function, got ${show(decode)}` });
   }
@@ -98,6 +99,7 @@ function checkFields({ decode, snapshotFile }: Partial<CacheOptions<unknown>>): 
     issues.push({ path: 'snapshotFile', message: `must be the path of a file, got ${show(snapshotFile)}` });
   }
   assertValid(issues);
+  return options;
 }
 
 function isPath(path: unknown): boolean {

@@ -7,6 +7,7 @@ import { hasIdentity, type ResolvedClientOptions } from './options.js';
 import { capabilitiesOf, type ServerCapabilities } from './server-capabilities.js';
 import { lowestVersion } from './server-version.js';
 import { TlsCredentials } from './tls.js';
+import { assertValid, checkFunction } from './validation.js';
 
 /** Who needs to know more than health says. */
 export interface PoolObserver {
@@ -167,6 +168,7 @@ export class EndpointPool implements Health {
   }
 
   subscribe(callback: (health: Health) => void): () => void {
+    assertValid(checkFunction([], 'callback', callback));
     this.#subscribers.add(callback);
     return () => this.#subscribers.delete(callback);
   }

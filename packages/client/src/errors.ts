@@ -42,7 +42,19 @@ export class CoordError extends Error {
 
   /** True for every Coord error, also one made by another installed copy of the library. */
   static is(error: unknown): error is CoordError {
-    return typeof error === 'object' && error !== null && BRAND in error;
+    return hasBrand(error, BRAND);
+  }
+}
+
+/** Whether an object has a mark of this library; a proxy that will not say so has none. */
+export function hasBrand<B extends symbol>(
+  value: unknown,
+  brand: B,
+): value is { readonly [K in B]: unknown } {
+  try {
+    return typeof value === 'object' && value !== null && brand in value;
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 import { Etcd3 } from 'etcd3';
-import { type CacheOptions, checkCacheOptions, type WatchCache } from './cache.js';
+import { type CacheOptions, readCacheOptions, type WatchCache } from './cache.js';
 import { CacheView } from './cache-view.js';
 import type { CoordClient, PingResult } from './client.js';
 import { monotonicNow } from './clock.js';
@@ -25,7 +25,14 @@ import { createTelemetry } from './telemetry/telemetry.js';
 import { readCredentials } from './tls.js';
 import { Transport } from './transport.js';
 import { TxnCodec } from './txn-codec.js';
-import { assertValid, checkWaitOptions } from './validation.js';
+import {
+  assertValid,
+  checkWaitFields,
+  checkWaitOptions,
+  type IssueList,
+  readOptions,
+  WAIT_NAMES,
+} from './validation.js';
 import { Wait } from './wait.js';
 import type { Watch, WatchOptions } from './watch.js';
 import { WatchHub } from './watch-hub.js';
@@ -121,9 +128,9 @@ export class EtcdClient implements CoordClient {
     return watch;
   }
 
-  cache<T>(range: Range, options: CacheOptions<T>): WatchCache<T> {
+  cache<T>(range: Range, given: CacheOptions<T>): WatchCache<T> {
     this.#assertOpen('cache');
-    checkCacheOptions(options);
+    const options = readCacheOptions(given);
     const { cache, release } = this.#caches.acquire(range, options.snapshotFile);
     return new CacheView(cache, release, options, this.#logger, this.#options.requestTimeoutMs);
   }
@@ -132,7 +139,10 @@ export class EtcdClient implements CoordClient {
     return await this.#openSession(options);
   }
 
-  async ping(options: WaitOptions = {}): Promise<PingResult> {
+  async ping(given?: WaitOptions): Promise<PingResult> {
+    const issues: IssueList = [];
+    const options = readOptions(issues, given, WAIT_NAMES);
+    assertValid(checkWaitFields(issues, options));
     const startedAt = monotonicNow();
     const status = await this.#transport.unary('status', () => ({}), 'read', options);
     return {

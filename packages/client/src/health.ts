@@ -13,6 +13,6 @@ export interface Health {
   /** The endpoint in use. */
   readonly endpoint: string;
   readonly endpoints: readonly EndpointHealth[];
-  /** Calls back at each change; returns the function that ends it. */
+  /** Calls back at each change; returns the function that ends it. @throws {ValidationError} for what is no function */
   subscribe(callback: (health: Health) => void): () => void;
 }

@@ -4,6 +4,7 @@ export { type Backoff, backoffDelayMs, delay } from './backoff.js';
 export { Cancellation } from './cancellation.js';
 export { ChangeStream } from './change-stream.js';
 export { monotonicNow } from './clock.js';
+export { hasBrand } from './errors.js';
 export { type ClientInternals, internalsOf, type SessionRef } from './internals.js';
 export { type CoordLogger, createCoordLogger, type LogFields } from './logger.js';
 export { manyMayListen } from './many-may-listen.js';
@@ -25,12 +26,18 @@ export type { Observer, Operation, Subject } from './telemetry/observer.js';
 export type { Telemetry } from './telemetry/telemetry.js';
 export {
   assertValid,
+  checkFlag,
+  checkFunction,
   checkKeyPart,
   checkPositiveMs,
   checkTtlMs,
+  checkWaitFields,
   checkWaitOptions,
   type IssueList,
+  isArray,
   readInput,
+  readOptions,
   show,
+  WAIT_NAMES,
 } from './validation.js';
 export { raceAbort, Wait } from './wait.js';

@@ -1,5 +1,5 @@
 import type { CoordClient } from './client.js';
-import { ValidationError } from './errors.js';
+import { hasBrand, ValidationError } from './errors.js';
 import type { WaitOptions } from './kv.js';
 import type { CoordLogger } from './logger.js';
 import type { ResolvedClientOptions } from './options.js';
@@ -42,8 +42,6 @@ export const INTERNALS: unique symbol = Symbol.for('@coord/client.internals');
  * @throws {ValidationError} for anything else
  */
 export function internalsOf(client: CoordClient): ClientInternals {
-  if (typeof client === 'object' && client !== null && INTERNALS in client) {
-    return client[INTERNALS] as ClientInternals;
-  }
+  if (hasBrand(client, INTERNALS)) return client[INTERNALS] as ClientInternals;
   throw new ValidationError([{ path: 'client', message: 'must be made by connect() or createClient()' }]);
 }

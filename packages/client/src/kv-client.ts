@@ -21,17 +21,46 @@ import type {
   WriteOptions,
 } from './kv.js';
 import type { RequestOp, TxnRequestMessage } from './kv-messages.js';
+import type { NamesOf } from './option-names.js';
 import { PageSize } from './page-size.js';
 import type { Key, KeyRange, Range } from './range.js';
 import type { Session } from './session.js';
 import type { CallKind } from './transport.js';
-import { deleteRequest, type TxnCodec } from './txn-codec.js';
-import { assertValid, checkFlag, checkWaitOptions, type IssueList, readInput, show } from './validation.js';
+import { deleteRequest, PUT_FIELD_NAMES, READ_NAMES, type TxnCodec } from './txn-codec.js';
+import {
+  assertValid,
+  checkFlag,
+  checkWaitFields,
+  type IssueList,
+  isArray,
+  readInput,
+  readOptions,
+  show,
+  WAIT_NAMES,
+} from './validation.js';
 
 /** Called with each range that this client has changed, and the revision of the change. */
 export type WriteListener = (range: KeyRange, revision: bigint) => void;
 
 const DEFAULT_PAGE_SIZE = 1_000;
+
+const CALL_NAMES = { ...WAIT_NAMES, idempotent: true, coalesce: true } satisfies NamesOf<CallOptions>;
+const WRITE_NAMES = { ...CALL_NAMES, exclusive: true } satisfies NamesOf<WriteOptions>;
+const GET_NAMES = {
+  ...CALL_NAMES,
+  revision: true,
+  serializable: true,
+  keysOnly: true,
+} satisfies NamesOf<GetOptions>;
+const RANGE_NAMES = { ...CALL_NAMES, ...READ_NAMES } satisfies NamesOf<RangeOptions>;
+const LIST_NAMES = {
+  ...CALL_NAMES,
+  pageSize: true,
+  keysOnly: true,
+  revision: true,
+} satisfies NamesOf<ListOptions>;
+const PUT_NAMES = { ...WRITE_NAMES, ...PUT_FIELD_NAMES } satisfies NamesOf<PutOptions>;
+const DELETE_NAMES = { ...WRITE_NAMES, previous: true } satisfies NamesOf<DeleteOptions>;
 
 /** The key-value store: encodes, calls, decodes. */
 export class KvClient implements KV {
@@ -45,26 +74,24 @@ export class KvClient implements KV {
     this.#onWrite = onWrite;
   }
 
-  async get(key: Key, options: GetOptions = {}): Promise<KeyValue | undefined> {
-    const request = readInput('get', () => {
-      assertValid(checkCallOptions([], options));
-      return this.#codec.rangeRequest({ key: this.#codec.key(key) }, options, 1);
-    });
+  async get(key: Key, given?: GetOptions): Promise<KeyValue | undefined> {
+    const options = readCallOptions(given, GET_NAMES);
+    const request = readInput('get', () =>
+      this.#codec.rangeRequest({ key: this.#codec.key(key) }, options, 1),
+    );
     const response = await this.#coalescer.call(rangeCall(request), options);
     const kv = response.kvs[0];
     return kv === undefined ? undefined : this.#codec.keyValue(kv);
   }
 
-  async range(range: Range, options: RangeOptions = {}): Promise<RangeResult> {
-    const request = readInput('range', () => {
-      assertValid(checkCallOptions([], options));
-      return this.#codec.rangeRequest(this.#codec.range(range), options);
-    });
+  async range(range: Range, given?: RangeOptions): Promise<RangeResult> {
+    const options = readCallOptions(given, RANGE_NAMES);
+    const request = readInput('range', () => this.#codec.rangeRequest(this.#codec.range(range), options));
     const response = await this.#coalescer.call(rangeCall(request), options);
     return this.#codec.rangeResult(response, response.header.revision);
   }
 
-  list(range: Range, options: ListOptions = {}): AsyncIterable<KeyValue> {
+  list(range: Range, options?: ListOptions): AsyncIterable<KeyValue> {
     const pages = this.pages(range, options);
     return (async function* () {
       for await (const page of pages) yield* page.kvs;
@@ -72,9 +99,9 @@ export class KvClient implements KV {
   }
 
   /** A range page by page, all at the revision of the first page. */
-  pages(range: Range, options: ListOptions = {}): AsyncIterable<RangeResult> {
+  pages(range: Range, given?: ListOptions): AsyncIterable<RangeResult> {
+    const options = readCallOptions(given, LIST_NAMES);
     return readInput('list', () => {
-      assertValid(checkCallOptions([], options));
       const { pageSize = DEFAULT_PAGE_SIZE } = options;
       if (!Number.isSafeInteger(pageSize) || pageSize < 1) {
         assertValid([{ path: 'pageSize', message: `must be a whole number from 1, got ${show(pageSize)}` }]);
@@ -103,11 +130,9 @@ export class KvClient implements KV {
     }
   }
 
-  async put(key: Key, value: string | Uint8Array, options: PutOptions = {}): Promise<PutResult> {
-    const request = readInput('put', () => {
-      assertValid(checkCallOptions([], options));
-      return this.#codec.putRequest(key, value, options);
-    });
+  async put(key: Key, value: string | Uint8Array, given?: PutOptions): Promise<PutResult> {
+    const options = readCallOptions(given, PUT_NAMES);
+    const request = readInput('put', () => this.#codec.putRequest(key, value, options));
     const call = putCall(request, kindOf(options), this.#coalescer.rules);
     const { session } = options;
     const response = await (session
@@ -118,9 +143,9 @@ export class KvClient implements KV {
     return this.#codec.putResult(response, revision);
   }
 
-  async delete(range: Range, options: DeleteOptions = {}): Promise<DeleteResult> {
+  async delete(range: Range, given?: DeleteOptions): Promise<DeleteResult> {
+    const options = readCallOptions(given, DELETE_NAMES);
     const { target, request } = readInput('delete', () => {
-      assertValid(checkCallOptions([], options));
       const target = this.#codec.range(range);
       return { target, request: deleteRequest(target, options.previous) };
     });
@@ -130,12 +155,10 @@ export class KvClient implements KV {
     return result;
   }
 
-  async txn(request: TxnRequest, options: WriteOptions = {}): Promise<TxnResult> {
+  async txn(request: TxnRequest, given?: WriteOptions): Promise<TxnResult> {
+    const options = readCallOptions(given, WRITE_NAMES);
     const sessions: Session[] = [];
-    const wire = readInput('txn', () => {
-      assertValid(checkCallOptions([], options));
-      return this.#codec.txnRequest(request, sessions);
-    });
+    const wire = readInput('txn', () => this.#codec.txnRequest(request, sessions));
     const call = txnCall(wire, isReadOnly(wire) ? 'read' : kindOf(options));
     const response = await (sessions.length > 0
       ? this.#sessionBound(call, options, sessions)
@@ -148,10 +171,12 @@ export class KvClient implements KV {
   #call<Response>(call: KvCall<Response>, options: WriteOptions): Promise<Response> {
     const { exclusive } = options;
     if (exclusive === undefined || exclusive.length === 0) return this.#coalescer.call(call, options);
-    const spans = Array.from(exclusive, (range, i) => {
-      const { key, end } = this.#codec.range(range, `exclusive[${i}]`);
-      return new KeySpan(key, end);
-    });
+    const spans = readInput('exclusive', () =>
+      Array.from(exclusive, (range, i) => {
+        const { key, end } = this.#codec.range(range, `exclusive[${i}]`);
+        return new KeySpan(key, end);
+      }),
+    );
     call.footprint = withReads(call.footprint, spans);
     return this.#coalescer.call(call, options);
   }
@@ -196,16 +221,20 @@ export class KvClient implements KV {
   }
 }
 
-function checkCallOptions(issues: IssueList, options: WriteOptions): IssueList {
-  checkWaitOptions(issues, options);
-  if (issues.length > 0) return issues;
+/** @throws {ValidationError} */
+function readCallOptions<T extends WriteOptions>(given: T | undefined, names: NamesOf<T>): T {
+  const issues: IssueList = [];
+  const options = readOptions(issues, given, names);
+  if (given === undefined) return options;
+  checkWaitFields(issues, options);
   const { coalesce, idempotent, exclusive } = options;
   checkFlag(issues, 'coalesce', coalesce);
   checkFlag(issues, 'idempotent', idempotent);
-  if (exclusive !== undefined && !Array.isArray(exclusive)) {
+  if (exclusive !== undefined && !isArray(exclusive)) {
     issues.push({ path: 'exclusive', message: `must be an array of ranges, got ${show(exclusive)}` });
   }
-  return issues;
+  assertValid(issues);
+  return options;
 }
 
 function kindOf(options: CallOptions): CallKind {

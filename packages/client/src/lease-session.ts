@@ -5,10 +5,20 @@ import type { WaitOptions } from './kv.js';
 import { LeaseDeadline } from './lease-deadline.js';
 import { type KeptLease, type LeaseKeeper, type Moment, now } from './lease-keeper.js';
 import type { CoordLogger } from './logger.js';
+import type { NamesOf } from './option-names.js';
 import type { Session, SessionOptions, SessionState } from './session.js';
 import type { ClientMetrics } from './telemetry/client-metrics.js';
 import type { Transport } from './transport.js';
-import { assertValid, checkPositiveMs, checkTtlMs, checkWaitOptions, readInput } from './validation.js';
+import {
+  assertValid,
+  checkPositiveMs,
+  checkTtlMs,
+  checkWaitFields,
+  checkWaitOptions,
+  type IssueList,
+  readOptions,
+  WAIT_NAMES,
+} from './validation.js';
 import { Wait } from './wait.js';
 
 const DEFAULT_TTL_MS = 10_000;
@@ -65,8 +75,8 @@ export class LeaseSession implements Session, KeptLease {
    * Grants a lease and keeps it alive. The id is ours and random, so a repeated grant is harmless:
    * "already exists" means that an earlier attempt arrived.
    */
-  static async open(options: OpenOptions, context: SessionContext): Promise<LeaseSession> {
-    const { ttlMs } = readInput('options', () => checkOpenOptions(options));
+  static async open(given: OpenOptions, context: SessionContext): Promise<LeaseSession> {
+    const { ttlMs = DEFAULT_TTL_MS, ...options } = readOpenOptions(given);
     const leaseId = randomLeaseId();
     const request = { ID: leaseId.toString(), TTL: wholeSeconds(ttlMs) };
     const sentAt = now();
@@ -126,6 +136,7 @@ export class LeaseSession implements Session, KeptLease {
   }
 
   async keepAlive(options: WaitOptions = {}): Promise<void> {
+    assertValid(checkWaitOptions([], options));
     using wait = new Wait(options, `keepalive of lease ${this.#hexId}`);
     this.assertAlive();
     const askedAt = now();
@@ -226,15 +237,18 @@ export class LeaseSession implements Session, KeptLease {
   }
 }
 
+const NAMES = { ...WAIT_NAMES, ttlMs: true, renewIntervalMs: true } satisfies NamesOf<OpenOptions>;
+
 /** @throws {ValidationError} */
-function checkOpenOptions(options: OpenOptions): { ttlMs: number } {
-  const issues = checkWaitOptions([], options);
-  assertValid(issues);
-  const { ttlMs = DEFAULT_TTL_MS, renewIntervalMs } = options;
-  checkTtlMs(issues, 'ttlMs', ttlMs);
+function readOpenOptions(given: OpenOptions): OpenOptions {
+  const issues: IssueList = [];
+  const options = readOptions(issues, given, NAMES);
+  const { ttlMs, renewIntervalMs } = options;
+  checkWaitFields(issues, options);
+  if (ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', ttlMs);
   if (renewIntervalMs !== undefined) checkPositiveMs(issues, 'renewIntervalMs', renewIntervalMs);
   assertValid(issues);
-  return { ttlMs };
+  return options;
 }
 
 function randomLeaseId(): bigint {

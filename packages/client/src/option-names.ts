@@ -1,4 +1,5 @@
 import type { ClientOptions, RetryOptions, TlsOptions } from './options.js';
+import { unreadable } from './unreadable.js';
 import type { IssueList } from './validation.js';
 
 /** The names of options; `true` for a value that has no options of its own. */
@@ -14,13 +15,27 @@ export type NamesOf<T> = Readonly<Record<keyof T, true | OptionNames>>;
  * pass, and its default would be in force without a word.
  */
 export function checkNames(issues: IssueList, given: object, known: OptionNames, prefix = ''): void {
-  for (const [name, value] of Object.entries(given)) {
+  try {
+    compareNames(issues, given, known, prefix);
+  } catch (error) {
+    issues.push({ path: prefix === '' ? 'options' : prefix.slice(0, -1), message: unreadable(error) });
+  }
+}
+
+/** Enough to mend a mistake; what has thousands of names was never meant as options. */
+const MAX_UNKNOWN = 20;
+
+function compareNames(issues: IssueList, given: object, known: OptionNames, prefix: string): void {
+  let unknown = 0;
+  for (const name of Object.keys(given)) {
     const inside = Object.hasOwn(known, name) ? known[name] : undefined;
     if (inside === undefined) {
+      if (unknown++ === MAX_UNKNOWN) break;
       const message = `is no option; there are ${Object.keys(known).join(', ')}`;
       issues.push({ path: `${prefix}${name}`, message });
-    } else if (inside !== true && isObject(value)) {
-      checkNames(issues, value, inside, `${prefix}${name}.`);
+    } else if (inside !== true) {
+      const value: unknown = Reflect.get(given, name);
+      if (isObject(value)) checkNames(issues, value, inside, `${prefix}${name}.`);
     }
   }
 }

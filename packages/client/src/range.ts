@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { ValidationError } from './errors.js';
-import { readInput } from './validation.js';
+import { checkNames, type OptionNames } from './option-names.js';
+import { assertValid, type IssueList, readInput } from './validation.js';
 
 /** A key: text, or raw bytes. */
 export type Key = string | Uint8Array;
@@ -51,6 +52,7 @@ function spanOf(range: Exclude<Range, Key>, path: string): KeyRange {
   if (!whole || ('prefix' in range && ('start' in range || 'end' in range))) {
     throw new ValidationError([{ path, message: 'must be a key, { prefix } or { start, end }' }]);
   }
+  assertNames(range, 'prefix' in range ? PREFIX_NAMES : SPAN_NAMES, path);
   if ('prefix' in range) {
     const prefix = textOrBytes(range.prefix, `${path}.prefix`);
     return prefix.length === 0 ? { key: OPEN_END, end: OPEN_END } : { key: prefix, end: prefixEnd(prefix) };
@@ -61,6 +63,15 @@ function spanOf(range: Exclude<Range, Key>, path: string): KeyRange {
     throw new ValidationError([{ path, message: 'start must sort before end' }]);
   }
   return { key, end };
+}
+
+const PREFIX_NAMES: OptionNames = { prefix: true };
+const SPAN_NAMES: OptionNames = { start: true, end: true };
+
+function assertNames(range: object, known: OptionNames, path: string): void {
+  const issues: IssueList = [];
+  checkNames(issues, range, known, `${path}.`);
+  assertValid(issues);
 }
 
 /** The first key after all keys with this prefix. */

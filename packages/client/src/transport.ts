@@ -83,7 +83,7 @@ export class Transport {
     kind: CallKind,
     options: CallOptions = {},
   ): Promise<UnaryRpcs[M]['response']> {
-    assertValid(checkWaitOptions([], options));
+    assertValid(checkWaitOptions([], options, false));
     const { signal, timeoutMs = this.#options.requestTimeoutMs } = options;
     manyMayListen(signal);
     const schedule = new RetrySchedule(kind, timeoutMs, this.#options.retry, this.pool.size);

@@ -1,6 +1,7 @@
 import { ValidationError } from './errors.js';
 import { EtcdKeyValue, type KeyValue, type WireKeyValue } from './key-value.js';
 import type {
+  CallOptions,
   Compare,
   DeleteResult,
   Op,
@@ -29,6 +30,7 @@ import {
   type TxnRequestMessage,
   type TxnResponse,
 } from './kv-messages.js';
+import { checkNames, type NamesOf, type OptionNames } from './option-names.js';
 import {
   inNamespace,
   type Key,
@@ -39,7 +41,7 @@ import {
   textOrBytes,
 } from './range.js';
 import type { Session } from './session.js';
-import { assertValid, checkFlag, MAX_INT64, show } from './validation.js';
+import { assertValid, checkFlag, type IssueList, MAX_INT64, show } from './validation.js';
 
 const OPERATORS = {
   '=': CompareResult.Equal,
@@ -66,6 +68,36 @@ const OPS = ['get', 'put', 'delete', 'txn'] as const;
 const SORT_ORDERS = { ascend: SortOrder.Ascend, descend: SortOrder.Descend } as const;
 
 const NO_BYTES = Buffer.alloc(0);
+
+/** What may be asked of a range, in a call and in a transaction. */
+export const READ_NAMES = {
+  limit: true,
+  countOnly: true,
+  sort: { by: true, order: true },
+  minModRevision: true,
+  maxModRevision: true,
+  minCreateRevision: true,
+  maxCreateRevision: true,
+  revision: true,
+  serializable: true,
+  keysOnly: true,
+} satisfies NamesOf<Omit<RangeOptions, keyof CallOptions>>;
+export const PUT_FIELD_NAMES = {
+  session: true,
+  leaseId: true,
+  previous: true,
+  ignoreValue: true,
+  ignoreLease: true,
+} satisfies NamesOf<PutFields>;
+const PUT_OP_NAMES: OptionNames = { key: true, value: true, ...PUT_FIELD_NAMES };
+const OP_NAMES = {
+  get: { get: true, options: true },
+  put: { put: true },
+  delete: { delete: true, previous: true },
+  txn: { txn: true },
+} satisfies Readonly<Record<(typeof OPS)[number], OptionNames>>;
+const TXN_NAMES = { compare: true, success: true, failure: true } satisfies NamesOf<TxnRequest>;
+const COMPARE_NAMES = { key: true, target: true, is: true, to: true } satisfies NamesOf<Compare>;
 
 /** Turns requests into etcd's messages and answers back, under the client's namespace. */
 export class TxnCodec {
@@ -160,6 +192,7 @@ export class TxnCodec {
       if (depth > MAX_NESTED_TXNS) {
         throw new ValidationError([{ path: '', message: `is nested more than ${MAX_NESTED_TXNS} times` }]);
       }
+      assertNames(request, TXN_NAMES);
       const { compare, success, failure } = request;
       return {
         compare: encodeEach(compare, 'compare', (each) => this.#compare(each)),
@@ -173,6 +206,7 @@ export class TxnCodec {
 
   #compare(compare: Compare): CompareMessage {
     assertObject(compare, '');
+    assertNames(compare, COMPARE_NAMES);
     const { key, end } = this.range(compare.key, 'key');
     const result = OPERATORS[oneOf(OPERATORS, compare.is, 'is')];
     if (compare.target === 'value') {
@@ -200,17 +234,27 @@ export class TxnCodec {
       throw new ValidationError([{ path: '', message: `must be one of ${OPS.join(', ')}` }]);
     }
     if ('get' in op) {
-      return { request_range: this.rangeRequest(this.range(op.get, 'get'), op.options) };
+      assertNames(op, OP_NAMES.get);
+      const { options } = op;
+      if (options !== undefined) {
+        assertObject(options, 'options');
+        assertNames(options, READ_NAMES, 'options.');
+      }
+      return { request_range: this.rangeRequest(this.range(op.get, 'get'), options) };
     }
     if ('put' in op) {
+      assertNames(op, OP_NAMES.put);
       assertObject(op.put, 'put');
+      assertNames(op.put, PUT_OP_NAMES, 'put.');
       const { key, value, session } = op.put;
       if (session !== undefined && !sessions.includes(session)) sessions.push(session);
       return { request_put: this.putRequest(key, value, op.put) };
     }
     if ('delete' in op) {
+      assertNames(op, OP_NAMES.delete);
       return { request_delete_range: deleteRequest(this.range(op.delete, 'delete'), op.previous) };
     }
+    assertNames(op, OP_NAMES.txn);
     return { request_txn: this.txnRequest(op.txn, sessions, depth + 1) };
   }
 
@@ -269,6 +313,17 @@ function oneOf<Name extends string>(table: Readonly<Record<Name, unknown>>, name
   if (Object.hasOwn(table, name)) return name;
   const names = Object.keys(table).join(' ');
   throw new ValidationError([{ path, message: `must be one of ${names}, got ${show(name)}` }]);
+}
+
+/** A misspelt `lease`, say, would be left out without a word. @throws {ValidationError} */
+function assertNames(given: object, known: OptionNames, prefix?: string): void {
+  for (const name in given) {
+    if (known[name] === true) continue;
+    const issues: IssueList = [];
+    checkNames(issues, given, known, prefix);
+    assertValid(issues);
+    return;
+  }
 }
 
 function flag(value: boolean | undefined, path: string): boolean | undefined {

@@ -1,5 +1,7 @@
 import { CoordError, ValidationError, type ValidationIssue } from './errors.js';
 import type { WaitOptions } from './kv.js';
+import { checkNames, type NamesOf, type OptionNames } from './option-names.js';
+import { unreadable } from './unreadable.js';
 
 /** Problems found so far: check everything first, then `assertValid` once, so that all are reported. */
 export type IssueList = ValidationIssue[];
@@ -22,10 +24,6 @@ export function readInput<T>(path: string, read: () => T): T {
   }
 }
 
-function unreadable(error: unknown): string {
-  return `cannot be read${error instanceof Error ? `: ${error.message}` : ''}`;
-}
-
 /** setTimeout turns anything above 2^31−1 ms into 1 ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -43,9 +41,18 @@ export function checkTtlMs(issues: IssueList, path: string, value: unknown): Iss
   return checkPositiveMs(issues, path, value);
 }
 
-export function checkWaitOptions(issues: IssueList, options: WaitOptions | undefined): IssueList {
+export const WAIT_NAMES = { signal: true, timeoutMs: true } satisfies NamesOf<WaitOptions>;
+
+/** @param names all that there are; false where they have been checked already */
+export function checkWaitOptions(
+  issues: IssueList,
+  options: WaitOptions | undefined,
+  names: OptionNames | false = WAIT_NAMES,
+): IssueList {
   if (options === undefined) return issues;
   try {
+    if (!checkOptionsObject(issues, options)) return issues;
+    if (names) checkNames(issues, options, names);
     return checkWaitFields(issues, options);
   } catch (error) {
     issues.push({ path: 'options', message: unreadable(error) });
@@ -53,13 +60,40 @@ export function checkWaitOptions(issues: IssueList, options: WaitOptions | undef
   }
 }
 
-function checkWaitFields(issues: IssueList, options: WaitOptions): IssueList {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
-    return issues;
-  }
+/** The same for options whose names have been checked. */
+export function checkWaitFields(issues: IssueList, options: WaitOptions): IssueList {
   if (options.timeoutMs !== undefined) checkPositiveMs(issues, 'timeoutMs', options.timeoutMs);
   return checkSignal(issues, options.signal);
+}
+
+/** @returns whether it can have options at all */
+function checkOptionsObject(issues: IssueList, options: unknown, path = 'options'): options is object {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return true;
+  issues.push({ path, message: `must be an object, got ${show(options)}` });
+  return false;
+}
+
+/**
+ * The caller's options, each read once: what is used is what was checked, whatever his getters answer later on.
+ * @param path where they are, if they are not the options of the call
+ * @returns only those that have a value; none, with an issue, for what is no object of options
+ */
+export function readOptions<T extends object>(
+  issues: IssueList,
+  given: T | undefined,
+  names: NamesOf<T>,
+  path?: string,
+): T {
+  const copy: Partial<T> = {};
+  if (given === undefined) return copy as T;
+  try {
+    if (!checkOptionsObject(issues, given, path)) return copy as T;
+    checkNames(issues, given, names, path && `${path}.`);
+    for (const name in names) if (given[name] !== undefined) copy[name] = given[name];
+  } catch (error) {
+    issues.push({ path: path ?? 'options', message: unreadable(error) });
+  }
+  return copy as T;
 }
 
 export function checkSignal(issues: IssueList, signal: unknown): IssueList {
@@ -80,6 +114,11 @@ export function checkFlag(issues: IssueList, path: string, value: unknown): Issu
   if (value !== undefined && typeof value !== 'boolean') {
     issues.push({ path, message: `must be true or false, got ${show(value)}` });
   }
+  return issues;
+}
+
+export function checkFunction(issues: IssueList, path: string, value: unknown): IssueList {
+  if (typeof value !== 'function') issues.push({ path, message: `must be a function, got ${show(value)}` });
   return issues;
 }
 
@@ -118,6 +157,15 @@ export function show(value: unknown): string {
   if (typeof value === 'string') {
     return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
   }
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'object' && value !== null) return isArray(value) ? 'an array' : 'an object';
   return typeof value === 'function' ? 'a function' : String(value);
+}
+
+/** Also of a proxy that has been revoked, which may not even be asked. */
+export function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
 }

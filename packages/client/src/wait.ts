@@ -6,7 +6,7 @@ import { manyMayListen } from './many-may-listen.js';
 import { assertValid, checkWaitOptions } from './validation.js';
 
 /**
- * One wait of a caller over several steps: his signal and his timeout in one place.
+ * One wait of a caller over several steps: his signal and his timeout in one place. The names of his options are checked before.
  *
  * Pass `signal` to each step. Dispose it when the wait is over, so that no listener or timer stays.
  */
@@ -24,7 +24,7 @@ export class Wait implements Disposable {
    * @throws {AbortedError} when the signal has already fired
    */
   constructor(options: WaitOptions | undefined, what: string, toError?: (timeoutMs: number) => CoordError) {
-    assertValid(checkWaitOptions([], options));
+    assertValid(checkWaitOptions([], options, false));
     this.#what = what;
     this.#caller = options?.signal;
     if (this.#caller?.aborted) throw this.#abortedError();

@@ -2,6 +2,7 @@ import { monotonicNow } from './clock.js';
 import { AbortedError, ClosedError, type CoordError } from './errors.js';
 import { EtcdKeyValue, type KeyValue } from './key-value.js';
 import { manyMayListen } from './many-may-listen.js';
+import type { NamesOf } from './option-names.js';
 import { PushIterator } from './push-iterator.js';
 import { keyRange, type Range } from './range.js';
 import {
@@ -10,7 +11,7 @@ import {
   checkRevision,
   checkSignal,
   type IssueList,
-  readInput,
+  readOptions,
   show,
 } from './validation.js';
 import type { Watch, WatchBatch, WatchEvent, WatchOptions } from './watch.js';
@@ -40,8 +41,8 @@ export class WatchIterator implements Watch, WatchSink {
   /** When what waits for the reader has come, where that is measured. */
   readonly #arrivals: number[] | undefined;
 
-  constructor(range: Range, options: WatchOptions, context: SubscriptionContext, onClosed: () => void) {
-    readInput('options', () => checkOptions(options));
+  constructor(range: Range, given: WatchOptions, context: SubscriptionContext, onClosed: () => void) {
+    const options = readWatchOptions(given);
     const { signal } = options;
     if (signal?.aborted) throw new AbortedError('watch: aborted by the caller', { cause: signal.reason });
     keyRange(range);
@@ -177,11 +178,19 @@ export function deletedKeyValue(rawKey: Uint8Array, revision: bigint): KeyValue 
   });
 }
 
-function checkOptions(options: WatchOptions): void {
+const NAMES = {
+  startRevision: true,
+  previous: true,
+  ignore: true,
+  resync: true,
+  maxBuffered: true,
+  signal: true,
+} satisfies NamesOf<WatchOptions>;
+
+/** @throws {ValidationError} */
+function readWatchOptions(given: WatchOptions): WatchOptions {
   const issues: IssueList = [];
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
-  }
+  const options = readOptions(issues, given, NAMES);
   const { startRevision, resync, ignore, maxBuffered, previous, signal } = options;
   if (startRevision !== undefined) checkRevision(issues, 'startRevision', startRevision);
   if (resync !== undefined && !['difference', 'snapshot', 'error'].includes(resync)) {
@@ -195,4 +204,5 @@ function checkOptions(options: WatchOptions): void {
   }
   checkFlag(issues, 'previous', previous);
   assertValid(checkSignal(issues, signal));
+  return options;
 }

@@ -1,6 +1,7 @@
 import type { EtcdServer } from '@coord/testkit';
 import { describe, expect, it } from 'vitest';
 import {
+  type CacheOptions,
   type CoordClient,
   connect,
   createClient,
@@ -16,6 +17,7 @@ import {
   hostile,
   NOTHING_GOOD,
   rejection,
+  revoked,
   throwing,
   thrown,
   WRONG_COUNTS,
@@ -100,6 +102,77 @@ describe('a range that is none is refused by', () => {
 
   it.each(Object.entries(RANGE_OBJECTS))('%s', (_, make) => {
     for (const range of WRONG_RANGES) expectRefused(thrown(() => make(range)));
+  });
+});
+
+describe('a name that does not exist', () => {
+  const calls: Readonly<Record<string, (options: unknown) => Promise<unknown>>> = {
+    'kv.get': (options) => client.kv.get('a', bad(options)),
+    'kv.range': (options) => client.kv.range('a', bad(options)),
+    'kv.put': (options) => client.kv.put('a', 'x', bad(options)),
+    'kv.delete': (options) => client.kv.delete('a', bad(options)),
+    'kv.txn': (options) => client.kv.txn({ success: [{ put: { key: 'a', value: 'x' } }] }, bad(options)),
+    session: (options) => client.session(bad(options)),
+    'session.keepAlive': (options) => session.keepAlive(bad(options)),
+    'session.close': (options) => session.close(bad(options)),
+    'cache.waitFor': (options) => cache.waitFor(0n, bad(options)),
+    'cache.synced': (options) => cache.synced(bad(options)),
+    ping: (options) => client.ping(bad(options)),
+    close: (options) => client.close(bad(options)),
+    connect: (options) => connect(etcd.connectOptions, bad(options)),
+  };
+
+  it.each(Object.entries(calls))('is refused among the options of %s', async (_, call) => {
+    const error = await rejection(() => call({ timeout: 5 }));
+    expectRefused(error);
+    expect(error).toMatchObject({ issues: [{ path: 'timeout' }] });
+  });
+
+  it.each([
+    { sucess: [] },
+    { compare: [{ key: 'a', target: 'mod', is: '=', to: 0, than: 1 }] },
+    { success: [{ put: { key: 'a', value: 'x', lease: 5n } }] },
+    { success: [{ put: { key: 'a', value: 'x' }, leaseId: 5n }] },
+    { success: [{ get: 'a', limit: 1 }] },
+    { success: [{ get: 'a', options: { limits: 1 } }] },
+    { failure: [{ delete: { prefix: 'a', end: 'b' } }] },
+    { failure: [{ delete: { prefix: 'a', ende: 'b' } }] },
+  ])('is refused in a transaction: %o', async (request) => {
+    expectRefused(await rejection(() => client.kv.txn(bad(request))));
+  });
+
+  it('is refused by watch and cache', () => {
+    expectRefused(thrown(() => client.watch('a', bad({ revision: 1n }))));
+    const withName = bad<CacheOptions<string>>({ decode: String, snapshot: 'a' });
+    expectRefused(thrown(() => client.cache('a', withName)));
+  });
+
+  it('is refused at once where there are thousands of them', async () => {
+    const error = await rejection(() => client.kv.get('a', bad(new Uint8Array(200_000))));
+    expectRefused(error);
+    expect(String(error).length).toBeLessThan(10_000);
+  });
+});
+
+describe('options that cannot be read', () => {
+  it('are refused, whatever their name: the call neither hangs nor fails outside of its promise', async () => {
+    // The getter is none of a known name: it was looked at only when the call was on its way.
+    for (const options of [throwing('key'), throwing('coalesce'), revoked(), hostile()]) {
+      expectRefused(await rejection(() => client.kv.get('a', bad(options))));
+      expectRefused(await rejection(() => client.kv.put('a', 'x', bad(options))));
+    }
+  });
+
+  it('are read once: what is used is what was checked', async () => {
+    let reads = 0;
+    const options = {
+      get timeoutMs() {
+        reads += 1;
+        return reads === 1 ? 5_000 : Number.NaN;
+      },
+    };
+    await client.kv.get('a', options);
+    expect(reads).toBe(1);
   });
 });
 

@@ -1,6 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { ConflictError, NotFoundError, type WaitOptions } from '@coord/client';
-import { assertValid, checkWaitOptions, type IssueList, show, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  checkWaitFields,
+  checkWaitOptions,
+  type IssueList,
+  type NamesOf,
+  readInput,
+  readOptions,
+  show,
+  WAIT_NAMES,
+  Wait,
+} from '@coord/client/internal';
 import type { ConfigCenter } from '@coord/config';
 import { type Content, encodeContent } from '@coord/config/internal';
 import {
@@ -20,6 +31,9 @@ export interface CanaryOptions extends WaitOptions, CanaryRule {
   /** Why. */
   readonly comment?: string | undefined;
 }
+
+type Annotations = Pick<CanaryOptions, 'author' | 'comment'>;
+type PromoteOptions = WaitOptions & Annotations;
 
 /** A value that some instances use in the place of the key's own. */
 export interface ConfigCanary extends CanaryRule {
@@ -71,13 +85,15 @@ export async function startCanary(
   config: ConfigCenter,
   key: string,
   value: unknown,
-  options: CanaryOptions,
+  given: CanaryOptions,
 ): Promise<ConfigCanary> {
   const issues: IssueList = [];
   const target = checkTarget(issues, config, key);
-  const content = encodeContent(issues, value);
-  checkWaitOptions(issues, options);
+  const content = readInput('value', () => encodeContent(issues, value));
+  const options = readOptions(issues, given, CANARY_NAMES);
+  checkWaitFields(issues, options);
   checkRule(issues, options);
+  checkAnnotations(issues, options);
   assertValid(issues);
   const { percent, labels, author, comment, signal, timeoutMs } = options;
   await assertNotEncrypted(target, { signal });
@@ -143,8 +159,9 @@ class EtcdCanary implements ConfigCanary {
     this.#record = record;
   }
 
-  async resize({ percent, labels }: CanaryRule, options?: WaitOptions): Promise<ConfigCanary> {
+  async resize(rule: CanaryRule, options?: WaitOptions): Promise<ConfigCanary> {
     const issues: IssueList = [];
+    const { percent, labels } = readOptions(issues, rule, RULE_NAMES);
     checkRule(issues, { percent, labels });
     assertValid(checkWaitOptions(issues, options));
     const record = { ...this.#record, header: { ...this.#record.header, percent, labels } };
@@ -153,11 +170,12 @@ class EtcdCanary implements ConfigCanary {
     return new EtcdCanary(this.#target, { ...record, revision });
   }
 
-  async promote({
-    author = this.author,
-    comment = this.comment,
-    ...options
-  }: WaitOptions & Pick<CanaryOptions, 'author' | 'comment'> = {}): Promise<number> {
+  async promote(given?: PromoteOptions): Promise<number> {
+    const issues: IssueList = [];
+    const options = readOptions(issues, given, PROMOTE_NAMES);
+    checkAnnotations(issues, options);
+    assertValid(checkWaitFields(issues, options));
+    const { author = this.author, comment = this.comment } = options;
     const { center, key } = this.#target;
     const etcdKey = canaryKey(center.recordRoot, key);
     const { content, revision } = this.#record;
@@ -175,6 +193,7 @@ class EtcdCanary implements ConfigCanary {
   }
 
   async drop(options?: WaitOptions): Promise<boolean> {
+    assertValid(checkWaitOptions([], options));
     const { center, key } = this.#target;
     const etcdKey = canaryKey(center.recordRoot, key);
     const { succeeded } = await center.client.kv.txn(
@@ -219,21 +238,27 @@ async function write(
   return found !== undefined && Buffer.compare(found.value, value) === 0 ? found.modRevision : undefined;
 }
 
-function checkRule(issues: IssueList, rule: CanaryOptions | undefined): void {
-  if (typeof rule !== 'object' || rule === null) {
-    issues.push({ path: 'percent', message: 'percent or labels must be given' });
-    return;
-  }
-  const { percent, labels, author, comment } = rule;
+const ANNOTATIONS = { author: true, comment: true } satisfies NamesOf<Annotations>;
+const RULE_NAMES = { percent: true, labels: true } satisfies NamesOf<CanaryRule>;
+const PROMOTE_NAMES = { ...WAIT_NAMES, ...ANNOTATIONS } satisfies NamesOf<PromoteOptions>;
+const CANARY_NAMES = { ...PROMOTE_NAMES, ...RULE_NAMES } satisfies NamesOf<CanaryOptions>;
+
+function checkRule(issues: IssueList, { percent, labels }: CanaryRule): void {
   if (percent === undefined && labels === undefined) {
     issues.push({ path: 'percent', message: 'percent or labels must be given' });
   }
   if (percent !== undefined && !(typeof percent === 'number' && percent >= 0 && percent <= 100)) {
     issues.push({ path: 'percent', message: `must be a number from 0 to 100, got ${show(percent)}` });
   }
-  if (labels !== undefined && !(isLabels(labels) && Object.keys(labels).length > 0)) {
+  if (
+    labels !== undefined &&
+    !readInput('labels', () => isLabels(labels) && Object.keys(labels).length > 0)
+  ) {
     issues.push({ path: 'labels', message: 'must be an object of strings, at least one' });
   }
+}
+
+function checkAnnotations(issues: IssueList, { author, comment }: Annotations): void {
   for (const [path, text] of Object.entries({ author, comment })) {
     if (text === undefined || (typeof text === 'string' && text.length <= 1_000)) continue;
     issues.push({ path, message: `must be a string of at most 1000 characters, got ${show(text)}` });

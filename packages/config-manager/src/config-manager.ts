@@ -1,5 +1,12 @@
 import { ClosedError, ValidationError, type WaitOptions } from '@coord/client';
-import { createCoordLogger, internalsOf, show, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  checkWaitOptions,
+  createCoordLogger,
+  internalsOf,
+  show,
+  Wait,
+} from '@coord/client/internal';
 import { deepFreeze, internalsOfCenter } from '@coord/config/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { initialConfig } from './build-config.js';
@@ -114,11 +121,11 @@ class FollowingConfigManager<T> implements ConfigManager<T> {
   }
 
   async waitFor(version: number, options?: WaitOptions): Promise<Readonly<T>> {
+    const issues = checkWaitOptions([], options);
     if (!Number.isSafeInteger(version) || version < 1) {
-      throw new ValidationError([
-        { path: 'version', message: `must be an integer from 1, got ${show(version)}` },
-      ]);
+      issues.push({ path: 'version', message: `must be an integer from 1, got ${show(version)}` });
     }
+    assertValid(issues);
     const { key } = this.#options;
     const state = this.#state;
     using wait = new Wait(options, `config "${key}": wait for version ${version}`);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ValidationError } from '@coord/client';
-import { show } from '@coord/client/internal';
+import { readInput, show } from '@coord/client/internal';
 import { isPlainObject } from '@coord/config/internal';
 import { copy } from './deep-merge.js';
 import type { ConfigLayer, SuppliedPart } from './layer.js';
@@ -38,7 +38,7 @@ export function explain(
   parts: readonly SuppliedPart[],
   path: ConfigPath,
 ): ConfigExplanation {
-  const steps = toSteps(path);
+  const steps = readInput('path', () => toSteps(path));
   const at: Omit<SuppliedPart, 'layer' | 'key'> = { version: 0, revision: 0n, value: defaults };
   const lowestFirst = [{ ...at, layer: 'default' as const, key: undefined }, ...parts];
   const layers: LayerValue[] = [];

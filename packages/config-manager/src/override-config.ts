@@ -4,9 +4,14 @@ import {
   assertValid,
   checkKeyPart,
   checkPositiveMs,
+  checkWaitFields,
   checkWaitOptions,
   type IssueList,
+  type NamesOf,
+  readInput,
+  readOptions,
   show,
+  WAIT_NAMES,
 } from '@coord/client/internal';
 import type { ConfigCenter } from '@coord/config';
 import { encodeContent } from '@coord/config/internal';
@@ -66,11 +71,12 @@ export async function overrideConfig(
   config: ConfigCenter,
   key: string,
   value: unknown,
-  options: OverrideConfigOptions,
+  given: OverrideConfigOptions,
 ): Promise<ConfigOverride> {
   const issues: IssueList = [];
   const target = checkTarget(issues, config, key);
-  const content = encodeContent(issues, value);
+  const content = readInput('value', () => encodeContent(issues, value));
+  const options = readOptions(issues, given, NAMES);
   checkOptions(issues, options);
   assertValid(issues);
   const { ttlMs, instance, author, comment, ...wait } = options;
@@ -117,16 +123,23 @@ function toConfigOverride(
 ): ConfigOverride {
   const { instance, author, comment, expiresAt } = header;
   const etcdKey = overridePrefix(center.recordRoot, key) + id;
-  const end = async (options?: WaitOptions) => (await center.client.kv.delete(etcdKey, options)).deleted > 0;
+  const end = async (options?: WaitOptions) => {
+    assertValid(checkWaitOptions([], options));
+    return (await center.client.kv.delete(etcdKey, options)).deleted > 0;
+  };
   return { id, key, value, instance, author, comment, expiresAt: new Date(expiresAt), end };
 }
 
+const NAMES = {
+  ...WAIT_NAMES,
+  ttlMs: true,
+  instance: true,
+  author: true,
+  comment: true,
+} satisfies NamesOf<OverrideConfigOptions>;
+
 function checkOptions(issues: IssueList, options: OverrideConfigOptions): void {
-  checkWaitOptions(issues, options);
-  if (typeof options !== 'object' || options === null) {
-    if (options === undefined) issues.push({ path: 'ttlMs', message: 'must be given' });
-    return;
-  }
+  checkWaitFields(issues, options);
   checkPositiveMs(issues, 'ttlMs', options.ttlMs);
   if (options.instance !== undefined) checkKeyPart(issues, 'instance', options.instance);
   for (const name of ['author', 'comment'] as const) {

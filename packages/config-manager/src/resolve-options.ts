@@ -1,4 +1,15 @@
-import { assertValid, checkKeyPart, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkKeyPart,
+  checkNames,
+  checkPositiveMs,
+  type IssueList,
+  type NamesOf,
+  type OptionNames,
+  readInput,
+  readOptions,
+  show,
+} from '@coord/client/internal';
 import { checkSchema, internalsOfCenter } from '@coord/config/internal';
 import { isLabels } from './canary-record.js';
 import { copy } from './deep-merge.js';
@@ -11,18 +22,43 @@ import type {
   ResolvedConfigManagerOptions,
 } from './options.js';
 
-/** @throws {ValidationError} naming every bad option */
-export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedConfigManagerOptions<T> {
-  if (typeof options !== 'object' || options === null) {
-    assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
-  }
+const NAMES = {
+  config: true,
+  env: true,
+  service: true,
+  component: true,
+  layers: true,
+  instance: true,
+  announce: true,
+  labels: true,
+  defaults: true,
+  schema: true,
+  validate: true,
+  onUpdate: true,
+  onDelete: true,
+  startTimeoutMs: true,
+  updateTimeoutMs: true,
+  retryDelaysMs: true,
+  required: true,
+  goManagerCompat: true,
+  snapshotFile: true,
+} satisfies NamesOf<ConfigManagerOptions<unknown>>;
+
+/** @throws {ValidationError} naming every bad option, also one that does not exist */
+export function resolveOptions<T>(given: ConfigManagerOptions<T>): ResolvedConfigManagerOptions<T> {
+  const issues: IssueList = [];
+  const options = readOptions(issues, given, NAMES);
+  return readInput('options', () => resolve(issues, options));
+}
+
+function resolve<T>(issues: IssueList, options: ConfigManagerOptions<T>): ResolvedConfigManagerOptions<T> {
   const resolved = {
     config: options.config,
-    key: serviceKey(options),
-    layers: layerKeys(options, options.layers ?? []),
+    key: serviceKey(asTexts(options)),
+    layers: layerKeys(asTexts(options), options.layers ?? []),
     instance: options.instance,
     announce: options.announce ?? false,
-    defaults: copy(options.defaults) as T, // the caller may change his
+    defaults: readInput('defaults', () => copy(options.defaults)) as T, // the caller may change his
     schema: options.schema,
     validators: asArray<ConfigValidator<T>>(options.validate),
     updaters: asArray<ConfigUpdater<T>>(options.onUpdate).map((updater) =>
@@ -35,8 +71,7 @@ export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedCon
     required: options.required ?? false,
     snapshotFile: options.snapshotFile,
   };
-  const issues: IssueList = [];
-  if (typeof options.config?.watch !== 'function') {
+  if (!readInput('config', () => typeof options.config?.watch === 'function')) {
     issues.push({ path: 'config', message: `must be a config centre, got ${show(options.config)}` });
   }
   for (const name of ['env', 'service', 'component'] as const) checkKeyPart(issues, name, options[name]);
@@ -75,6 +110,19 @@ export function resolveOptions<T>(options: ConfigManagerOptions<T>): ResolvedCon
   }
   assertValid(issues);
   return Object.freeze({ ...resolved, retryDelaysMs: [...resolved.retryDelaysMs] });
+}
+
+/** What is no text is refused, but must not fail before. */
+function asTexts<T>(options: ConfigManagerOptions<T>): ConfigManagerOptions<T> {
+  const text = (value: unknown) => (typeof value === 'string' ? value : '');
+  const { env, service, component, instance } = options;
+  return {
+    ...options,
+    env: text(env),
+    service: text(service),
+    component: text(component),
+    instance: instance === undefined ? undefined : text(instance),
+  };
 }
 
 function serviceKey<T>({ goManagerCompat, env, service, component }: ConfigManagerOptions<T>): string {
@@ -132,12 +180,19 @@ function checkLayers<T>(issues: IssueList, options: ConfigManagerOptions<T>): vo
   }
 }
 
+const PHASES: OptionNames = { prepare: true, commit: true, rollback: true };
+
 /** A misspelt phase would silently never be called. */
 function checkUpdater(issues: IssueList, path: string, updater: unknown): void {
+  readInput(path, () => checkPhases(issues, path, updater));
+}
+
+function checkPhases(issues: IssueList, path: string, updater: unknown): void {
   if (typeof updater !== 'object' || updater === null) {
     issues.push({ path, message: 'must be a function or { prepare, commit, rollback }' });
     return;
   }
+  checkNames(issues, updater, PHASES, `${path}.`);
   const phases = ['prepare', 'commit', 'rollback'].map((name) => [name, Reflect.get(updater, name)] as const);
   for (const [name, phase] of phases) {
     if (phase !== undefined && typeof phase !== 'function')

@@ -81,7 +81,8 @@ export function useEtcd(): Setup {
       return { env: 'test', service, component: 'http', key: `test/${service}/http` };
     },
     manager(options) {
-      const manager = createConfigManager({ config, ...options });
+      const { key: _, ...given } = { key: undefined, ...options }; // a place has its key, too
+      const manager = createConfigManager({ config, ...given });
       cleanup.push(() => manager.stop());
       return manager;
     },

@@ -98,6 +98,7 @@ describe('start', () => {
       'onUpdate[0]',
       'onUpdate[1]',
       'onUpdate[2].commit',
+      'onUpdate[3].prepared',
       'onUpdate[3]',
       'onDelete',
       'required',
@@ -107,7 +108,12 @@ describe('start', () => {
       'retryDelaysMs[1]',
       'snapshotFile',
     ]);
-    const good = { config: t.config, ...t.place(), defaults: DEFAULTS };
+    const { key: _, ...place } = t.place();
+    const good = { config: t.config, ...place, defaults: DEFAULTS };
+    expect(issuePaths(() => createConfigManager({ ...good, snapshot: 'a', default: 1 } as never))).toEqual([
+      'snapshot',
+      'default',
+    ]);
     expect(issuePaths(() => createConfigManager({ ...good, retryDelaysMs: 5 as never }))).toEqual([
       'retryDelaysMs',
     ]);

@@ -1,4 +1,4 @@
-import { type IssueList, show } from '@coord/client/internal';
+import { type IssueList, readInput, show } from '@coord/client/internal';
 import type { Annotations } from './config-center-types.js';
 import { FORBIDDEN_NAMES } from './json-limits.js';
 import type { Keyring } from './keyring.js';
@@ -14,7 +14,7 @@ export function checkAnnotations(issues: IssueList, { author, comment, metadata 
   if (comment !== undefined && typeof comment !== 'string') {
     issues.push({ path: 'comment', message: `must be a string, got ${show(comment)}` });
   }
-  if (metadata !== undefined && !isStringRecord(metadata)) {
+  if (metadata !== undefined && !readInput('metadata', () => isStringRecord(metadata))) {
     issues.push({ path: 'metadata', message: 'must be an object of strings' });
     return;
   }

@@ -1,5 +1,5 @@
 import { type CoordClient, NotFoundError, type WaitOptions } from '@coord/client';
-import { assertValid, checkWaitOptions, type IssueList } from '@coord/client/internal';
+import { assertValid, checkFlag, checkWaitFields, type IssueList, readOptions } from '@coord/client/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type {
   AdoptConfigOptions,
@@ -24,7 +24,8 @@ import { type ConfigCenterInternals, INTERNALS, makeInternals } from './internal
 import type { JsonSchema } from './json-schema.js';
 import { normalizeKey, normalizePrefix } from './key-layout.js';
 import type { ConfigKeyPage } from './list.js';
-import { isObject, Operations } from './operations.js';
+import { Operations } from './operations.js';
+import { NAMES } from './option-names.js';
 import { type ConfigCenterConfig, resolveConfigCenterConfig } from './options.js';
 import { Reads } from './reads.js';
 import type {
@@ -108,11 +109,9 @@ class EtcdConfigCenter implements ConfigCenter {
     key: string,
     value: T,
     expectedVersion: number,
-    options: WriteConfigOptions = {},
+    options?: WriteConfigOptions,
   ): Promise<ConfigValue<T>> {
-    // An absent number must not become an unconditional write.
-    const version = expectedVersion === undefined ? Number.NaN : expectedVersion;
-    return this.#writes.compareAndSet(key, value, isObject(options) ? { ...options, version } : options);
+    return this.#writes.compareAndSet(key, value, expectedVersion, options);
   }
 
   delete(key: string, options?: DeleteConfigOptions): Promise<boolean> {
@@ -171,11 +170,11 @@ class EtcdConfigCenter implements ConfigCenter {
     return this.#reads.list(prefix, options);
   }
 
-  watch<T>(key: string, options: WatchConfigOptions = {}): ConfigWatch<T> {
+  watch<T>(key: string, options?: WatchConfigOptions): ConfigWatch<T> {
     return this.#watchKey(key, options, false) as ConfigWatch<T>;
   }
 
-  watchPrefix<T>(prefix: string, options: WatchConfigOptions = {}): ConfigWatch<T> {
+  watchPrefix<T>(prefix: string, options?: WatchConfigOptions): ConfigWatch<T> {
     const issues: IssueList = [];
     const below = normalizePrefix(issues, prefix);
     const range = this.#store.layout.rawBelow(below);
@@ -196,18 +195,24 @@ class EtcdConfigCenter implements ConfigCenter {
     await Promise.all([this.#reads.close(), ...[...this.#watchers].map((watcher) => watcher.close())]);
   }
 
-  #watchKey(key: string, options: WatchConfigOptions, shared: boolean): ConfigWatch {
+  #watchKey(key: string, options: WatchConfigOptions | undefined, shared: boolean): ConfigWatch {
     const issues: IssueList = [];
     const name = normalizeKey(issues, key);
     const range = this.#store.layout.raw(name);
     return this.#watch(issues, { range, below: '', key: name }, options, shared);
   }
 
-  #watch(issues: IssueList, scope: WatchScope, options: WatchConfigOptions, shared: boolean): ConfigWatch {
+  #watch(
+    issues: IssueList,
+    scope: WatchScope,
+    options: WatchConfigOptions | undefined,
+    shared: boolean,
+  ): ConfigWatch {
     this.#operations.assertOpen();
-    const { schema, initial = false, signal } = options ?? {};
+    const { schema, initial = false, signal } = readOptions(issues, options, NAMES.watch);
     checkSchema(issues, schema);
-    checkWaitOptions(issues, options);
+    checkFlag(issues, 'initial', initial);
+    checkWaitFields(issues, { signal });
     assertValid(issues);
     const onClose = (watcher: ConfigWatcher) => void this.#watchers.delete(watcher);
     const consumer = { schema, initial, shared, signal, onClose };

@@ -1,5 +1,5 @@
 import type { CoordClient, Range } from '@coord/client';
-import type { CoordLogger } from '@coord/client/internal';
+import { type CoordLogger, hasBrand } from '@coord/client/internal';
 import type { Alongside, Decide } from './change.js';
 import { commit } from './commit.js';
 import type { Annotations, ConfigCenter } from './config-center-types.js';
@@ -67,5 +67,5 @@ export function makeInternals(
 
 /** The internals of a centre that `createConfigCenter` made; undefined for any other. */
 export function internalsOfCenter(center: ConfigCenter): ConfigCenterInternals | undefined {
-  return INTERNALS in center ? (center[INTERNALS] as ConfigCenterInternals) : undefined;
+  return hasBrand(center, INTERNALS) ? (center[INTERNALS] as ConfigCenterInternals) : undefined;
 }

@@ -1,9 +1,10 @@
 import {
   assertValid,
   checkKeyPart,
-  checkNames,
   type IssueList,
   type NamesOf,
+  readInput,
+  readOptions,
   show,
 } from '@coord/client/internal';
 import { checkEncryption, type EncryptionConfig, Keyring } from './keyring.js';
@@ -53,10 +54,9 @@ const NAMES = {
 } satisfies NamesOf<ConfigCenterConfig>;
 
 /** @throws {ValidationError} naming every bad option, also one that does not exist */
-export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): ResolvedConfigCenterConfig {
-  if (typeof options !== 'object' || options === null) {
-    assertValid([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
-  }
+export function resolveConfigCenterConfig(given?: ConfigCenterConfig): ResolvedConfigCenterConfig {
+  const issues: IssueList = [];
+  const options = readOptions(issues, given, NAMES);
   const { keyPrefix = '/config' } = options;
   const resolved = {
     keyPrefix: typeof keyPrefix === 'string' ? keyPrefix.replace(/\/$/, '') : keyPrefix,
@@ -64,8 +64,6 @@ export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): Res
     enableValidation: options.enableValidation ?? true,
     maxVersionHistory: options.maxVersionHistory ?? 100,
   };
-  const issues: IssueList = [];
-  checkNames(issues, options, NAMES);
   checkPrefix(issues, resolved.keyPrefix);
   for (const path of ['enableVersioning', 'enableValidation'] as const) {
     const flag: unknown = resolved[path];
@@ -78,7 +76,7 @@ export function resolveConfigCenterConfig(options: ConfigCenterConfig = {}): Res
       message: `must be an integer from 1 to 10000, got ${show(depth)}`,
     });
   }
-  checkEncryption(issues, options.encryption);
+  readInput('encryption', () => checkEncryption(issues, options.encryption));
   assertValid(issues);
   return Object.freeze({ ...resolved, keyring: new Keyring(options.encryption) });
 }

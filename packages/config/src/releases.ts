@@ -1,5 +1,5 @@
 import { NotFoundError, type WaitOptions } from '@coord/client';
-import { type IssueList, show, type Wait } from '@coord/client/internal';
+import { checkNames, type IssueList, isArray, readInput, show, type Wait } from '@coord/client/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Decide } from './change.js';
 import { checkAnnotations, checkEncrypt } from './check-write.js';
@@ -8,7 +8,8 @@ import { type ConfigStore, firstKey } from './config-store.js';
 import { type Content, decodeContent, encodeContent, warnIfLarge } from './content.js';
 import { normalizeKey } from './key-layout.js';
 import type { Keyring } from './keyring.js';
-import { isObject, type Operations } from './operations.js';
+import type { Operations } from './operations.js';
+import { NAMES } from './option-names.js';
 import { checkVersioned } from './options.js';
 import { pastValue } from './past-value.js';
 import { checkPrecondition } from './precondition.js';
@@ -25,6 +26,8 @@ import { MAX_KEYS, MAX_RELEASES, MAX_REQUEST_BYTES } from './request-limits.js';
 import { applySchema, checkSchema } from './schema.js';
 import { decideDelete, decidePut, decideRevert } from './write-decisions.js';
 
+const DEFAULT_LIMIT = 100;
+
 /** Releases: many keys in one step, and back again in one. */
 export class Releases {
   readonly #store: ConfigStore;
@@ -37,15 +40,17 @@ export class Releases {
 
   async publish(
     changes: readonly PublishChange[],
-    options: PublishOptions = {},
+    given?: PublishOptions,
   ): Promise<ConfigRelease | undefined> {
     const parts: Part[] = [];
-    const check = (issues: IssueList) => {
+    const check = (issues: IssueList, options: PublishOptions) => {
       this.#checkRelease(issues, options);
-      parts.push(...checkChanges(issues, changes, options, this.#store.keyring));
+      const checked = () => checkChanges(issues, changes, options, this.#store.keyring);
+      parts.push(...readInput('changes', checked));
     };
-    const subject = { keys: Array.isArray(changes) ? changes.length : 0 };
-    return this.#operations.run('publish', subject, options, check, async (wait) => {
+    const subject = { keys: isArray(changes) ? changes.length : 0 };
+    const all = { options: given, names: NAMES.publish };
+    return this.#operations.run('publish', subject, all, check, async (wait, options) => {
       for (const { key, content, schema, value, path } of parts) {
         if (content !== undefined) warnIfLarge(this.#store.logger, key, content);
         if (schema === undefined || content === undefined) continue;
@@ -59,15 +64,14 @@ export class Releases {
     });
   }
 
-  async revert(releaseId: string, options: RevertOptions = {}): Promise<ConfigRelease | undefined> {
-    const check = (issues: IssueList) => {
+  async revert(releaseId: string, given?: RevertOptions): Promise<ConfigRelease | undefined> {
+    const check = (issues: IssueList, options: RevertOptions) => {
       checkId(issues, releaseId);
       this.#checkRelease(issues, options);
-      for (const [key, schema] of Object.entries(options.schemas ?? {})) {
-        checkSchema(issues, schema, `schemas["${key}"]`);
-      }
+      checkSchemas(issues, options.schemas);
     };
-    return this.#operations.run('revert', { release: String(releaseId) }, options, check, async (wait) => {
+    const all = { options: given, names: NAMES.revert };
+    return this.#operations.run('revert', about(releaseId), all, check, async (wait, options) => {
       const { changes } = await this.#read(releaseId, wait.signal);
       const decisions = await this.#reverseOf(changes, options, wait);
       const { author, comment } = options;
@@ -80,14 +84,14 @@ export class Releases {
       checkId(issues, releaseId);
       checkVersioned(issues, this.#store);
     };
-    return this.#operations.run('getRelease', { release: String(releaseId) }, options, check, (wait) =>
+    const all = { options, names: NAMES.wait };
+    return this.#operations.run('getRelease', about(releaseId), all, check, (wait) =>
       this.#read(releaseId, wait.signal),
     );
   }
 
-  async list(options: ListReleasesOptions = {}): Promise<ConfigRelease[]> {
-    const { limit = 100 } = options ?? {};
-    const check = (issues: IssueList) => {
+  async list(options?: ListReleasesOptions): Promise<ConfigRelease[]> {
+    const check = (issues: IssueList, { limit = DEFAULT_LIMIT }: ListReleasesOptions) => {
       checkVersioned(issues, this.#store);
       if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_RELEASES) {
         issues.push({
@@ -96,7 +100,9 @@ export class Releases {
         });
       }
     };
-    return this.#operations.run('listReleases', {}, options, check, async ({ signal }) => {
+    const all = { options, names: NAMES.listReleases };
+    return this.#operations.run('listReleases', {}, all, check, async ({ signal }, read) => {
+      const { limit = DEFAULT_LIMIT } = read;
       const { client, layout } = this.#store;
       const sort = { by: 'create', order: 'descend' } as const;
       const { kvs } = await client.kv.range(layout.releases, { limit, sort, signal });
@@ -163,8 +169,8 @@ function checkChanges(
   options: PublishOptions,
   keyring: Keyring,
 ): readonly Part[] {
-  if (!Array.isArray(changes) || changes.length === 0 || changes.length > MAX_KEYS) {
-    const got = Array.isArray(changes) ? `${changes.length}` : show(changes);
+  if (!isArray(changes) || changes.length === 0 || changes.length > MAX_KEYS) {
+    const got = isArray(changes) ? `${changes.length}` : show(changes);
     issues.push({ path: 'changes', message: `must be an array of 1 to ${MAX_KEYS} changes, got ${got}` });
     return [];
   }
@@ -173,7 +179,7 @@ function checkChanges(
     const path = `changes[${index}]`;
     const own: IssueList = [];
     const part = isObject(change)
-      ? checkChange(own, change as PublishChange, path, options, keyring)
+      ? readInput(path, () => checkChange(own, change as PublishChange, path, options, keyring))
       : undefined;
     if (part === undefined) own.push({ path: '', message: `must be an object, got ${show(change)}` });
     else if (seen.has(part.key)) own.push({ path: 'key', message: `${show(part.key)} is there twice` });
@@ -199,6 +205,7 @@ function checkChange(
   keyring: Keyring,
 ): Part {
   const key = normalizeKey(issues, change.key);
+  checkNames(issues, change, change.delete === true ? NAMES.deletion : NAMES.put);
   const { author, comment, force } = options;
   const { version, revision } = change;
   checkPrecondition(issues, change, true);
@@ -226,6 +233,25 @@ function checkChange(
     operation: 'put',
   } as const;
   return { key, decide: decidePut(keyring, key, request), content, value, schema, path: `${path}.value` };
+}
+
+function checkSchemas(issues: IssueList, schemas: RevertOptions['schemas']): void {
+  if (schemas !== undefined && !isObject(schemas)) {
+    issues.push({ path: 'schemas', message: `must be an object, got ${show(schemas)}` });
+    return;
+  }
+  for (const [key, schema] of Object.entries(schemas ?? {})) {
+    checkSchema(issues, schema, `schemas["${key}"]`);
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !isArray(value);
+}
+
+/** For the log and error messages. */
+function about(releaseId: unknown): Readonly<Record<string, string>> {
+  return typeof releaseId === 'string' ? { release: releaseId } : {};
 }
 
 function checkId(issues: IssueList, releaseId: unknown): void {

@@ -1,12 +1,12 @@
 import { ValidationError, type ValidationIssue } from '@coord/client';
-import { type IssueList, show } from '@coord/client/internal';
+import { type IssueList, readInput, show } from '@coord/client/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 
 /** Any Standard Schema: zod, valibot, arktype. @see https://standardschema.dev */
 export type ConfigSchema<Output = unknown> = StandardSchemaV1<unknown, Output>;
 
 export function checkSchema(issues: IssueList, schema: unknown, path = 'schema'): void {
-  if (schema === undefined || isSchema(schema)) return;
+  if (schema === undefined || readInput(path, () => isSchema(schema))) return;
   issues.push({ path, message: `must be a Standard Schema (zod, valibot, arktype), got ${show(schema)}` });
 }
 

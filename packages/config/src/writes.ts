@@ -1,4 +1,4 @@
-import { type IssueList, show, type Wait } from '@coord/client/internal';
+import { type IssueList, readInput, show, type Wait } from '@coord/client/internal';
 import { checkAnnotations, checkEncrypt } from './check-write.js';
 import { commit } from './commit.js';
 import type {
@@ -6,11 +6,13 @@ import type {
   DeleteConfigOptions,
   RollbackConfigOptions,
   SetConfigOptions,
+  WriteConfigOptions,
 } from './config-center-types.js';
 import type { ConfigStore } from './config-store.js';
 import { type ConfigValue, makeConfigValue } from './config-value.js';
 import { type Content, decodeContent, encodeContent, warnIfLarge } from './content.js';
-import type { Operations } from './operations.js';
+import type { Given, Operations } from './operations.js';
+import { NAMES } from './option-names.js';
 import { checkVersioned } from './options.js';
 import { type PastValue, pastValue } from './past-value.js';
 import { checkPrecondition } from './precondition.js';
@@ -28,50 +30,62 @@ export class Writes {
   }
 
   set<T>(key: string, value: T, options?: SetConfigOptions): Promise<ConfigValue<T>> {
-    return this.#set('set', key, value, options);
+    return this.#set('set', key, value, { options, names: NAMES.set });
   }
 
-  /** The same, by a caller who means the version that the options name. */
-  compareAndSet<T>(key: string, value: T, options: SetConfigOptions): Promise<ConfigValue<T>> {
-    return this.#set('compareAndSet', key, value, options);
+  /** The same, by a caller who means this version. */
+  compareAndSet<T>(
+    key: string,
+    value: T,
+    version: number,
+    options?: WriteConfigOptions,
+  ): Promise<ConfigValue<T>> {
+    return this.#set('compareAndSet', key, value, { options, names: NAMES.compareAndSet }, () => ({
+      // An absent number must not become an unconditional write.
+      version: version === undefined ? Number.NaN : version,
+    }));
   }
 
-  async #set<T>(
+  async #set<T, O extends WriteConfigOptions>(
     name: 'set' | 'compareAndSet',
     key: string,
     value: T,
-    options: SetConfigOptions = {},
+    given: Given<O>,
+    more?: () => Pick<SetConfigOptions, 'version'>,
   ): Promise<ConfigValue<T>> {
     let content: Content | undefined;
-    const check = (issues: IssueList) => {
-      content = encodeContent(issues, value, { format: options.format });
-      this.#checkWrite(issues, options);
+    const check = (issues: IssueList, options: SetConfigOptions) => {
+      content = readInput('value', () => encodeContent(issues, value, { format: options.format }));
+      this.#checkWrite(issues, { ...options, ...more?.() });
     };
-    return this.#operations.onKey(name, key, options, check, async (normalized, wait) => {
+    return this.#operations.onKey(name, key, given, check, async (normalized, wait, options) => {
       if (content === undefined) throw new TypeError('the value has not been encoded');
       // A YAML document is given as text, and stands for what it says.
       const stored = content.type === 'yaml' ? (decodeContent(content) as T) : value;
       if (options.schema !== undefined) await wait.race(applySchema(options.schema, stored));
-      return this.#put(normalized, stored, { ...options, content, operation: 'put' }, wait);
+      const request = { ...options, ...more?.(), content, operation: 'put' } as const;
+      return this.#put(normalized, stored, request, wait);
     });
   }
 
-  async delete(key: string, options: DeleteConfigOptions = {}): Promise<boolean> {
-    const check = (issues: IssueList) => this.#checkWrite(issues, options);
-    return this.#operations.onKey('delete', key, options, check, async (name, wait) => {
-      return (await commit(this.#store, name, decideDelete(name, options), wait.signal)).changed;
+  async delete(key: string, options?: DeleteConfigOptions): Promise<boolean> {
+    const given = { options, names: NAMES.delete };
+    const check = (issues: IssueList, read: DeleteConfigOptions) => this.#checkWrite(issues, read);
+    return this.#operations.onKey('delete', key, given, check, async (name, wait, read) => {
+      return (await commit(this.#store, name, decideDelete(name, read), wait.signal)).changed;
     });
   }
 
-  async rollback(key: string, version: number, options: RollbackConfigOptions = {}): Promise<ConfigValue> {
-    const check = (issues: IssueList) => {
+  async rollback(key: string, version: number, given?: RollbackConfigOptions): Promise<ConfigValue> {
+    const check = (issues: IssueList, options: RollbackConfigOptions) => {
       checkVersioned(issues, this.#store);
       if (!Number.isSafeInteger(version) || version < 1) {
         issues.push({ path: 'version', message: `must be an integer from 1, got ${show(version)}` });
       }
       this.#checkWrite(issues, options);
     };
-    return this.#operations.onKey('rollback', key, options, check, async (name, wait) => {
+    const all = { options: given, names: NAMES.rollback };
+    return this.#operations.onKey('rollback', key, all, check, async (name, wait, options) => {
       const { content, value, sealed } = await this.#readPast(name, version, wait.signal);
       if (options.schema !== undefined) await wait.race(applySchema(options.schema, value));
       const encrypt = options.encrypt ?? (sealed || undefined); // what was secret stays so
@@ -80,12 +94,13 @@ export class Writes {
     });
   }
 
-  async adopt<T>(key: string, options: AdoptConfigOptions = {}): Promise<ConfigValue<T>> {
-    const check = (issues: IssueList) => {
+  async adopt<T>(key: string, given?: AdoptConfigOptions): Promise<ConfigValue<T>> {
+    const check = (issues: IssueList, options: AdoptConfigOptions) => {
       checkVersioned(issues, this.#store);
       this.#checkWrite(issues, options);
     };
-    return this.#operations.onKey('adopt', key, options, check, async (name, wait) => {
+    const all = { options: given, names: NAMES.adopt };
+    return this.#operations.onKey('adopt', key, all, check, async (name, wait, options) => {
       let value: unknown;
       const decide = decideAdopt(this.#store.keyring, name, options, (found) => {
         value = found;

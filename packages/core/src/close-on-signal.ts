@@ -3,16 +3,17 @@ import {
   type CoordLogger,
   type IssueList,
   internalsOf,
+  isArray,
   monotonicNow,
   show,
   Wait,
 } from '@coord/client/internal';
 import type { DrainOnSignalOptions, ServiceRegistry, SignalDrain } from '@coord/registry';
 import {
-  checkDrainOnSignalOptions,
   DEFAULT_SIGNAL_TIMEOUT_MS,
   drainAndServe,
   endOnSignal,
+  readDrainOnSignalOptions,
 } from '@coord/registry/internal';
 import type { Coordinator } from './coordinator.js';
 
@@ -51,17 +52,19 @@ const SERVING_SHARE = 2 / 3;
  */
 export function closeOnSignal(
   coordinators: Coordinator | readonly Coordinator[],
-  options: CloseOnSignalOptions = {},
+  given?: CloseOnSignalOptions,
 ): SignalDrain {
-  const list: readonly Coordinator[] = Array.isArray(coordinators) ? coordinators : [coordinators];
-  assertValid(checkDrainOnSignalOptions(checkCoordinators(list), options));
+  const list: readonly Coordinator[] = isArray(coordinators) ? [...coordinators] : [coordinators];
+  const issues = checkCoordinators(list);
+  const options = readDrainOnSignalOptions(issues, given);
+  assertValid(issues);
   const [first] = list;
   const endings: Endings = {
     registries: () => list.map(({ registry }) => registry),
     close: (timeoutMs) => Promise.allSettled(list.map((coordinator) => coordinator.close({ timeoutMs }))),
     logger: () => first && internalsOf(first.client).logger,
   };
-  return endOnSignalWith(endings, { ...options });
+  return endOnSignalWith(endings, options);
 }
 
 /** @param options have been checked */

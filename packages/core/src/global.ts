@@ -2,8 +2,8 @@
  * One coordinator for the whole process. It is made at its first use and connects by itself, so importing
  * this does nothing. Every function has the signature of its counterpart on a `Coordinator`.
  */
-import { CoordError, type PingResult, type WaitOptions } from '@coord/client';
-import { assertValid, internalsOf, Wait } from '@coord/client/internal';
+import { AbortedError, CoordError, type PingResult, type WaitOptions } from '@coord/client';
+import { assertValid, checkWaitOptions, type IssueList, internalsOf } from '@coord/client/internal';
 import type {
   ConfigValue,
   ConfigWatch,
@@ -28,7 +28,7 @@ import type {
   ServiceRegistration,
   SignalDrain,
 } from '@coord/registry';
-import { checkDrainOnSignalOptions } from '@coord/registry/internal';
+import { readDrainOnSignalOptions } from '@coord/registry/internal';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkConfig } from './check-config.js';
 import { type CloseOnSignalOptions, endOnSignalWith } from './close-on-signal.js';
@@ -83,7 +83,12 @@ export async function ping(options?: WaitOptions): Promise<PingResult> {
  */
 export async function close(options?: WaitOptions): Promise<void> {
   // Bad options and a signal that has fired reject here, while nothing has been closed.
-  new Wait(options, 'close of the shared coordinator')[Symbol.dispose]();
+  assertValid(checkWaitOptions([], options));
+  if (options?.signal?.aborted) {
+    throw new AbortedError('close of the shared coordinator: aborted by the caller', {
+      cause: options.signal.reason,
+    });
+  }
   if (shared !== undefined) ending.add(shared);
   shared = undefined;
   await Promise.all(
@@ -106,14 +111,16 @@ export async function close(options?: WaitOptions): Promise<void> {
  * await hook.close(); // stops listening
  * ```
  */
-export function closeOnSignal(options: CloseOnSignalOptions = {}): SignalDrain {
-  assertValid(checkDrainOnSignalOptions([], options));
+export function closeOnSignal(given?: CloseOnSignalOptions): SignalDrain {
+  const issues: IssueList = [];
+  const options = readDrainOnSignalOptions(issues, given);
+  assertValid(issues);
   const endings = {
     registries: () => (shared === undefined ? [] : [shared.registry]),
     close: (timeoutMs: number) => close({ timeoutMs }),
     logger: () => shared && internalsOf(shared.client).logger,
   };
-  return endOnSignalWith(endings, { ...options });
+  return endOnSignalWith(endings, options);
 }
 
 /** Registers an instance: see `ServiceRegistry.register`. */

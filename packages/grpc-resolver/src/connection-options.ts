@@ -1,10 +1,18 @@
-import { assertValid, checkKeyPart, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkKeyPart,
+  type IssueList,
+  type NamesOf,
+  readInput,
+  readOptions,
+  show,
+} from '@coord/client/internal';
 import type { ServiceRegistry } from '@coord/registry';
 import { registryInternalsOf } from '@coord/registry/internal';
 import * as defaultGrpc from '@grpc/grpc-js';
 import { checkGrpc } from './check-grpc.js';
 import { checkServiceConfig } from './check-service-config.js';
-import { checkFollowOptions, type FollowOptions } from './follow-options.js';
+import { checkFollowOptions, FOLLOW_NAMES, type FollowOptions } from './follow-options.js';
 import type { GrpcModule, ServiceConfigJson } from './grpc-adapter.js';
 import { withDefaults } from './merge-service-config.js';
 import { registerPolicies } from './register-policies.js';
@@ -52,17 +60,35 @@ export function wishesOf(options: ConnectionOptions) {
   };
 }
 
-/** @throws {ValidationError} naming everything that is wrong */
+/** @returns a copy of the options @throws {ValidationError} naming everything that is wrong */
 export function checkConnection(
   registry: ServiceRegistry,
   serviceName: string,
-  options: ConnectionOptions,
-): void {
+  given: ConnectionOptions | undefined,
+): ConnectionOptions {
   const issues = checkKeyPart([], 'serviceName', serviceName);
+  const options = readOptions(issues, given, NAMES);
   if (registryInternalsOf(registry) === undefined) {
     issues.push({ path: 'registry', message: 'must be made by createRegistry()' });
   }
-  if (!checkObject(issues, 'options', options)) assertValid(issues);
+  readInput('options', () => checkFields(issues, options));
+  return options;
+}
+
+const NAMES = {
+  ...FOLLOW_NAMES,
+  strategy: true,
+  zone: true,
+  hashKey: true,
+  credentials: true,
+  channelOptions: true,
+  serviceConfig: true,
+  retry: true,
+  grpc: true,
+} satisfies NamesOf<ConnectionOptions>;
+
+/** @throws {ValidationError} */
+function checkFields(issues: IssueList, options: ConnectionOptions): void {
   const { strategy, serviceConfig, channelOptions, credentials, retry, grpc = defaultGrpc } = options;
   if (strategy !== undefined && !STRATEGIES.includes(strategy)) {
     issues.push({

@@ -1,5 +1,5 @@
 import { ClosedError, ValidationError, type WaitOptions } from '@coord/client';
-import { Wait } from '@coord/client/internal';
+import { assertValid, checkFunction, checkWaitOptions, Wait } from '@coord/client/internal';
 import type { ServiceRegistry } from '@coord/registry';
 import * as defaultGrpc from '@grpc/grpc-js';
 import { type ChannelServiceConfig, channelConfig } from './channel-service-config.js';
@@ -59,9 +59,9 @@ const SCHEME = 'coord';
 export async function getConnection(
   registry: ServiceRegistry,
   serviceName: string,
-  options: ConnectionOptions = {},
+  given?: ConnectionOptions,
 ): Promise<ServiceConnection> {
-  checkConnection(registry, serviceName, options);
+  const options = checkConnection(registry, serviceName, given);
   const { grpc = defaultGrpc, channelOptions = {} } = options;
   const target = targetOf(SCHEME, serviceName);
   const credentials = options.credentials ?? grpc.credentials.createInsecure();
@@ -105,10 +105,12 @@ class GrpcConnection implements ServiceConnection {
   }
 
   client<T>(ctor: ServiceClientClass<T>): T {
+    assertValid(checkFunction([], 'ctor', ctor));
     return new ctor(this.target, this.#parts.credentials, { channelOverride: this.channel });
   }
 
   async waitForReady(options: WaitOptions = {}): Promise<void> {
+    assertValid(checkWaitOptions([], options));
     using wait = new Wait(options, `connection to ${this.target}`);
     for (;;) {
       // Asked without connecting first: that would revive a channel which one of its clients has closed.

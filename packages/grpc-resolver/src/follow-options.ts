@@ -1,4 +1,4 @@
-import { checkPositiveMs, type IssueList } from '@coord/client/internal';
+import { checkPositiveMs, type IssueList, type NamesOf, readInput } from '@coord/client/internal';
 import type { SubsetOptions } from '@coord/registry';
 import { checkSubset } from '@coord/registry/internal';
 
@@ -23,8 +23,11 @@ const DEFAULT_PATIENCE_MS = 5_000;
 
 export function checkFollowOptions(issues: IssueList, { patienceMs, subset }: FollowOptions): void {
   if (patienceMs !== undefined) checkPositiveMs(issues, 'patienceMs', patienceMs);
-  checkSubset(issues, subset);
+  readInput('subset', () => checkSubset(issues, subset));
 }
+
+/** The names of the options, for those that have more. */
+export const FOLLOW_NAMES = { patienceMs: true, subset: true } satisfies NamesOf<FollowOptions>;
 
 /** A copy: what the caller changes later on has not been checked. */
 export function resolveFollowOptions({

@@ -1,10 +1,18 @@
 import { type CoordClient, ValidationError } from '@coord/client';
-import { assertValid, checkKeyPart, type IssueList, internalsOf, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkKeyPart,
+  type IssueList,
+  internalsOf,
+  type NamesOf,
+  readOptions,
+  show,
+} from '@coord/client/internal';
 import { createRegistry, type ServiceRegistry } from '@coord/registry';
 import { registryInternalsOf } from '@coord/registry/internal';
 import * as defaultGrpc from '@grpc/grpc-js';
 import { checkGrpc } from './check-grpc.js';
-import { checkFollowOptions, type FollowOptions } from './follow-options.js';
+import { checkFollowOptions, FOLLOW_NAMES, type FollowOptions } from './follow-options.js';
 import type { GrpcModule } from './grpc-adapter.js';
 import { warnOfOtherCopies } from './other-copies.js';
 import { Scheme, sourceOf, sourceOptions } from './scheme.js';
@@ -59,8 +67,8 @@ export interface ResolverHandle extends AsyncDisposable {
  * await client.close();
  * ```
  */
-export function registerResolver(options: ResolverOptions): ResolverHandle {
-  const { scheme, name, grpc } = resolve(options);
+export function registerResolver(given: ResolverOptions): ResolverHandle {
+  const { scheme, name, grpc, options } = resolve(given);
   const owned = options.registry === undefined && options.client ? createRegistry(options.client) : undefined;
   const registry = options.registry ?? owned;
   if (registry === undefined) throw new ValidationError([{ path: 'registry', message: 'is missing' }]);
@@ -95,12 +103,18 @@ const NAME = /^[A-Za-z0-9._-]+$/;
 /** Ours to keep out of: grpc-js has them built in. */
 const BUILT_IN = ['dns', 'ipv4', 'ipv6', 'unix', 'xds'];
 
-function resolve(options: ResolverOptions) {
+const NAMES = {
+  ...FOLLOW_NAMES,
+  registry: true,
+  client: true,
+  scheme: true,
+  name: true,
+  grpc: true,
+} satisfies NamesOf<ResolverOptions>;
+
+function resolve(given: ResolverOptions) {
   const issues: IssueList = [];
-  if (typeof options !== 'object' || options === null) {
-    issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
-    assertValid(issues);
-  }
+  const options = readOptions(issues, given, NAMES);
   const { registry, client, scheme = 'etcd', name, grpc = defaultGrpc } = options;
   if ((registry === undefined) === (client === undefined)) {
     issues.push({ path: 'registry', message: 'give either a registry or a client' });
@@ -129,7 +143,7 @@ function resolve(options: ResolverOptions) {
     const message = `${taken} is registered already; give this one another name, or close the other`;
     throw new ValidationError([{ path: 'name', message }]);
   }
-  return { scheme, name: name ?? '', grpc };
+  return { scheme, name: name ?? '', grpc, options };
 }
 
 function checkClient(issues: IssueList, client: CoordClient): void {

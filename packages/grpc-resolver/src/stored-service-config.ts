@@ -1,5 +1,14 @@
 import { ValidationError, type WaitOptions } from '@coord/client';
-import { assertValid, checkKeyPart, checkWaitOptions, type IssueList } from '@coord/client/internal';
+import {
+  assertValid,
+  checkKeyPart,
+  checkWaitFields,
+  checkWaitOptions,
+  type IssueList,
+  type NamesOf,
+  readOptions,
+  WAIT_NAMES,
+} from '@coord/client/internal';
 import type { ServiceRegistry } from '@coord/registry';
 import { registryInternalsOf, type ServiceConfigStore } from '@coord/registry/internal';
 import * as defaultGrpc from '@grpc/grpc-js';
@@ -14,6 +23,8 @@ export interface StoreOptions extends WaitOptions {
   /** The copy of `@grpc/grpc-js` by whose policies the config is checked. @default the one this package finds */
   readonly grpc?: GrpcModule | undefined;
 }
+
+const NAMES = { ...WAIT_NAMES, grpc: true } satisfies NamesOf<StoreOptions>;
 
 /** A service config beside its service, in etcd. */
 export interface ServiceConfigEntry {
@@ -54,10 +65,10 @@ export async function setServiceConfig(
   options?: StoreOptions,
 ): Promise<ServiceConfigEntry> {
   const issues: IssueList = [];
-  const { store, grpc } = check(issues, registry, serviceName, options);
+  const { store, grpc, wait } = check(issues, registry, serviceName, options);
   const text = toJson('serviceConfig', config);
   const copy = checked(issues, grpc, Buffer.from(text));
-  return entry(copy, await store.write(serviceName, text, options));
+  return entry(copy, await store.write(serviceName, text, wait));
 }
 
 /**
@@ -71,9 +82,9 @@ export async function getServiceConfig(
   options?: StoreOptions,
 ): Promise<ServiceConfigEntry | undefined> {
   const issues: IssueList = [];
-  const { store, grpc } = check(issues, registry, serviceName, options);
+  const { store, grpc, wait } = check(issues, registry, serviceName, options);
   assertValid(issues);
-  const stored = await store.read(serviceName, options);
+  const stored = await store.read(serviceName, wait);
   return stored && entry(parseServiceConfig(grpc, stored.value), stored.revision);
 }
 
@@ -84,9 +95,10 @@ export async function deleteServiceConfig(
   options?: WaitOptions,
 ): Promise<void> {
   const issues: IssueList = [];
-  const { store } = check(issues, registry, serviceName, options);
+  checkWaitOptions(issues, options);
+  const { store, wait } = check(issues, registry, serviceName, options);
   assertValid(issues);
-  await store.delete(serviceName, options);
+  await store.delete(serviceName, wait);
 }
 
 /** @throws {ValidationError} when it is no service config; the message never quotes it as a whole */
@@ -120,16 +132,17 @@ function check(
   registry: ServiceRegistry,
   serviceName: string,
   options: StoreOptions | undefined,
-): { readonly store: ServiceConfigStore; readonly grpc: GrpcModule } {
-  checkWaitOptions(checkKeyPart(issues, 'serviceName', serviceName), options);
-  const grpc = options?.grpc ?? defaultGrpc;
+): { readonly store: ServiceConfigStore; readonly grpc: GrpcModule; readonly wait: WaitOptions } {
+  checkKeyPart(issues, 'serviceName', serviceName);
+  const { grpc = defaultGrpc, ...wait } = readOptions(issues, options, NAMES);
+  checkWaitFields(issues, wait);
   checkGrpc(issues, grpc);
   const internals = registryInternalsOf(registry);
   if (internals === undefined) {
     issues.push({ path: 'registry', message: 'must be made by createRegistry()' });
     throw new ValidationError(issues);
   }
-  return { store: internals.serviceConfigs, grpc };
+  return { store: internals.serviceConfigs, grpc, wait };
 }
 
 function entry(config: ServiceConfig, revision: bigint): ServiceConfigEntry {

@@ -1,5 +1,13 @@
 import { ClosedError, CoordError, TimeoutError, type WaitOptions } from '@coord/client';
-import { type Cancellation, monotonicNow, type Operation, type Subject, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  type Cancellation,
+  checkWaitOptions,
+  monotonicNow,
+  type Operation,
+  type Subject,
+  Wait,
+} from '@coord/client/internal';
 import type { Progress } from './acquisition.js';
 import { LockConflictError } from './errors.js';
 import type { HeldLock } from './held-lock.js';
@@ -42,6 +50,7 @@ export class Acquisitions {
   }
 
   async close(options?: WaitOptions): Promise<void> {
+    assertValid(checkWaitOptions([], options));
     const timeoutMs = options?.timeoutMs ?? this.#support.requestTimeoutMs;
     using wait = new Wait({ ...options, timeoutMs }, 'close of the locks');
     this.#closing ??= this.#closeAll();

@@ -1,4 +1,13 @@
 import type { CallOptions, Compare, KV, Op, TxnRequest, TxnResult } from '@coord/client';
+import {
+  assertValid,
+  type IssueList,
+  isArray,
+  type NamesOf,
+  readInput,
+  readOptions,
+  show,
+} from '@coord/client/internal';
 import type { Hold } from './hold.js';
 
 interface Branches {
@@ -17,9 +26,24 @@ export async function guardedTxn(
   request: TxnRequest,
   options?: CallOptions,
 ): Promise<TxnResult | undefined> {
-  const { compare = [], success = [], failure = [] } = request;
+  const { compare, success, failure } = readInput('txn', () => branchesOf(request));
   const run = compare.length > 0 && failure.some(isWrite) ? nested : flat;
   return run(kv, hold.isOwn(), { compare, success, failure }, options);
+}
+
+const NAMES = { compare: true, success: true, failure: true } satisfies NamesOf<TxnRequest>;
+
+/** As far as it is taken apart here; the rest is for the client to check. @throws {ValidationError} */
+function branchesOf(request: TxnRequest): Branches {
+  const issues: IssueList = [];
+  if (request === undefined) issues.push({ path: 'txn', message: 'must be an object, got undefined' });
+  const { compare = [], success = [], failure = [] } = readOptions(issues, request, NAMES, 'txn');
+  for (const [path, list] of Object.entries({ compare, success, failure })) {
+    if (isArray(list)) continue;
+    issues.push({ path: `txn.${path}`, message: `must be an array, got ${show(list)}` });
+  }
+  assertValid(issues);
+  return { compare: [...compare], success: [...success], failure: [...failure] };
 }
 
 /**
@@ -61,6 +85,6 @@ async function nested(
   return { succeeded: inner.succeeded, revision: result.revision, responses: inner.responses };
 }
 
-function isWrite(op: Op): boolean {
-  return !('get' in op);
+function isWrite(op: unknown): boolean {
+  return typeof op !== 'object' || op === null || !readInput('txn.failure', () => 'get' in op);
 }

@@ -1,5 +1,14 @@
 import { type Compare, type KeyValue, NotFoundError, type Op, type WaitOptions } from '@coord/client';
-import { assertValid, checkWaitOptions, show, Wait } from '@coord/client/internal';
+import {
+  assertValid,
+  checkWaitFields,
+  checkWaitOptions,
+  type NamesOf,
+  readOptions,
+  show,
+  WAIT_NAMES,
+  Wait,
+} from '@coord/client/internal';
 import { describeHolder, type LockHolder } from './holder.js';
 import {
   type ForceReleaseOptions,
@@ -72,9 +81,8 @@ export class LockAdmin {
   }
 
   /** @see DistributedLock.forceRelease */
-  async forceRelease(key: string, fencingToken: bigint, options: ForceReleaseOptions = {}): Promise<void> {
-    this.#check(key, fencingToken, options);
-    const { kind, ...wait } = options;
+  async forceRelease(key: string, fencingToken: bigint, options?: ForceReleaseOptions): Promise<void> {
+    const { kind, ...wait } = this.#checked(key, fencingToken, options);
     const all = found(await this.#read(key, wait)).filter(
       ({ holder }) => holder.fencingToken === fencingToken,
     );
@@ -136,18 +144,23 @@ export class LockAdmin {
   }
 
   /** @throws {ValidationError} */
-  #check(key: unknown, fencingToken: unknown, options: ForceReleaseOptions): void {
-    const issues = checkQueueName(checkWaitOptions([], options), 'key', key, this.#config);
+  #checked(key: unknown, fencingToken: unknown, given: ForceReleaseOptions | undefined): ForceReleaseOptions {
+    const issues = checkQueueName([], 'key', key, this.#config);
+    const options = readOptions(issues, given, FORCE_NAMES);
+    checkWaitFields(issues, options);
     if (typeof fencingToken !== 'bigint' || fencingToken <= 0n) {
       issues.push({ path: 'fencingToken', message: `must be a bigint from 1n, got ${show(fencingToken)}` });
     }
-    assertValid(issues);
     if (options.kind !== undefined && !LOCK_KINDS.includes(options.kind)) {
       const message = `must be one of ${LOCK_KINDS.join(', ')}, got ${show(options.kind)}`;
-      assertValid([{ path: 'kind', message }]);
+      issues.push({ path: 'kind', message });
     }
+    assertValid(issues);
+    return options;
   }
 }
+
+const FORCE_NAMES = { ...WAIT_NAMES, kind: true } satisfies NamesOf<ForceReleaseOptions>;
 
 function found({ mutex, queue, writers, requests, limit }: LockKeys): Found[] {
   const keyed = (kind: LockKind, { holders, waiters }: LockQueue, keys: readonly KeyValue[]): Found[] =>

@@ -1,4 +1,11 @@
-import { assertValid, type Cancellation, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  type Cancellation,
+  type IssueList,
+  isArray,
+  readInput,
+  show,
+} from '@coord/client/internal';
 import { waitForAnswer, waitInQueue } from './acquire-wait.js';
 import { type AcquisitionRequest, acquireIfFree, acquireInTurn, type Progress } from './acquisition.js';
 import type { Acquisitions } from './acquisitions.js';
@@ -91,7 +98,7 @@ export class MultiLocks {
   /** Each name once. @throws {ValidationError} */
   #names(keys: unknown, options: AcquireOptions | undefined): Names {
     const issues: IssueList = [];
-    const names = checkNames(issues, keys, this.#config);
+    const names = readInput('keys', () => checkNames(issues, keys, this.#config));
     checkAcquireOptions(issues, options);
     assertValid(issues);
     const [first, ...others] = new Set(names);
@@ -101,7 +108,7 @@ export class MultiLocks {
 }
 
 function checkNames(issues: IssueList, keys: unknown, layout: QueueLayout): string[] {
-  if (!Array.isArray(keys)) {
+  if (!isArray(keys)) {
     issues.push({ path: 'keys', message: `must be an array of names, got ${show(keys)}` });
     return [];
   }
@@ -113,6 +120,6 @@ function checkNames(issues: IssueList, keys: unknown, layout: QueueLayout): stri
   }
   return Array.from(keys, (key: unknown, i) => {
     checkQueueName(issues, `keys[${i}]`, key, layout);
-    return String(key);
+    return typeof key === 'string' ? key : '';
   });
 }

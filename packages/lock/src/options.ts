@@ -1,13 +1,14 @@
 import type { WaitOptions } from '@coord/client';
 import {
   assertValid,
-  checkNames,
   checkPositiveMs,
   checkTtlMs,
   checkWaitOptions,
   type IssueList,
   type NamesOf,
   type OptionNames,
+  readInput,
+  readOptions,
   show,
 } from '@coord/client/internal';
 import { checkKeyPrefix, checkQueueName, type QueueLayout } from './lock-key.js';
@@ -66,12 +67,9 @@ const NAMES = {
 } satisfies NamesOf<DistributedLockConfig>;
 
 /** @throws {ValidationError} naming every bad option, also one that does not exist */
-export function resolveLockConfig(config: DistributedLockConfig = {}): ResolvedLockConfig {
+export function resolveLockConfig(given?: DistributedLockConfig): ResolvedLockConfig {
   const issues: IssueList = [];
-  if (typeof config !== 'object' || config === null) {
-    assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
-  }
-  checkNames(issues, config, NAMES);
+  const config = readOptions(issues, given, NAMES);
   const { keyPrefix = DEFAULT_KEY_PREFIX, defaultTtlMs = DEFAULT_TTL_MS, renewIntervalMs } = config;
   const { enableReentrant = true, rawNames = false } = config;
   checkKeyPrefix(issues, 'keyPrefix', keyPrefix);
@@ -108,16 +106,17 @@ export function checkAcquireOptions(
   options: AcquireOptions | undefined,
   names: OptionNames = ACQUIRE_NAMES,
 ): IssueList {
-  checkWaitOptions(issues, options);
-  if (typeof options === 'object' && options !== null) {
-    checkNames(issues, options, names);
-    if (options.ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', options.ttlMs);
-    if (options.purpose !== undefined) checkPurpose(issues, options.purpose);
-    if (options.allowNested !== undefined && typeof options.allowNested !== 'boolean') {
-      issues.push({ path: 'allowNested', message: `must be a boolean, got ${show(options.allowNested)}` });
-    }
-  }
+  checkWaitOptions(issues, options, names);
+  if (options !== null) readInput('options', () => checkAcquireFields(issues, options ?? {}));
   return issues;
+}
+
+function checkAcquireFields(issues: IssueList, { ttlMs, purpose, allowNested }: AcquireOptions): void {
+  if (ttlMs !== undefined) checkTtlMs(issues, 'ttlMs', ttlMs);
+  if (purpose !== undefined) checkPurpose(issues, purpose);
+  if (allowNested !== undefined && typeof allowNested !== 'boolean') {
+    issues.push({ path: 'allowNested', message: `must be a boolean, got ${show(allowNested)}` });
+  }
 }
 
 /** Later than half of the TTL, one lost answer would be enough to lose the lock. */

@@ -4,6 +4,8 @@ import {
   type Cancellation,
   checkWaitOptions,
   type IssueList,
+  type NamesOf,
+  readOptions,
   show,
   Wait,
 } from '@coord/client/internal';
@@ -27,6 +29,8 @@ import { type Follower, SemaphoreWatch } from './semaphore-watch.js';
 /** As many as still add up exactly, whatever the number of requests. */
 const MAX_PERMITS = 2 ** 31 - 1;
 
+const NAMES = { permits: true } satisfies NamesOf<SemaphoreOptions>;
+
 /** The semaphores of one `createLocks`. */
 export class Semaphores {
   readonly support: LockSupport;
@@ -44,11 +48,10 @@ export class Semaphores {
   /** @throws {ValidationError} */
   open(name: string, options: SemaphoreOptions): Semaphore {
     const issues = checkLockName([], 'name', name);
-    const isObject = typeof options === 'object' && options !== null;
-    if (isObject) checkCount(issues, 'permits', options.permits, MAX_PERMITS);
-    else issues.push({ path: 'options', message: `must be an object with permits, got ${show(options)}` });
+    const { permits } = readOptions(issues, options, NAMES);
+    checkCount(issues, 'permits', permits, MAX_PERMITS);
     assertValid(issues);
-    return new EtcdSemaphore(this, name, options.permits);
+    return new EtcdSemaphore(this, name, permits);
   }
 
   follow(name: string, follower: Follower): () => void {

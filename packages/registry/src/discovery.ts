@@ -1,6 +1,22 @@
 import type { WaitOptions } from '@coord/client';
-import { assertValid, checkKeyPart, checkWaitOptions, show } from '@coord/client/internal';
-import { type InstanceSelection, isUsual, readSelection, select } from './instance-selection.js';
+import {
+  assertValid,
+  checkKeyPart,
+  checkWaitFields,
+  checkWaitOptions,
+  type NamesOf,
+  readOptions,
+  show,
+  WAIT_NAMES,
+} from '@coord/client/internal';
+import {
+  type InstanceSelection,
+  isUsual,
+  readSelection,
+  SELECTION_NAMES,
+  select,
+  USUAL,
+} from './instance-selection.js';
 import { type InstancesWatch, watchInstanceList } from './instances-watch.js';
 import { LinearizableReads } from './linearizable-reads.js';
 import { LiveViews } from './live-views.js';
@@ -11,6 +27,12 @@ import type { DiscoverOptions } from './service-registry.js';
 import type { ServiceStatus } from './service-status.js';
 import { ServiceView } from './service-view.js';
 import { type RegistryStream, type ServiceWatch, watchService } from './service-watch.js';
+
+const DISCOVER_NAMES = {
+  ...WAIT_NAMES,
+  ...SELECTION_NAMES,
+  consistency: true,
+} satisfies NamesOf<DiscoverOptions>;
 
 /** The discovering half of a registry: one live list for each service that was asked for. */
 export class Discovery {
@@ -26,9 +48,10 @@ export class Discovery {
   }
 
   async discover(serviceName: string, given?: DiscoverOptions): Promise<ServiceInfo[]> {
-    const issues = checkWaitOptions(checkKeyPart([], 'serviceName', serviceName), given);
-    const selection = readSelection(issues, given);
-    const options = given ?? {};
+    const issues = checkKeyPart([], 'serviceName', serviceName);
+    const options = readOptions(issues, given, DISCOVER_NAMES);
+    checkWaitFields(issues, options);
+    const selection = given === undefined ? USUAL : readSelection(issues, options, DISCOVER_NAMES);
     const { consistency = 'cached' } = options;
     if (consistency !== 'cached' && consistency !== 'linearizable') {
       issues.push({

@@ -1,5 +1,14 @@
 import { ClosedError } from '@coord/client';
-import { assertValid, checkPositiveMs, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkFunction,
+  checkPositiveMs,
+  type IssueList,
+  isArray,
+  type NamesOf,
+  readOptions,
+  show,
+} from '@coord/client/internal';
 import {
   checkSignalOptions,
   type EndOnSignalOptions,
@@ -42,10 +51,12 @@ export interface DrainOnSignalOptions extends EndOnSignalOptions {
  */
 export function drainOnSignal(
   registries: ServiceRegistry | readonly ServiceRegistry[],
-  options: DrainOnSignalOptions = {},
+  given?: DrainOnSignalOptions,
 ): SignalDrain {
-  const list: readonly ServiceRegistry[] = Array.isArray(registries) ? registries : [registries];
-  assertValid(checkDrainOnSignalOptions(checkRegistries([], list), options));
+  const list: readonly ServiceRegistry[] = isArray(registries) ? [...registries] : [registries];
+  const issues = checkRegistries([], list);
+  const options = readDrainOnSignalOptions(issues, given);
+  assertValid(issues);
   const [first] = list;
   const warn: SignalWork['warn'] = (message, error) => {
     const logger = first && registryInternalsOf(first)?.logger;
@@ -73,20 +84,30 @@ export async function drainAndServe(
   }
 }
 
-export function checkDrainOnSignalOptions(issues: IssueList, options: DrainOnSignalOptions): IssueList {
-  if (!checkSignalOptions(issues, options)) return issues;
+const NAMES = {
+  signals: true,
+  timeoutMs: true,
+  exit: true,
+  waitMs: true,
+  onDrained: true,
+} satisfies NamesOf<DrainOnSignalOptions>;
+
+export function readDrainOnSignalOptions(
+  issues: IssueList,
+  given: DrainOnSignalOptions | undefined,
+): DrainOnSignalOptions {
+  const options = readOptions(issues, given, NAMES);
+  checkSignalOptions(issues, options);
   const { waitMs, onDrained } = options;
   if (waitMs !== undefined && waitMs !== 0) checkPositiveMs(issues, 'waitMs', waitMs);
-  if (onDrained !== undefined && typeof onDrained !== 'function') {
-    issues.push({ path: 'onDrained', message: `must be a function, got ${show(onDrained)}` });
-  }
-  return issues;
+  if (onDrained !== undefined) checkFunction(issues, 'onDrained', onDrained);
+  return options;
 }
 
 function checkRegistries(issues: IssueList, registries: readonly ServiceRegistry[]): IssueList {
   if (registries.length === 0) issues.push({ path: 'registries', message: 'must not be empty' });
   for (const [index, registry] of registries.entries()) {
-    if (typeof registry === 'object' && registry !== null && typeof registry.drain === 'function') continue;
+    if (registryInternalsOf(registry) !== undefined) continue;
     issues.push({
       path: `registries[${index}]`,
       message: `must be made by createRegistry(), got ${show(registry)}`,

@@ -1,5 +1,11 @@
 import type { WaitOptions } from '@coord/client';
-import { checkPositiveMs, checkWaitOptions, type IssueList } from '@coord/client/internal';
+import {
+  checkPositiveMs,
+  checkWaitOptions,
+  type IssueList,
+  type NamesOf,
+  WAIT_NAMES,
+} from '@coord/client/internal';
 
 /**
  * A watcher drops an instance at the first write, usually some milliseconds later. A second is for those that are
@@ -15,9 +21,11 @@ export interface DrainOptions extends WaitOptions {
   readonly waitMs?: number | undefined;
 }
 
+const DRAIN_NAMES = { ...WAIT_NAMES, waitMs: true } satisfies NamesOf<DrainOptions>;
+
 export function checkDrainOptions(issues: IssueList, options: DrainOptions | undefined): IssueList {
   const before = issues.length;
-  checkWaitOptions(issues, options);
+  checkWaitOptions(issues, options, DRAIN_NAMES);
   if (options === undefined || issues.length > before) return issues;
   const { waitMs } = options;
   return waitMs === undefined || waitMs === 0 ? issues : checkPositiveMs(issues, 'waitMs', waitMs);

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { checkPositiveMs, type IssueList, show } from '@coord/client/internal';
+import { checkPositiveMs, type IssueList, isArray, readInput, show } from '@coord/client/internal';
 
 /** Which signals end the process, and how long that may take. */
 export interface EndOnSignalOptions {
@@ -111,23 +111,17 @@ function exitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
-/** @returns whether they are options at all */
-export function checkSignalOptions(issues: IssueList, options: EndOnSignalOptions): boolean {
-  if (typeof options !== 'object' || options === null) {
-    issues.push({ path: 'options', message: `must be an object, got ${show(options)}` });
-    return false;
-  }
+export function checkSignalOptions(issues: IssueList, options: EndOnSignalOptions): void {
   const { signals, timeoutMs, exit } = options;
   if (timeoutMs !== undefined) checkPositiveMs(issues, 'timeoutMs', timeoutMs);
   if (exit !== undefined && typeof exit !== 'boolean') {
     issues.push({ path: 'exit', message: `must be true or false, got ${show(exit)}` });
   }
-  if (signals !== undefined) checkSignals(issues, signals);
-  return true;
+  if (signals !== undefined) readInput('signals', () => checkSignals(issues, signals));
 }
 
 function checkSignals(issues: IssueList, signals: readonly NodeJS.Signals[]): void {
-  if (!Array.isArray(signals) || signals.length === 0) {
+  if (!isArray(signals) || signals.length === 0) {
     issues.push({ path: 'signals', message: `must be a list of signals, got ${show(signals)}` });
     return;
   }

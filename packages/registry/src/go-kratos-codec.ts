@@ -1,5 +1,5 @@
 import { ValidationError } from '@coord/client';
-import { show } from '@coord/client/internal';
+import { assertValid, type IssueList, type NamesOf, readOptions, show } from '@coord/client/internal';
 import type { InstanceFields, ServiceCodec } from './service-codec.js';
 
 /** Which part of a go-kratos instance is read. */
@@ -7,6 +7,8 @@ export interface GoKratosCodecOptions {
   /** Which of an instance's endpoints to use; an instance without one is passed over. @default 'grpc' */
   readonly scheme?: string | undefined;
 }
+
+const NAMES = { scheme: true } satisfies NamesOf<GoKratosCodecOptions>;
 
 /**
  * Instances of go-kratos: JSON with `endpoints` at `/microservices/<service>/<id>`. Its `version` and
@@ -17,7 +19,10 @@ export interface GoKratosCodecOptions {
  * const registry = createRegistry(client, { codec: goKratosCodec() });
  * const instances = await registry.discover('helloworld');
  */
-export function goKratosCodec({ scheme = 'grpc' }: GoKratosCodecOptions = {}): ServiceCodec {
+export function goKratosCodec(options?: GoKratosCodecOptions): ServiceCodec {
+  const issues: IssueList = [];
+  const { scheme = 'grpc' } = readOptions(issues, options, NAMES);
+  assertValid(issues);
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]*$/.test(scheme)) {
     throw new ValidationError([
       { path: 'scheme', message: `must be the scheme of a URL in lower case, got ${show(scheme)}` },

@@ -1,4 +1,4 @@
-import { checkPositiveMs, type IssueList, show } from '@coord/client/internal';
+import { checkNames, checkPositiveMs, type IssueList, type NamesOf, show } from '@coord/client/internal';
 import { type HostPort, parseHostPort } from './address.js';
 import { probeGrpc } from './grpc-probe.js';
 import type { ServiceInfo } from './service-info.js';
@@ -57,6 +57,15 @@ export interface ResolvedHealthCheck {
   readonly run: HealthCheckFunction;
 }
 
+const NAMES = {
+  tcp: { address: true },
+  grpc: { address: true, service: true },
+  run: true,
+  timeoutMs: true,
+  unhealthyAfter: true,
+  healthyAfter: true,
+} satisfies NamesOf<TcpHealthCheck & GrpcHealthCheck & FunctionHealthCheck>;
+
 export function resolveHealthCheck(issues: IssueList, check: unknown): ResolvedHealthCheck | undefined {
   if (check === undefined) return undefined;
   const given: unknown = typeof check === 'function' ? { run: check } : check;
@@ -64,6 +73,7 @@ export function resolveHealthCheck(issues: IssueList, check: unknown): ResolvedH
     issues.push({ path: 'check', message: `must be a function or an object, got ${show(given)}` });
     return undefined;
   }
+  checkNames(issues, given, NAMES, 'check.');
   const { tcp, grpc, run }: Partial<Record<'tcp' | 'grpc' | 'run', unknown>> = given;
   const { timeoutMs = 1_000, unhealthyAfter = 3, healthyAfter = 2 }: HealthCheckLimits = given;
   checkPositiveMs(issues, 'check.timeoutMs', timeoutMs);

@@ -1,5 +1,5 @@
-import { type IssueList, show } from '@coord/client/internal';
-import { checkSubset, type SubsetOptions, subsetOf } from './instance-subset.js';
+import { checkNames, type IssueList, type NamesOf, type OptionNames, show } from '@coord/client/internal';
+import { checkSubset, SUBSET_NAMES, type SubsetOptions, subsetOf } from './instance-subset.js';
 import { HEALTH_STATUSES, type HealthStatus, type ServiceInfo } from './service-info.js';
 
 /** Which instances to return: those that fit everything that is given. */
@@ -20,30 +20,40 @@ export interface InstanceSelection {
   readonly subset?: SubsetOptions | undefined;
 }
 
-const USUAL: InstanceSelection = Object.freeze({});
+export const USUAL: InstanceSelection = Object.freeze({});
 
-const NAMES: ReadonlySet<string> = new Set([
-  ...['health', 'zone', 'version', 'tags', 'metadata', 'filter', 'subset'],
-  ...['consistency', 'signal', 'timeoutMs'],
-]);
+export const SELECTION_NAMES = {
+  health: true,
+  zone: true,
+  version: true,
+  tags: true,
+  metadata: true,
+  filter: true,
+  subset: SUBSET_NAMES,
+} satisfies NamesOf<InstanceSelection>;
 
 /**
- * Notes everything that is wrong with a selection.
+ * Notes everything that is wrong with a selection. A misspelt name would let everything through without a word.
+ * @param names all that there may be beside it
  * @returns a copy: what the caller changes in his object later on has not been checked
  */
-export function readSelection(issues: IssueList, given: unknown): InstanceSelection {
+export function readSelection(
+  issues: IssueList,
+  given: unknown,
+  names: OptionNames = SELECTION_NAMES,
+): InstanceSelection {
   if (given === undefined) return USUAL;
   if (!isPlainObject(given)) {
-    issues.push({ path: 'selection', message: `must be an object, got ${show(given)}` });
+    issues.push({ path: 'options', message: `must be an object, got ${show(given)}` });
     return USUAL;
   }
   try {
     const selection = copyOf(given);
-    checkNames(issues, given);
+    checkNames(issues, given, names);
     checkSelection(issues, selection);
     return selection;
   } catch {
-    issues.push({ path: 'selection', message: 'cannot be read' });
+    issues.push({ path: 'options', message: 'cannot be read' });
     return USUAL;
   }
 }
@@ -66,13 +76,6 @@ function copyOf({
     filter,
     subset: isPlainObject(subset) ? { ...subset } : subset,
   };
-}
-
-/** A misspelt one would let everything through without a word. */
-function checkNames(issues: IssueList, given: object): void {
-  for (const path of Object.keys(given)) {
-    if (!NAMES.has(path)) issues.push({ path, message: `is no option; there are ${[...NAMES].join(', ')}` });
-  }
 }
 
 function checkSelection(issues: IssueList, selection: InstanceSelection): void {

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { assertValid, type IssueList, show } from '@coord/client/internal';
+import {
+  assertValid,
+  type IssueList,
+  isArray,
+  type NamesOf,
+  readInput,
+  readOptions,
+  show,
+} from '@coord/client/internal';
 import type { ServiceInfo } from './service-info.js';
 
 /** Which part of a large service a client uses. */
@@ -26,8 +34,9 @@ const scores = new WeakMap<ServiceInfo, { readonly seed: string; readonly score:
  * const used = subsetOf(await registry.discover('user-service'), { size: 20, seed: process.env.HOSTNAME });
  */
 export function subsetOf(instances: readonly ServiceInfo[], options: SubsetOptions): ServiceInfo[] {
-  assertValid(checkSubset([], options ?? null));
-  const { size, seed = PROCESS_SEED } = options;
+  const issues = checkInstances([], instances);
+  const { size, seed = PROCESS_SEED } = readOptions(issues, options, SUBSET_NAMES, 'subset');
+  assertValid(checkSubset(issues, { size, seed }));
   if (instances.length <= size) return [...instances];
   const scored = Float64Array.from(instances, (instance) => scoreOf(instance, seed));
   const least = scored.toSorted()[instances.length - size] ?? 0;
@@ -46,6 +55,29 @@ function withoutTies(
   const tied = chosen.filter(isLeast).sort((a, b) => (a.id < b.id ? -1 : 1));
   const surplus = new Set(tied.slice(size - chosen.length));
   return chosen.filter((instance) => !surplus.has(instance));
+}
+
+export const SUBSET_NAMES = { size: true, seed: true } satisfies NamesOf<SubsetOptions>;
+
+/** As far as they are looked at here. */
+function checkInstances(issues: IssueList, instances: unknown): IssueList {
+  return readInput('instances', () => {
+    if (!isArray(instances)) {
+      issues.push({ path: 'instances', message: `must be a list, got ${show(instances)}` });
+      return issues;
+    }
+    for (const [index, instance] of instances.entries()) {
+      if (isInstance(instance)) continue;
+      issues.push({ path: `instances[${index}]`, message: `must be an instance, got ${show(instance)}` });
+    }
+    return issues;
+  });
+}
+
+function isInstance(instance: unknown): boolean {
+  if (typeof instance !== 'object' || instance === null) return false;
+  const { name, id }: { readonly name?: unknown; readonly id?: unknown } = instance;
+  return typeof name === 'string' && typeof id === 'string';
 }
 
 export function checkSubset(issues: IssueList, subset: unknown): IssueList {

@@ -1,6 +1,6 @@
 /** For the sibling packages only; outside of semantic versioning. */
 export { formatHostPort } from './address.js';
-export { checkDrainOnSignalOptions, drainAndServe } from './drain-on-signal.js';
+export { drainAndServe, readDrainOnSignalOptions } from './drain-on-signal.js';
 export { DEFAULT_SIGNAL_TIMEOUT_MS, endOnSignal, type SignalWork } from './end-on-signal.js';
 export { decodeHealthStatus, encodeHealthRequest, SERVING } from './grpc-health-codec.js';
 export { checkSubset } from './instance-subset.js';

@@ -1,9 +1,10 @@
 import {
   assertValid,
-  checkNames,
   checkPositiveMs,
   type IssueList,
   type NamesOf,
+  readInput,
+  readOptions,
   show,
 } from '@coord/client/internal';
 import { checkCodec, type ServiceCodec } from './service-codec.js';
@@ -67,15 +68,12 @@ const NAMES = {
 } satisfies NamesOf<ServiceRegistryConfig>;
 
 /** @throws {ValidationError} naming everything that is wrong, also an option that does not exist */
-export function resolveRegistryConfig(config: ServiceRegistryConfig = {}): ResolvedRegistryConfig {
+export function resolveRegistryConfig(given?: ServiceRegistryConfig): ResolvedRegistryConfig {
   const issues: IssueList = [];
-  if (typeof config !== 'object' || config === null) {
-    assertValid([{ path: 'options', message: `must be an object, got ${show(config)}` }]);
-  }
-  checkNames(issues, config, NAMES);
+  const config = readOptions(issues, given, NAMES);
   const { codec, snapshotDirectory, ttlMs = DEFAULT_TTL_MS, emptyHoldMs = ttlMs } = config;
   const { enableHealthCheck = false, healthCheckIntervalMs = DEFAULT_HEALTH_CHECK_INTERVAL_MS } = config;
-  checkCodec(issues, codec);
+  readInput('codec', () => checkCodec(issues, codec));
   const { keyPrefix = codec?.keyPrefix ?? DEFAULT_KEY_PREFIX } = config;
   checkPrefix(issues, keyPrefix, codec?.keyPrefix === '');
   checkDirectory(issues, snapshotDirectory);

@@ -1,4 +1,4 @@
-import type { CoordLogger } from '@coord/client/internal';
+import { assertValid, type CoordLogger, checkFunction } from '@coord/client/internal';
 import type { RegistrationState } from './registration.js';
 
 /** The state of a registration, for those who want to know of its changes. */
@@ -21,6 +21,7 @@ export class RegistrationStatus {
   }
 
   subscribe(callback: (state: RegistrationState) => void): () => void {
+    assertValid(checkFunction([], 'callback', callback));
     this.#listeners.add(callback);
     return () => this.#listeners.delete(callback);
   }

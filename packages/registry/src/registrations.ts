@@ -3,10 +3,15 @@ import {
   assertValid,
   checkKeyPart,
   checkPositiveMs,
+  checkWaitFields,
   checkWaitOptions,
   type IssueList,
   monotonicNow,
+  type NamesOf,
+  readInput,
+  readOptions,
   show,
+  WAIT_NAMES,
 } from '@coord/client/internal';
 import { checkDrainOptions, type DrainOptions } from './drain-options.js';
 import { findKeys, patchHealth, removeForeign } from './foreign-instances.js';
@@ -20,6 +25,8 @@ import type { HealthStatus, ServiceRegistration } from './service-info.js';
 import { checkHealth, resolveRegistration } from './service-registration.js';
 import type { RegisterOptions } from './service-registry.js';
 
+const REGISTER_NAMES = { ...WAIT_NAMES, ttlMs: true, check: true } satisfies NamesOf<RegisterOptions>;
+
 /** The registering half of a registry: what it has registered itself, and what it does to the instances of others. */
 export class Registrations {
   readonly #context: RegistryContext;
@@ -30,10 +37,12 @@ export class Registrations {
   }
 
   async register(service: ServiceRegistration, options?: RegisterOptions): Promise<Registration> {
-    const issues = checkWaitOptions([], options);
-    const { ttlMs = this.#context.config.ttlMs, signal, timeoutMs } = options ?? {};
+    const issues: IssueList = [];
+    const read = readOptions(issues, options, REGISTER_NAMES);
+    const { ttlMs = this.#context.config.ttlMs, signal, timeoutMs } = read;
+    checkWaitFields(issues, read);
     checkPositiveMs(issues, 'ttlMs', ttlMs);
-    const check = resolveHealthCheck(issues, options?.check);
+    const check = readInput('check', () => resolveHealthCheck(issues, read.check));
     const info = resolveRegistration(service, issues);
     this.#context.assertOpen();
     const { client, keys } = this.#context;

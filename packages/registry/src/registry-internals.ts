@@ -1,4 +1,4 @@
-import type { CoordLogger, Telemetry } from '@coord/client/internal';
+import { type CoordLogger, hasBrand, type Telemetry } from '@coord/client/internal';
 import type { ServiceConfigStore } from './service-config-store.js';
 import type { ServiceInfo } from './service-info.js';
 import type { ServiceRegistry } from './service-registry.js';
@@ -32,6 +32,7 @@ export const REGISTRY_INTERNALS: unique symbol = Symbol.for('@coord/registry.int
 
 /** The internals of a registry that `createRegistry` made; undefined for anything else. */
 export function registryInternalsOf(registry: ServiceRegistry): RegistryInternals | undefined {
-  const hasInternals = typeof registry === 'object' && registry !== null && REGISTRY_INTERNALS in registry;
-  return hasInternals ? (registry[REGISTRY_INTERNALS] as RegistryInternals) : undefined;
+  return hasBrand(registry, REGISTRY_INTERNALS)
+    ? (registry[REGISTRY_INTERNALS] as RegistryInternals)
+    : undefined;
 }

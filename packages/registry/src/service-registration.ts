@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { assertValid, checkKeyPart, type IssueList, readInput, show } from '@coord/client/internal';
+import {
+  assertValid,
+  checkKeyPart,
+  type IssueList,
+  isArray,
+  type NamesOf,
+  readInput,
+  readOptions,
+  show,
+} from '@coord/client/internal';
 import { isHost, isPort, parseHostPort } from './address.js';
 import { HEALTH_STATUSES, type ServiceInfo, type ServiceRegistration } from './service-info.js';
 import { encodeInstance, MAX_VALUE_BYTES } from './service-value.js';
@@ -17,7 +26,7 @@ export function resolveRegistration(
     issues.push({ path: 'service', message: `must be an object, got ${show(registration)}` });
     assertValid(issues);
   }
-  const copy = readInput('service', () => copyOf(registration));
+  const copy = readInput('service', () => copyOf(issues, registration));
   const { name, id = randomUUID(), metadata = {}, health = 'healthy', weight = 1 } = copy;
   const { zone, version, tags } = copy;
   checkKeyPart(issues, 'service.name', name);
@@ -57,13 +66,27 @@ export function resolveRegistration(
 /** The sum of the weights of a service is to stay a number to reckon with. */
 const MAX_WEIGHT = 1_000_000_000;
 
+const NAMES = {
+  name: true,
+  id: true,
+  address: true,
+  port: true,
+  metadata: true,
+  health: true,
+  weight: true,
+  zone: true,
+  version: true,
+  tags: true,
+} satisfies NamesOf<ServiceRegistration>;
+
 /** Read once: what is checked is what is written. */
-function copyOf(registration: ServiceRegistration): ServiceRegistration {
-  const { metadata, tags, ...fields } = registration;
+function copyOf(issues: IssueList, registration: ServiceRegistration): ServiceRegistration {
+  const fields = readOptions(issues, registration, NAMES, 'service');
+  const { metadata, tags } = fields;
   return {
     ...fields,
     metadata: isPlainObject(metadata) ? { ...metadata } : metadata,
-    tags: Array.isArray(tags) ? [...tags] : tags,
+    tags: isArray(tags) ? [...tags] : tags,
   };
 }
 

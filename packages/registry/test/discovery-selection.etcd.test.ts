@@ -85,8 +85,8 @@ describe('a selection', () => {
     error instanceof ValidationError ? error.issues.map(({ path }) => path) : error;
 
   it.each<[unknown, string[]]>([
-    [null, ['selection']],
-    ['eu', ['selection']],
+    [null, ['options']],
+    ['eu', ['options']],
     [{ health: 'well' }, ['health']],
     [{ zones: ['eu'], tag: 'canary' }, ['zones', 'tag']],
     [{ zone: '' }, ['zone']],

@@ -120,7 +120,8 @@ describe('a registration that is told several things at once', () => {
           expect(error).toBeInstanceOf(NotFoundError);
         });
       }
-      return registration[call]({ ...PATIENT, waitMs: 0 });
+      if (call === 'drain') return registration.drain({ ...PATIENT, waitMs: 0 });
+      return registration.deregister(PATIENT);
     });
     await Promise.all(outcomes);
     await revoked;
