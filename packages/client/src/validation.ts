@@ -89,7 +89,10 @@ export function readOptions<T extends object>(
   try {
     if (!checkOptionsObject(issues, given, path)) return copy as T;
     checkNames(issues, given, names, path && `${path}.`);
-    for (const name in names) if (given[name] !== undefined) copy[name] = given[name];
+    for (const name in names) {
+      const value = given[name];
+      if (value !== undefined) copy[name] = value;
+    }
   } catch (error) {
     issues.push({ path: path ?? 'options', message: unreadable(error) });
   }
