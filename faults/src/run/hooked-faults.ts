@@ -5,7 +5,7 @@ import type { ClientLines } from '../stage/stage.js';
 import type { Acknowledged } from './acknowledged.js';
 import type { EtcdLog } from './etcd-log.js';
 import type { FaultLog } from './fault-log.js';
-import type { Moment } from './messages.js';
+import { ELSEWHERE, type Moment } from './messages.js';
 import type { WorkerFleet } from './worker-fleet.js';
 import type { WorkerProcess } from './worker-process.js';
 
@@ -48,6 +48,7 @@ export interface HookScene {
 }
 
 const FROZEN_AT_MOST_MS = 30_000;
+const ELSEWHERE_AT_MOST_MS = 15_000;
 const ANSWER_AT_MOST_MS = 3_000;
 /** Others have answers lost as well: so long, that the worker's own is likely among them. */
 const ANSWER_AT_LEAST_MS = 30;
@@ -64,6 +65,8 @@ const WITHOUT_ETCD_MS = 3_000;
 export class HookedFaults {
   readonly #scene: HookScene;
   readonly #draws = new Map<string, () => number>();
+  /** How often a worker has found another place in the history, since its own was gone. */
+  readonly #elsewhere = new Map<string, number>();
   /** What is going on: which scopes, workers and lines are struck. */
   readonly #busy = new Set<unknown>();
   readonly #striking = new Set<Promise<void>>();
@@ -81,6 +84,7 @@ export class HookedFaults {
     const name = worker.assignment.process;
     const draw = this.#draws.get(name) ?? randomOf(seed, 'hooks', name);
     this.#draws.set(name, draw);
+    if (moment.point === ELSEWHERE) this.#elsewhere.set(name, (this.#elsewhere.get(name) ?? 0) + 1);
     const [chance, kind, delay] = [draw(), pick(hooks.faults, draw()), draw()];
     const strikes = chance < hooks.rate && moment.point === (hooks.point ?? moment.point);
     const over = this.#ended || this.#begun >= (hooks.limit ?? Number.POSITIVE_INFINITY);
@@ -145,6 +149,7 @@ export class HookedFaults {
       await this.#untilOthersGoOn(moment);
       await this.#compact();
       worker.thaw();
+      await this.#untilElsewhere(worker);
     } else if (kind === 'cut') await this.#cut(moment, worker);
     else if (kind === 'kill without etcd') await this.#killWithoutEtcd(moment, worker);
     else await this.#loseAnswer(moment, worker);
@@ -158,6 +163,13 @@ export class HookedFaults {
     await eventually(() => acknowledged.count(name, scope) >= before + times, {
       timeoutMs: FROZEN_AT_MOST_MS,
     }).catch(() => undefined); // etcd is away, too
+  }
+
+  /** It has found another place in the history; what is written from now on comes after it. */
+  async #untilElsewhere({ assignment: { process } }: WorkerProcess): Promise<void> {
+    const before = this.#elsewhere.get(process);
+    const isElsewhere = () => this.#ended || this.#elsewhere.get(process) !== before;
+    await eventually(isElsewhere, { timeoutMs: ELSEWHERE_AT_MOST_MS }).catch(() => undefined);
   }
 
   async #compact(): Promise<void> {

@@ -34,3 +34,6 @@ export type Report =
 
 /** What the run tells a worker. */
 export type Command = { readonly type: 'go on'; readonly id: number } | { readonly type: 'stop' };
+
+/** The moment of a worker whose place in the history was compacted, when it has another. */
+export const ELSEWHERE = 'in another place';

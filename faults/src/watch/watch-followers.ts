@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoordClient, CoordError, type WatchBatch } from '@coord/client';
+import { ELSEWHERE } from '../run/messages.js';
 import type { WorkerContext } from '../run/worker-context.js';
 import { overOf, toldOf } from './seen.js';
 import { moment, type Surroundings } from './surroundings.js';
@@ -117,8 +118,9 @@ class Follower {
       this.#note(batch);
       this.#reached = batch.revision;
       if (end.isReached(batch.revision)) break;
+      if (tells && batch.resync) await moment(this.#surroundings, ELSEWHERE);
       count += 1;
-      if (count === batchesOfCaller) {
+      if (batchesOfCaller && count >= batchesOfCaller && !context.stopped.aborted) {
         stop();
         return batch.revision + resumeAfter(context);
       }

@@ -20,7 +20,7 @@ export interface WatchKind {
 
 export const WATCH_KINDS: readonly WatchKind[] = [
   { keys: 'all', start: 'past', resync: 'difference', tells: true },
-  { keys: 'all', start: 'past', resync: 'snapshot', maxBuffered: 1, batchesOfCaller: 20 },
+  { keys: 'all', start: 'past', resync: 'snapshot', maxBuffered: 1, batchesOfCaller: 40 },
   { keys: 'all', start: 'past', resync: 'difference', maxBuffered: 50, slownessMs: 12 },
   { keys: 'all', start: 'now', resync: 'error', previous: true },
   { keys: 'all', start: 'future', resync: 'difference', previous: true, batchesOfCaller: 150 },

@@ -29,12 +29,16 @@ export async function watchWorker(context: Context): Promise<void> {
     await writeAll(context, client);
     return;
   }
-  onWatchStream(() => context.recorder.observe('stream', {}, {}));
+  let isOver = false;
+  onWatchStream(() => {
+    if (!isOver) context.recorder.observe('stream', {}, {});
+  });
   const clients = Array.from({ length: CLIENTS }, () => {
     context.recorder.observe('client', {}, {});
     return open();
   });
   await watchAll(context, clients);
+  isOver = true;
   await Promise.all(clients.map((client) => client.close()));
 }
 
