@@ -3,7 +3,7 @@ import type { FaultEntry } from '../run/fault-log.js';
 import type { Violation } from '../violation.js';
 import { deadlineAfter } from './intervals.js';
 import type { LockOperation } from './lock-operations.js';
-import { mayBeTaken, stallsOf, strikesOf } from './times.js';
+import { stallsOf, strikesOf, takings } from './times.js';
 
 /** Of one lock. */
 export interface LockEvidence {
@@ -32,6 +32,7 @@ export function checkBelief({ history, log, faults, queuePrefix }: LockEvidence)
   const gone = endsOfKeys(log, queuePrefix);
   const stalls = stallsOf(history, faults);
   const strikes = strikesOf(faults, history);
+  const taken = takings(faults, history);
   const ousted = new Set(history.flatMap(({ name, input }) => (name === 'oust' ? [input.token] : [])));
   return history.flatMap((operation): Violation[] => {
     const { name, process, invokedAt } = operation;
@@ -39,7 +40,11 @@ export function checkBelief({ history, log, faults, queuePrefix }: LockEvidence)
     const { token } = operation.input;
     const goneAt = gone.get(token) ?? Number.POSITIVE_INFINITY;
     const until = deadlineAfter(goneAt, TOLD_WITHIN + LATE, [...stalls(process), ...strikes]);
-    if ((ousted.has(token) || mayBeTaken(goneAt, faults)) && invokedAt <= until) return [];
+    if (
+      (ousted.has(token) || taken.some(({ from, to }) => from <= goneAt && goneAt <= to)) &&
+      invokedAt <= until
+    )
+      return [];
     const who = `${process} believed in token ${token}`;
     const next = grants.find((grant) => grant.token > token && grant.at < invokedAt);
     return [

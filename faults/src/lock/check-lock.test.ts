@@ -139,6 +139,16 @@ describe('the check of what holders believe', () => {
     expect(judge([...late, believe(10, true, 2_000_022)], [frozen])).toHaveLength(2);
     expect(judge(late, [{ ...frozen, kind: 'leader killed' }])).toHaveLength(2);
     expect(judge(late, [{ ...frozen, beganAt: 22 }])).toHaveLength(2);
+    const slow = {
+      process: 'r',
+      name: 'slow',
+      input: {},
+      outcome: 'ok',
+      invokedAt: 15,
+      returnedAt: 15,
+    } as const;
+    expect(judge([...late, { ...slow, output: { ms: 1_000 } }])).toEqual([]);
+    expect(judge([...late, { ...slow, output: { ms: 999 } }])).toHaveLength(2);
   });
 
   it('finds one who believes when its key is gone', () => {

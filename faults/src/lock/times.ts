@@ -41,11 +41,14 @@ const STUCK_LEADER = new Set(['disk stalled', 'disk slow', 'leader frozen']);
 /** So long after, it still does. */
 const STUCK_MICROS = 2_000_000;
 
-/** Whether etcd may have taken a key away at this moment though its lease was renewed, and said to be. */
-export function mayBeTaken(at: number, faults: readonly FaultEntry[]): boolean {
-  return faults.some(
-    ({ kind, beganAt, endedAt }) => STUCK_LEADER.has(kind) && beganAt <= at && at <= endedAt + STUCK_MICROS,
-  );
+/** When etcd may take a key away though its lease was renewed, and said to be: after a leader stood still, or had no processor. */
+export function takings(faults: readonly FaultEntry[], history: readonly LockOperation[]): Interval[] {
+  return [
+    ...faults
+      .filter(({ kind }) => STUCK_LEADER.has(kind))
+      .map(({ beganAt, endedAt }) => ({ from: beganAt, to: endedAt })),
+    ...slowReads(faults, history),
+  ].map(({ from, to }) => ({ from, to: to + STUCK_MICROS }));
 }
 
 /** The last that a history tells of. */
@@ -61,16 +64,22 @@ export function endOf(history: readonly LockOperation[]): number {
  * much to do, where leaders change by themselves: until then nobody can be sure to reach it.
  */
 export function strikesOf(faults: readonly FaultEntry[], history: readonly LockOperation[]): Interval[] {
-  const freezes = stallsOf([], faults);
-  const slow = history.flatMap(({ name, process, output, invokedAt }) =>
-    name === 'slow' && output !== undefined
-      ? without({ from: invokedAt - output.ms * 1_000, to: invokedAt }, freezes(process))
-      : [],
-  );
   return [
     ...faults
       .filter(({ kind, where }) => where.member !== undefined || kind === 'cut' || kind === 'lost answer')
       .map(({ beganAt, endedAt }) => ({ from: beganAt, to: endedAt })),
-    ...slow.filter(({ from, to }) => to - from >= SLOW_MICROS),
+    ...slowReads(faults, history),
   ];
+}
+
+/** When etcd did not answer for long, or a process did not hear of it. */
+function slowReads(faults: readonly FaultEntry[], history: readonly LockOperation[]): Interval[] {
+  const freezes = stallsOf([], faults);
+  return history
+    .flatMap(({ name, process, output, invokedAt }) =>
+      name === 'slow' && output !== undefined
+        ? without({ from: invokedAt - output.ms * 1_000, to: invokedAt }, freezes(process))
+        : [],
+    )
+    .filter(({ from, to }) => to - from >= SLOW_MICROS);
 }
