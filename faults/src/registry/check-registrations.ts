@@ -5,6 +5,7 @@ import { type Life, livesOf } from './lives.js';
 import { killedAt, QuietTime } from './quiet-time.js';
 import type { RegistryOperation } from './registry-operations.js';
 import { type Instance, instanceOf } from './service-states.js';
+import { stallsOf } from './stalls.js';
 
 /** What the library promises. */
 export const BACK_WITHIN_MS = 5_000;
@@ -73,7 +74,7 @@ class RegistrationCheck implements RegistrationReport {
   constructor(history: readonly RegistryOperation[], faults: readonly FaultEntry[], keys: RegistrationKeys) {
     this.#keys = keys;
     this.#faults = faults;
-    this.#quiet = new QuietTime(faults);
+    this.#quiet = new QuietTime([...faults, ...stallsOf(history)]);
     this.#fates = new Map(
       [...livesOf(history)].map(([registration, life]) => [
         registration,

@@ -86,6 +86,10 @@ function read(at: number, ...instances: readonly string[]): RegistryOperation {
     returnedAt: at * S,
   };
 }
+function stall(process: string): RegistryOperation {
+  const output = { from: 3 * S, to: 15 * S };
+  return { process, name: 'stall', input: {}, output, outcome: 'ok', invokedAt: 15 * S, returnedAt: 15 * S };
+}
 const found = (history: readonly RegistryOperation[], faults: readonly FaultEntry[] = [], log = LOG) =>
   checkViews({ history, log, faults }, '/s/').violations;
 
@@ -134,6 +138,8 @@ describe('the check of lists', () => {
     const frozen = (worker: string) => ({ ...cut, kind: 'freeze', where: { worker } });
     expect(found(late, [frozen('p1')])).toEqual([]);
     expect(found(late, [frozen('p2')])).toHaveLength(1);
+    expect(found([...late, stall('p1')])).toEqual([]);
+    expect(found([...late, stall('p2')])).toHaveLength(1);
   });
 });
 

@@ -7,6 +7,7 @@ import { checkReads } from './check-reads.js';
 import { QuietTime } from './quiet-time.js';
 import type { RegistryOperation } from './registry-operations.js';
 import { statesOf } from './service-states.js';
+import { stallsOf } from './stalls.js';
 import { showingOf } from './views.js';
 
 export interface ViewsReport {
@@ -33,7 +34,7 @@ export function checkViews(
   instancePrefix: string,
 ): ViewsReport {
   const states = statesOf(log, instancePrefix);
-  const quiet = new QuietTime(faults);
+  const quiet = new QuietTime([...faults, ...stallsOf(history)]);
   const behind: number[] = [];
   const violations = checkReads(history, states);
   for (const [view, { lists, changes, over }] of viewsOf(history)) {

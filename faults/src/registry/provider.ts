@@ -12,7 +12,7 @@ import { Slot } from './slot.js';
 /** How often a moment is told of; those of a lease that was lost are, always. */
 const TOLD = 0.25;
 /** How long it may take until etcd has what the provider wants, when nothing fails any more. */
-const SETTLED_MS = 15_000;
+const SETTLED_MS = 25_000;
 
 /** Has instances of its own, and one that all providers claim; and in the end says goodbye, when all have seen them. */
 export async function provide(context: WorkerContext<RegistryShapes>, client: CoordClient): Promise<void> {

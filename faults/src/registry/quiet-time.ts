@@ -7,7 +7,7 @@ interface Span {
 
 /**
  * The time in which nothing failed, as a process had it: no fault of etcd or of the lines to it was under way,
- * and the process was not frozen.
+ * and the process did not stand still.
  */
 export class QuietTime {
   readonly #faults: readonly FaultEntry[];

@@ -1,6 +1,6 @@
 export const SERVICE = 'web';
-/** The least that etcd grants is about this. */
-export const REGISTRY_TTL_MS = 2_000;
+/** Short, but not so short that a busy machine loses each lease at once. */
+export const REGISTRY_TTL_MS = 3_000;
 
 /** Of the registries of a run. */
 export function registryPrefix(run: string): string {

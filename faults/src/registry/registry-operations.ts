@@ -1,10 +1,11 @@
 import type { OperationOf } from '../operation.js';
+import type { StallShapes } from './stalls.js';
 
 /** An instance as somebody was shown it, such as `0-1 p0-17 healthy 2026-01-01T00:00:00.000Z`. */
 export type ShownInstance = string;
 
 /** What providers and seekers of a service do. A registration has a name of its own, which is in its metadata. */
-export type RegistryShapes = {
+export type RegistryShapes = StallShapes & {
   register: { input: { readonly registration: string; readonly id: string }; output: object };
   update: { input: { readonly registration: string; readonly health: string }; output: object };
   /** Its owner takes it out. */

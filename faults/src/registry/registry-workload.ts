@@ -23,7 +23,7 @@ export const REGISTRY: Workload = {
   hooks: {
     faults: ['freeze', 'freeze amid', 'compaction', 'kill', 'lost answer', 'cut'],
     rate: 0.5,
-    progress: { name: 'read', times: 60 },
+    progress: { name: 'read', times: 80 },
   },
   plants: [
     {

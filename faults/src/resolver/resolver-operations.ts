@@ -1,7 +1,8 @@
 import type { OperationOf } from '../operation.js';
+import type { StallShapes } from '../registry/stalls.js';
 
 /** What servers and their callers do. Addresses are `host:port`. */
-export type ResolverShapes = {
+export type ResolverShapes = StallShapes & {
   /** A server takes calls there, and registers. */
   serve: { input: { readonly address: string }; output: object };
   /** It drains, and takes calls until that is done; then it stops. */

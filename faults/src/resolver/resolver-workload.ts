@@ -2,6 +2,7 @@ import { checkLists, isShown, type ShownList } from '../registry/check-lists.js'
 import { QuietTime } from '../registry/quiet-time.js';
 import { statesOf } from '../registry/service-states.js';
 import { ADDRESS } from '../registry/shown.js';
+import { stallsOf } from '../registry/stalls.js';
 import { LINE_FAULTS } from '../run/cluster-faults.js';
 import type { RunFolder } from '../run/run-folder.js';
 import type { Figures, Workload } from '../run/workload.js';
@@ -51,7 +52,7 @@ export const RESOLVER: Workload = {
 function checkGiven(folder: RunFolder) {
   const { run, history, log, faults } = folder.evidence<ResolverOperation>();
   const states = statesOf(log, serverPrefix(run));
-  const quiet = new QuietTime(faults);
+  const quiet = new QuietTime([...faults, ...stallsOf(history)]);
   const showing = { shown: ADDRESS, holds: true };
   const given = new Map<string, ShownList[]>();
   const violations: Violation[] = [];
