@@ -33,7 +33,7 @@ export class EtcdLog implements AsyncDisposable {
   static async start(cluster: Cluster, file: string, keeps: (key: string) => boolean): Promise<EtcdLog> {
     const endpoints = cluster.members.map(({ directEndpoint }) => directEndpoint);
     const client = createClient({ endpoints });
-    const { revision } = await client.kv.range('/');
+    const { revision } = await eventually(() => client.kv.range('/', { limit: 1 }), { timeoutMs: 30_000 });
     return new EtcdLog(client, revision + 1n, file, keeps);
   }
 
@@ -49,7 +49,8 @@ export class EtcdLog implements AsyncDisposable {
 
   /** Resolves to the revision that etcd has now, when everything up to it has been read. */
   async caughtUp(): Promise<bigint> {
-    const { revision } = await this.#client.kv.range('/', { limit: 1 });
+    const look = () => this.#client.kv.range('/', { limit: 1 });
+    const { revision } = await eventually(look, { timeoutMs: 30_000 });
     await eventually(() => this.revision >= revision, { timeoutMs: 30_000 });
     return revision;
   }
