@@ -15,7 +15,7 @@ import type { WorkerProcess } from './worker-process.js';
 import type { Figures, Workload } from './workload.js';
 
 /** How long past its time a run waits for what it has to have seen. */
-const OVERTIME_MS = 120_000;
+const OVERTIME_MS = 240_000;
 /** Leases of those who were killed run out by then, over a change of leader, too. */
 const PASSING_MS = 30_000;
 

@@ -6,7 +6,7 @@ import type { Assignment, Report } from './messages.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** How long workers may take to come to an end when nothing fails any more. */
-const END_MS = 60_000;
+const END_MS = 120_000;
 /** And how long their processes after that, which nothing keeps then. */
 const EXIT_MS = 20_000;
 

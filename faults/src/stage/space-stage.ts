@@ -5,9 +5,9 @@ import { startProxied } from './proxied-stage.js';
 import type { StageKind } from './stage.js';
 
 const MIB = 1024 * 1024;
-const QUOTA_BYTES = 64 * MIB;
+const QUOTA_BYTES = 32 * MIB;
 /** Of data that a defragmentation has to walk through, below the quota. */
-const LARGE_BYTES = 40 * MIB;
+const LARGE_BYTES = 20 * MIB;
 const LONG = 3;
 const MENDED_MS = 90_000;
 
