@@ -13,31 +13,13 @@ import { createLocks } from '@coord/lock';
 import { createRegistry } from '@coord/registry';
 import { type EtcdServer, eventually, type Proxy as Line, startEtcd, startProxy } from '@coord/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandsOf, tableOf } from './document.js';
+import { tableOf } from './document.js';
+import { commands, grantsOf, roles } from './documented-roles.js';
 
-const commands = commandsOf('docs/operations/roles.md', 'etcdctl');
-const roles = commands.flatMap(([what, action, role]) =>
-  what === 'role' && action === 'add' && role !== undefined ? [role] : [],
-);
 const keyPatterns = tableOf('docs/operations/keys.md').map(([key = '', lease = '']) => ({
   key: key.replaceAll('`', ''),
   leased: !lease.startsWith('none'),
 }));
-
-interface Grant {
-  readonly rights: string;
-  readonly key: string;
-  readonly prefix: boolean;
-}
-
-const grantsOf = (role: string): Grant[] =>
-  commands
-    .filter(([, action, of]) => action === 'grant-permission' && of === role)
-    .map(([, , , rights = '', ...rest]) => ({
-      rights,
-      key: rest.at(-1) ?? '',
-      prefix: rest[0] === '--prefix=true',
-    }));
 
 const allows = (role: string, right: 'read' | 'write', key: string) =>
   grantsOf(role).some(
