@@ -62,7 +62,7 @@ export const CONFIG: Workload = {
     },
     {
       variant: 'announced too early',
-      about: 'an instance announces a version that it has not put to use',
+      about: 'an instance announces how far etcd is, not what it has in use',
       breaks: 'M3',
       only: FROZEN,
     },

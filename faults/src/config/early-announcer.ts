@@ -1,23 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoordClient } from '@coord/client';
 import type { WorkerContext } from '../run/worker-context.js';
-import { ackKey, instanceName, keysOf, rawKey } from './config-names.js';
+import { ackKey, instanceName, keysOf } from './config-names.js';
 import type { ConfigShapes } from './config-operations.js';
 
-/** The planted mistake of who announces what has come, whether or not it can be used. */
+const PAUSE_MS = 50;
+
+/** The planted mistake of who announces how far etcd is, not what is in use. */
 export async function announceEarly(
   { assignment, stopped }: WorkerContext<ConfigShapes>,
-  client: CoordClient,
+  { kv }: CoordClient,
 ): Promise<void> {
   const { run, index } = assignment;
-  const { bounds } = keysOf(run);
-  await using changes = client.watch(rawKey(bounds), { signal: stopped });
-  try {
-    for await (const { revision } of changes) {
-      if (stopped.aborted) return;
-      const ack = { format: 1, source: 'remote', version: 1, revision: String(revision), at: Date.now() };
-      await client.kv.put(ackKey(bounds, instanceName(index)), JSON.stringify(ack));
-    }
-  } catch (error) {
-    if (!stopped.aborted) throw error;
+  const key = ackKey(keysOf(run).bounds, instanceName(index));
+  while (!stopped.aborted) {
+    const { revision } = await kv.range(key);
+    const ack = { format: 1, source: 'remote', version: 1, revision: String(revision), at: Date.now() };
+    await kv.put(key, JSON.stringify(ack));
+    await sleep(PAUSE_MS);
   }
 }

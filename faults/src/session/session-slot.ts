@@ -44,7 +44,10 @@ export class SessionSlot {
       this.#rounds += 1;
       const of = { session: `${this.#name}-${this.#rounds}` };
       const session = await this.#open(of);
-      if (session !== undefined) await this.#hold(of, session);
+      if (session !== undefined) {
+        await this.#context.at('after opening', { part: of.session });
+        await this.#hold(of, session);
+      }
       await sleep(PAUSE_MS);
     }
   }
@@ -104,7 +107,8 @@ export class SessionSlot {
     await this.#context.at('before a keepalive', { part: of.session });
     await this.#context.recorder.perform('renew', of, async () => {
       const renewing = session.keepAlive({ timeoutMs: SESSION_TTL_MS });
-      if (this.#random() < BLOCKED) block(BLOCKED_MS); // it is sent, and its answer is not read
+      const isPlanted = this.#context.assignment.variant !== '';
+      if (!isPlanted && this.#random() < BLOCKED) block(BLOCKED_MS); // it is sent, and its answer is not read
       await renewing;
       return {};
     });

@@ -38,7 +38,7 @@ export const SESSION: Workload = {
       variant: 'deaf',
       about: "a holder does not listen to its session's signal",
       breaks: 'T2',
-      only: FROZEN,
+      only: { ...FROZEN, point: 'after opening' },
     },
     {
       variant: 'no lease',
