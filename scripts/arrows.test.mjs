@@ -15,7 +15,14 @@ const PACKAGES = [
   'core',
   'testkit',
 ];
-const MEMBERS = [...PACKAGES.map((name) => `packages/${name}`), 'examples', 'bench', 'faults', 'hostile-values', 'packaging'];
+const MEMBERS = [
+  ...PACKAGES.map((name) => `packages/${name}`),
+  'examples',
+  'bench',
+  'faults',
+  'hostile-values',
+  'packaging',
+];
 let copy;
 
 // The workspace's rules and manifests without its sources: what is planted is all there is.

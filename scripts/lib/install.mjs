@@ -46,9 +46,16 @@ function installed() {
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   const members = readdirSync(inRoot('packages')).map((name) => join('packages', name));
-  const manifests = ['.', 'examples', 'bench', 'faults', 'hostile-values', 'packaging', 'docs', ...members].map((folder) =>
-    join(folder, 'package.json'),
-  );
+  const manifests = [
+    '.',
+    'examples',
+    'bench',
+    'faults',
+    'hostile-values',
+    'packaging',
+    'docs',
+    ...members,
+  ].map((folder) => join(folder, 'package.json'));
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests.sort()]) {
     if (existsSync(inRoot(file))) hash.update(`\0${file}\0`).update(readFileSync(inRoot(file)));
   }
