@@ -24,8 +24,8 @@ export const WATCH: Workload = {
   ],
   hooks: {
     faults: ['cut', 'cut', 'cut', 'freeze', 'compaction', 'kill'],
-    rate: 0.5,
-    progress: { name: 'write', times: 100 },
+    rate: 0.7,
+    progress: { name: 'write', times: 40 },
   },
   plants: WATCH_PLANTS,
   keeps: (key, run) => key.startsWith(prefixOfRun(run)),

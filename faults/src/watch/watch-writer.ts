@@ -20,9 +20,9 @@ const KEYS = 40;
 /** etcd takes 128 at most. */
 const MOST_OPS = 100;
 /** So many write at the same time, each waiting for its answers: an outage that one has to sit out is not that of all. */
-const WRITERS = 3;
+const WRITERS = 8;
 /** The pace: some watchers are slower. */
-const PAUSE_MS = 8;
+const PAUSE_MS = 60;
 /** Calls that are under way at the same time, so that the client may send several in one request. */
 const BURST = 20;
 const FLOOD_EACH_MS = 6_000;
