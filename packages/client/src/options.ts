@@ -201,14 +201,19 @@ function checkCredentials(issues: IssueList, options: ClientOptions): ResolvedCl
 function checkTls(issues: IssueList, tls: TlsOptions | undefined): TlsOptions | undefined {
   if (tls === undefined) return undefined;
   if (!isObject(tls)) {
-    issues.push({ path: 'tls', message: `must be an object, got ${show(tls)}` });
+    issues.push({ path: 'tls', message: 'must be an object such as { caFile }' }); // never shown: it may be a key
     return undefined;
   }
   const checked = { ...tls };
   for (const name of ['caFile', 'certFile', 'keyFile', 'serverName'] as const) {
     const value = checked[name];
-    if (value === undefined || isText(value)) continue;
-    issues.push({ path: `tls.${name}`, message: `must be non-empty text, got ${show(value)}` });
+    if (value === undefined) continue;
+    if (!isText(value)) {
+      issues.push({ path: `tls.${name}`, message: `must be non-empty text, got ${show(value)}` });
+    } else if (value.includes('-----BEGIN ')) {
+      const place = name === 'serverName' ? 'ca, cert or key' : name.replace('File', '');
+      issues.push({ path: `tls.${name}`, message: `is PEM; what holds it itself is tls.${place}` });
+    }
   }
   for (const name of ['ca', 'cert', 'key'] as const) {
     const value = checked[name];
