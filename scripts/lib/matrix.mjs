@@ -10,6 +10,7 @@ import { endWithCounts } from './tests.mjs';
 import { runVitest } from './vitest.mjs';
 
 const ETCDS = ['3.4', '3.5'];
+const SCHEDULES = '100000';
 const BACKENDS = ['binary', 'testcontainers'];
 
 /** `npm run test:full`: every Node on every etcd, testcontainers where Docker answers, then the packed packages. */
@@ -29,6 +30,7 @@ export async function commandFull(args) {
       rows.push(await containerCell(etcds.at(-1), vitestArgs, required));
     }
     if (packages) rows.push(await packagesCell(nodes, etcds.at(-1)));
+    if (args.length === 0) rows.push(await schedulesCell());
     say(`\n${table(rows)}`);
     const sum = (name) => rows.reduce((total, row) => total + (row[name] ?? 0), 0);
     return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') };
@@ -80,6 +82,14 @@ async function packagesCell(nodes, etcdVersion) {
   say(`\n=== the packages as they are installed, Node ${nodes.join(', ')} ===`);
   const row = { node: process.versions.node.split('.')[0], etcd: etcdVersion, backend: 'packages' };
   return cell(row, () => runPackageChecks({ nodes, etcdVersion }));
+}
+
+/** Many more of the generated schedules than fit into `npm test`. */
+async function schedulesCell() {
+  say(`\n=== ${SCHEDULES} schedules of each state machine ===`);
+  return cell({ node: process.versions.node.split('.')[0], etcd: '-', backend: 'schedules' }, () =>
+    runVitest(['--project', 'unit', '.schedules.test.ts'], { env: { COORD_RUNS: SCHEDULES } }),
+  );
 }
 
 /** Runs one cell; what keeps it from running is a failure of that cell and leaves the others alone. */
