@@ -42,7 +42,10 @@ export async function removeInstance(
   let speechless = false;
   let present = await kv.get(key, call);
   for (;;) {
-    if (present === undefined) return removing ? 'removed' : 'absent';
+    if (present === undefined) {
+      if (!propagated) await farewell?.propagated(); // its lease has run out: that, too, others have to hear of
+      return removing ? 'removed' : 'absent';
+    }
     if (!owns(present)) return 'replaced';
     removing = true;
     const saysLeaving = speechless ? undefined : leavingValue(present, farewell?.health);
