@@ -14,7 +14,7 @@ function gone(revision: number, key: string, seenAt = revision): EtcdEvent {
   return { revision, type: 'delete', key, value: '', createRevision: 0, seenAt };
 }
 const entry = (revision: number, value: Entry) => put(revision, KEYS.dataKey, JSON.stringify(value));
-const OF = { scope: 'l', by: 'p/0' };
+const OF = { scope: 'g', lock: 'l', by: 'p/0' };
 function write(entry: Entry, outcome: 'ok' | 'failed' | 'unknown' = 'ok'): LockOperation {
   const input = { ...OF, ...entry, guard: 'compare' } as const;
   return { process: 'p', name: 'write', input, outcome, invokedAt: 0, returnedAt: 0 };

@@ -7,16 +7,16 @@ import type { Guard, LockOperation } from './lock-operations.js';
 
 const PAUSE: FaultEntry = {
   kind: 'freeze',
-  where: { worker: 'p', point: PAUSED_AT, scope: 'l', part: 'p/0' },
+  where: { worker: 'p', point: PAUSED_AT, scope: 'g', part: 'p/0' },
   beganAt: 10,
   endedAt: 20,
 };
-function grant(returnedAt: number, token = 8, scope = 'l'): LockOperation {
-  const input = { scope, by: 'q/0' };
+function grant(returnedAt: number, token = 8, lock = 'l'): LockOperation {
+  const input = { scope: 'g', lock, by: 'q/0' };
   return { process: 'q', name: 'acquire', input, output: { token }, outcome: 'ok', invokedAt: 1, returnedAt };
 }
 function write(invokedAt: number, outcome: Outcome, guard: Guard = 'compare'): LockOperation {
-  const input = { scope: 'l', by: 'p/0', id: `w${invokedAt}`, read: '', token: 5, guard };
+  const input = { scope: 'g', lock: 'l', by: 'p/0', id: `w${invokedAt}`, read: '', token: 5, guard };
   return { process: 'p', name: 'write', input, outcome, invokedAt, returnedAt: invokedAt + 1 };
 }
 function written(id: string): EtcdEvent {
@@ -46,13 +46,20 @@ describe('the check of pauses between check and write', () => {
     expect(pauseFigures(evidence(history, log))).toMatchObject({ 'got through': 1 });
   });
 
+  it('looks at each holder of a process that stood still', () => {
+    const where = { ...PAUSE.where, part: 'q/9 p/0' };
+    const evidenced = { ...evidence([grant(15), write(21, 'ok')]), faults: [{ ...PAUSE, where }] };
+    expect(checkPauses(evidenced)).toHaveLength(1);
+    expect(Object.values(pauseFigures(evidenced)).slice(0, 3)).toEqual([1, 2, 1]);
+  });
+
   it('counts each pause once, by what came of it', () => {
     const faults = [PAUSE, { ...PAUSE, beganAt: 30 }, { ...PAUSE, beganAt: 50 }, { ...PAUSE, beganAt: 70 }];
     const history = [grant(15), write(21, 'failed'), write(31, 'failed', 'clock'), write(51, 'unknown')];
     const elsewhere = { ...PAUSE, where: { ...PAUSE.where, point: 'before release' } };
     const log = [written('w1')];
     expect(Object.values(pauseFigures({ history, log, faults: [...faults, elsewhere] }))).toEqual([
-      4, 3, 3, 1, 1, 1, 0,
+      4, 4, 3, 3, 1, 1, 1, 0,
     ]);
   });
 });

@@ -25,6 +25,10 @@ export interface PauseEvidence {
 
 export const PAUSED_AT = 'between check and write';
 
+function isPause({ kind, where }: FaultEntry): boolean {
+  return kind === 'freeze' && where.point === PAUSED_AT;
+}
+
 function pausesOf({ history, log, faults }: PauseEvidence): Pause[] {
   const written = new Set<string>();
   for (const { type, key, value } of log) {
@@ -32,23 +36,27 @@ function pausesOf({ history, log, faults }: PauseEvidence): Pause[] {
     const { id }: Entry = JSON.parse(value);
     written.add(id);
   }
-  return faults.flatMap(({ kind, where, beganAt }): Pause[] => {
-    if (kind !== 'freeze' || where.point !== PAUSED_AT) return [];
+  const holders = faults
+    .filter(isPause)
+    .flatMap(({ where, beganAt }) =>
+      (where.part ?? '').split(' ').map((by) => ({ process: where.worker ?? '', by, beganAt })),
+    );
+  return holders.map(({ process, by, beganAt }): Pause => {
     const write = history.find(
       (operation): operation is Write =>
-        operation.name === 'write' && operation.input.by === where.part && operation.invokedAt >= beganAt,
+        operation.name === 'write' && operation.input.by === by && operation.invokedAt >= beganAt,
     );
     const passedOn = history.some(
       ({ name, input, output, returnedAt }) =>
         name === 'acquire' &&
         output !== undefined &&
         write !== undefined &&
-        input.scope === write.input.scope &&
+        input.lock === write.input.lock &&
         output.token > write.input.token &&
         returnedAt < write.invokedAt,
     );
     const isThere = write !== undefined && written.has(write.input.id);
-    return [{ process: where.worker ?? '', write, passedOn, isThere }];
+    return { process, write, passedOn, isThere };
   });
 }
 
@@ -74,7 +82,8 @@ export function pauseFigures(evidence: PauseEvidence): Figures {
     of.filter(({ write }) => write !== undefined && is(write)).length;
   const refused = ({ outcome }: Write) => outcome === 'failed';
   return {
-    'holders frozen between check and write': pauses.length,
+    'processes frozen between check and write': evidence.faults.filter(isPause).length,
+    'holders in them': pauses.length,
     'of them, another was granted the lock meanwhile': passedOn.length,
     'writes of these': count(() => true),
     'refused by the compare of the token alone': count((w) => refused(w) && w.input.guard === 'compare'),

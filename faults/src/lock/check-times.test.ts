@@ -6,7 +6,7 @@ import { checkSignal } from './check-signal.js';
 import type { LockOperation } from './lock-operations.js';
 
 const SECOND = 1_000_000;
-const OF = { scope: 'l', by: 'p/0' };
+const OF = { scope: 'g', lock: 'l', by: 'p/0' };
 const HOLD = { ...OF, token: 10 };
 
 function seen(at: number, name: 'lost' | 'release' = 'lost', token = 10): LockOperation {
@@ -28,12 +28,12 @@ function slow(at: number, ms: number, process = 'r'): LockOperation {
 }
 function acquire(from: number, to: number, process = 'p', token = 10): LockOperation {
   const [invokedAt, returnedAt] = [from * SECOND, to * SECOND];
-  const [input, output] = [{ scope: 'l', by: `${process}/0` }, { token }];
+  const [input, output] = [{ scope: 'g', lock: 'l', by: `${process}/0` }, { token }];
   return { process, name: 'acquire', input, output, outcome: 'ok', invokedAt, returnedAt };
 }
 function waits(from: number, to: number, outcome: 'failed' | 'unknown' = 'failed'): LockOperation {
   const returnedAt = outcome === 'failed' ? to * SECOND : Number.POSITIVE_INFINITY;
-  const input = { scope: 'l', by: 'q/0' };
+  const input = { scope: 'g', lock: 'l', by: 'q/0' };
   return { process: 'q', name: 'acquire', input, outcome, invokedAt: from * SECOND, returnedAt };
 }
 function fault(kind: string, from: number, to: number, where: FaultEntry['where']): FaultEntry {

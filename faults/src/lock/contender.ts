@@ -3,6 +3,7 @@ import type { CoordClient } from '@coord/client';
 import { type DistributedLock, type Lock, LockNotHeldError } from '@coord/lock';
 import { Refused } from '../recorder.js';
 import type { WorkerContext } from '../run/worker-context.js';
+import type { Gathering } from './gathering.js';
 import { Impatience } from './impatience.js';
 import { linger } from './linger.js';
 import { clockOf, OwnClock } from './lock-clock.js';
@@ -13,7 +14,10 @@ export interface Contention {
   readonly context: WorkerContext<LockShapes>;
   readonly client: CoordClient;
   readonly locks: DistributedLock;
+  readonly scope: string;
   readonly lock: string;
+  /** Those of the process who are about to write. */
+  readonly writers: Gathering;
   /** Unique in the run. */
   readonly by: string;
   readonly setting: LockSetting;
@@ -35,7 +39,8 @@ export class Contender {
 
   constructor(contention: Contention) {
     this.#contention = contention;
-    this.#of = { scope: contention.lock, by: contention.by };
+    const { scope, lock, by } = contention;
+    this.#of = { scope, lock, by };
   }
 
   async run(): Promise<void> {
@@ -60,8 +65,8 @@ export class Contender {
   }
 
   #at(point: string): Promise<void> {
-    const { context, lock, by } = this.#contention;
-    return context.at(point, { scope: lock, part: by });
+    const { context, scope, by } = this.#contention;
+    return context.at(point, { scope, part: by });
   }
 
   async #acquire(): Promise<Lock | undefined> {
@@ -92,7 +97,7 @@ export class Contender {
       if (random() < 1 / LONG_ONE_IN) await linger(recorder, lock, hold, LONG_MS);
       const read = before === undefined ? '' : idOf(before.text());
       const entry: Entry = { id: `${by}-${this.#rounds}`, read, token };
-      await this.#at('between check and write');
+      await this.#contention.writers.join(by);
       recorder.observe('believe', hold, { holds: clock.holds() });
       const guard = this.#guard;
       await recorder.perform('write', { ...hold, ...entry, guard }, () => this.#write(lock, entry, guard));

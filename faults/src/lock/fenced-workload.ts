@@ -11,13 +11,13 @@ import type { LockOperation } from './lock-operations.js';
 export const FENCED: Workload = {
   name: 'fenced',
   about: 'holders that stand still between their check and their write until another has the lock',
-  workers: 12,
+  workers: 8,
   faults: [],
   hooks: {
     faults: ['freeze'],
     point: PAUSED_AT,
     rate: 0.5,
-    progress: { name: 'write', times: 1 },
+    progress: { name: 'write', times: 4 },
   },
   plants: [
     {

@@ -3,7 +3,9 @@ import type { OperationOf } from '../operation.js';
 
 /** Which lock it is about, and which contender does it: a contender does one thing after another. */
 export interface OfLock {
+  /** Of the group that contends for this lock and others. */
   readonly scope: string;
+  readonly lock: string;
   readonly by: string;
 }
 
@@ -44,10 +46,10 @@ export interface Entry extends Link {
 
 /** Operations about one lock. */
 export function operationsOn(history: readonly LockOperation[], lock: string): LockOperation[] {
-  return history.filter(({ input }) => 'scope' in input && input.scope === lock);
+  return history.filter(({ input }) => 'lock' in input && input.lock === lock);
 }
 
 /** Every lock that the history is about. */
 export function locksOf(history: readonly LockOperation[]): string[] {
-  return [...new Set(history.flatMap(({ input }) => ('scope' in input ? [input.scope] : [])))];
+  return [...new Set(history.flatMap(({ input }) => ('lock' in input ? [input.lock] : [])))];
 }
