@@ -1,5 +1,6 @@
 import * as core from '@coord/core';
 import { CoordError, ValidationError } from '@coord/core';
+import { CalledError } from '@coord/hostile-values';
 import type { Ending } from './call.js';
 
 /** The names of all errors that are exported, which docs/reference/errors.md lists. */
@@ -10,12 +11,12 @@ const DOCUMENTED: ReadonlySet<string> = new Set(
 );
 
 /** What is wrong with how a call has ended; undefined when nothing is. */
-export function complaint(ending: Ending, asynchronous: boolean): string | undefined {
+export function complaint(ending: Ending): string | undefined {
   if (ending.type === 'hanging') return 'hangs';
   if (ending.type === 'result') return undefined;
-  const { error, thrown } = ending;
+  const { error } = ending;
+  if (error instanceof CalledError || isOwnClass(error)) return undefined; // the caller's own function
   if (!CoordError.is(error)) return `ends with ${describe(error)}`;
-  if (thrown && asynchronous) return `throws ${error.name} in the place of rejecting`;
   if (!DOCUMENTED.has(error.name)) return `ends with an error of the unknown name ${error.name}`;
   if (error.outcome !== 'not-applied' && error.outcome !== 'unknown')
     return `ends with the outcome ${error.outcome}`;
@@ -32,6 +33,11 @@ export function complaint(ending: Ending, asynchronous: boolean): string | undef
 /** Whether the input was not acceptable. */
 export function isRefusal(ending: Ending): boolean {
   return ending.type === 'error' && ending.error instanceof ValidationError;
+}
+
+/** The list has a class where functions are called: to call it without `new` is the caller's mistake. */
+function isOwnClass(error: unknown): boolean {
+  return error instanceof TypeError && error.message.startsWith('Class constructor');
 }
 
 function describe(error: unknown): string {

@@ -6,8 +6,10 @@ export interface Recipe {
   readonly args?: readonly (() => readonly unknown[])[];
   /** A successful call leaves an object that is of no use any more. */
   readonly usesUp?: boolean;
-  /** Undoes what a successful call has done, beside closing what it returned. */
-  readonly undo?: (result: unknown) => unknown;
+  /** Good input does not make it end: it waits for something that does not happen here. */
+  readonly waits?: boolean;
+  /** Where anything at all is taken, as it is the caller's own affair. */
+  readonly anything?: RegExp;
 }
 
 /** By the names of the public functions. */

@@ -103,5 +103,5 @@ export function readCacheOptions<T>(given: CacheOptions<T>): CacheOptions<T> {
 }
 
 function isPath(path: unknown): boolean {
-  return typeof path === 'string' && path !== '' && !path.includes('\0');
+  return typeof path === 'string' && path !== '' && path.isWellFormed() && !path.includes('\0');
 }

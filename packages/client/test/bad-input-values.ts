@@ -1,8 +1,8 @@
+import { detached, hostile, revoked, throwing } from '@coord/hostile-values';
 import { expect } from 'vitest';
 import { ValidationError } from '../src/index.js';
 
-/** Bad input is what the types forbid. */
-export const bad = <T>(value: unknown): T => value as T;
+export { bad, detached, hostile, revoked, throwing } from '@coord/hostile-values';
 
 /** How a call ended; one that should have given a promise must not have thrown. */
 export async function rejection(call: () => Promise<unknown>): Promise<unknown> {
@@ -33,42 +33,6 @@ export function expectRefused(error: unknown): void {
     expect(message).not.toBe('');
   }
 }
-
-export const throwing = (name: string): object =>
-  Object.defineProperty({}, name, {
-    enumerable: true,
-    get() {
-      throw new Error('read me not');
-    },
-  });
-export const revoked = (): object => {
-  const { proxy, revoke } = Proxy.revocable({}, {});
-  revoke();
-  return proxy;
-};
-export const hostile = (): object =>
-  new Proxy(
-    {},
-    {
-      get: () => {
-        throw new Error('no get');
-      },
-      has: () => {
-        throw new Error('no has');
-      },
-      getPrototypeOf: () => {
-        throw new Error('no prototype');
-      },
-      ownKeys: () => {
-        throw new Error('no keys');
-      },
-    },
-  );
-export const detached = (): Uint8Array => {
-  const bytes = new Uint8Array(8);
-  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
-  return bytes;
-};
 
 /** What is neither text nor bytes, nor an object of options. */
 export const NOTHING_GOOD: Readonly<Record<string, unknown>> = {

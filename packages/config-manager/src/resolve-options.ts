@@ -104,7 +104,10 @@ function resolve<T>(issues: IssueList, options: ConfigManagerOptions<T>): Resolv
   const { snapshotFile } = resolved;
   if (
     snapshotFile !== undefined &&
-    (typeof snapshotFile !== 'string' || snapshotFile === '' || snapshotFile.includes('\0'))
+    (typeof snapshotFile !== 'string' ||
+      snapshotFile === '' ||
+      !snapshotFile.isWellFormed() ||
+      snapshotFile.includes('\0'))
   ) {
     issues.push({ path: 'snapshotFile', message: `must be the path of a file, got ${show(snapshotFile)}` });
   }

@@ -1,4 +1,4 @@
-import { type IssueList, readInput, show, type Wait } from '@coord/client/internal';
+import { checkFlag, type IssueList, readInput, show, type Wait } from '@coord/client/internal';
 import { checkAnnotations, checkEncrypt } from './check-write.js';
 import { commit } from './commit.js';
 import type {
@@ -131,5 +131,6 @@ export class Writes {
     checkPrecondition(issues, options, this.#store.options.enableVersioning);
     checkAnnotations(issues, options);
     checkSchema(issues, options.schema);
+    checkFlag(issues, 'force', options.force);
   }
 }

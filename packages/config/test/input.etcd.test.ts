@@ -112,6 +112,31 @@ describe('input', () => {
     expect(await config.getVersion(key)).toBe(0);
   });
 
+  it('refuses names of options that do not exist', async () => {
+    const key = t.key();
+    const options = { versions: 1 } as object;
+    const { config } = t;
+    const calls = [
+      config.get(key, options),
+      config.set(key, 1, options),
+      config.compareAndSet(key, 1, 0, options),
+      config.delete(key, options),
+      config.rollback(key, 1, options),
+      config.publish([{ key, value: 1, ...options }]),
+      config.publish([{ key, value: 1 }], options),
+    ];
+    for (const result of await Promise.allSettled(calls)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { name: 'ValidationError' } });
+    }
+    expect(() => config.watch(key, options)).toThrow('versions: is no option');
+    expect(await config.getVersion(key)).toBe(0);
+  });
+
+  it('refuses a flag that is none', async () => {
+    const force = 'no' as unknown as boolean;
+    await expect(t.config.set(t.key(), 1, { force })).rejects.toThrow('force: must be true or false');
+  });
+
   it('refuses a key prefix that is not a string', () => {
     const keyPrefix = 5 as unknown as string;
     expect(() => createConfigCenter(t.client, { keyPrefix })).toThrow(ValidationError);

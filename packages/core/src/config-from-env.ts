@@ -1,5 +1,5 @@
 import { ValidationError } from '@coord/client';
-import { type IssueList, show } from '@coord/client/internal';
+import { type IssueList, readInput, show } from '@coord/client/internal';
 import type { CoordConfig, CoordConfigInput } from './config.js';
 import { checkVariableNames } from './env-names.js';
 import { PRESET_VARIABLE, VARIABLES, type VariableTree, variableOf } from './env-variables.js';
@@ -36,6 +36,10 @@ export function configFromEnv(env: Environment = process.env): CoordConfig {
   if (typeof env !== 'object' || env === null) {
     throw new ValidationError([{ path: 'env', message: `must be an object, got ${show(env)}` }]);
   }
+  return readInput('env', () => read(env));
+}
+
+function read(env: Environment): CoordConfig {
   const issues: IssueList = [];
   checkVariableNames(issues, env);
   const preset = readPreset(issues, env);

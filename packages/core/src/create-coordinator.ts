@@ -1,5 +1,5 @@
 import { connect, createClient, type Logger, ValidationError, type WaitOptions } from '@coord/client';
-import { assertValid, show } from '@coord/client/internal';
+import { assertValid, readInput, show } from '@coord/client/internal';
 import { checkConfig } from './check-config.js';
 import type { CoordConfigInput } from './config.js';
 import type { Coordinator } from './coordinator.js';
@@ -59,10 +59,11 @@ export function withLogger(
   if (typeof options !== 'object' || options === null) {
     throw new ValidationError([{ path: 'options', message: `must be an object, got ${show(options)}` }]);
   }
-  const others = Object.keys(options).filter((name) => !known.includes(name));
+  const names = readInput('options', () => Object.keys(options));
+  const others = names.filter((name) => !known.includes(name));
   const message = `is no option beside the configuration; there are ${known.join(', ')}`;
   assertValid(others.map((name) => ({ path: `options.${name}`, message })));
-  const { logger } = options;
+  const logger = readInput('options', () => options.logger);
   return logger === undefined || typeof config !== 'object' || config === null
     ? config
     : { ...config, logger };

@@ -1,5 +1,5 @@
 import { ClosedError, ValidationError, type WaitOptions } from '@coord/client';
-import { assertValid, checkFunction, checkWaitOptions, Wait } from '@coord/client/internal';
+import { assertValid, checkWaitOptions, show, Wait } from '@coord/client/internal';
 import type { ServiceRegistry } from '@coord/registry';
 import * as defaultGrpc from '@grpc/grpc-js';
 import { type ChannelServiceConfig, channelConfig } from './channel-service-config.js';
@@ -105,7 +105,9 @@ class GrpcConnection implements ServiceConnection {
   }
 
   client<T>(ctor: ServiceClientClass<T>): T {
-    assertValid(checkFunction([], 'ctor', ctor));
+    if (!isConstructor(ctor)) {
+      throw new ValidationError([{ path: 'ctor', message: `must be a class of clients, got ${show(ctor)}` }]);
+    }
     return new ctor(this.target, this.#parts.credentials, { channelOverride: this.channel });
   }
 
@@ -138,6 +140,16 @@ class GrpcConnection implements ServiceConnection {
     return new Promise((resolve) => {
       this.channel.watchConnectivityState(state, Date.now() + STATE_WATCH_MS, () => resolve());
     });
+  }
+}
+
+/** Whether it may be called with `new`; it is not called for that. */
+function isConstructor(value: unknown): boolean {
+  try {
+    Reflect.construct(Object, [], value as new () => unknown);
+    return typeof value === 'function';
+  } catch {
+    return false;
   }
 }
 

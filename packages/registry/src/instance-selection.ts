@@ -1,4 +1,11 @@
-import { checkNames, type IssueList, type NamesOf, type OptionNames, show } from '@coord/client/internal';
+import {
+  checkNames,
+  type IssueList,
+  isArray,
+  type NamesOf,
+  type OptionNames,
+  show,
+} from '@coord/client/internal';
 import { checkSubset, SUBSET_NAMES, type SubsetOptions, subsetOf } from './instance-subset.js';
 import { HEALTH_STATUSES, type HealthStatus, type ServiceInfo } from './service-info.js';
 
@@ -137,5 +144,5 @@ function checkText(issues: IssueList, path: string, value: unknown): void {
 }
 
 function isPlainObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !isArray(value);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   assertValid,
+  checkNames,
   type IssueList,
   isArray,
   type NamesOf,
@@ -86,6 +87,7 @@ export function checkSubset(issues: IssueList, subset: unknown): IssueList {
     issues.push({ path: 'subset', message: `must be an object, got ${show(subset)}` });
     return issues;
   }
+  checkNames(issues, subset, SUBSET_NAMES, 'subset.');
   const { size, seed }: Partial<Record<keyof SubsetOptions, unknown>> = subset;
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 1) {
     issues.push({ path: 'subset.size', message: `must be a whole number from 1, got ${show(size)}` });

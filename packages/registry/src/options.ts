@@ -100,7 +100,8 @@ export function resolveRegistryConfig(given?: ServiceRegistryConfig): ResolvedRe
 
 function checkDirectory(issues: IssueList, directory: unknown): void {
   if (directory === undefined) return;
-  if (typeof directory === 'string' && directory !== '' && !directory.includes('\0')) return;
+  const isText = typeof directory === 'string' && directory.isWellFormed();
+  if (isText && directory !== '' && !directory.includes('\0')) return;
   issues.push({ path: 'snapshotDirectory', message: `must be the path of a folder, got ${show(directory)}` });
 }
 

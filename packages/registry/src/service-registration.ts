@@ -92,7 +92,7 @@ function copyOf(issues: IssueList, registration: ServiceRegistration): ServiceRe
 
 /** Of any realm. A Map, for one, would be written as if it were empty. */
 function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  if (typeof value !== 'object' || value === null || isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
@@ -161,7 +161,7 @@ function checkText(issues: IssueList, path: string, value: unknown): void {
 
 function checkTags(issues: IssueList, tags: unknown): void {
   if (tags === undefined) return;
-  if (!Array.isArray(tags)) {
+  if (!isArray(tags)) {
     issues.push({ path: 'service.tags', message: `must be an array of strings, got ${show(tags)}` });
     return;
   }

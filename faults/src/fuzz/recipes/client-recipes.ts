@@ -22,7 +22,7 @@ export function clientRecipes(stage: Stage): Recipes {
     ...Object.fromEntries(
       errors.map((name) => [
         `@coord/client ${name}.is`,
-        { on: () => Reflect.get(client, name), args: [() => [new Error('x')]] },
+        { on: () => Reflect.get(client, name), args: [() => [new Error('x')]], anything: /^0/ },
       ]),
     ),
     ...recipesOf('CoordClient.', () => stage.client, {

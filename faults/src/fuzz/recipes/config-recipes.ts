@@ -12,14 +12,14 @@ export function configRecipes(stage: Stage): Recipes {
     return name;
   };
   /** One that is there, for calls that need one. */
-  let present = '';
-  const known = () => present;
+  const present = { key: '' };
+  const known = () => present.key;
   const publish = async () => {
     const release = await center.publish([{ key: key(), value: 1 }]);
     return release;
   };
   const prepared = async () => {
-    present = await written();
+    present.key = await written();
     return center;
   };
   return {
@@ -32,11 +32,12 @@ export function configRecipes(stage: Stage): Recipes {
     },
     '@coord/config VersionConflictError.is': {
       on: () => config.VersionConflictError,
+      anything: /^0/,
       args: [() => [new Error('x')]],
     },
     ...recipesOf('ConfigCenter.', prepared, {
       get: { args: [() => [known(), {}], () => [known(), { consistency: 'cached' }]] },
-      getValue: { args: [() => [known(), 1, {}]] },
+      getValue: { args: [() => [known(), 1, {}]], anything: /^1$/ },
       set: {
         args: [() => [key(), { a: 1 }, {}], () => [key(), 'a: 1', { format: 'yaml', metadata: { a: 'b' } }]],
       },
@@ -74,26 +75,24 @@ export function configRecipes(stage: Stage): Recipes {
     'ConfigValue.toJSON': { on: async () => center.get(await written()) },
     'ConfigVersion.toJSON': { on: async () => (await center.getHistory(await written()))[0] },
     'ConfigRelease.toJSON': { on: publish },
-    ...managerRecipes(stage, written, known),
+    ...managerRecipes(stage, written, present),
   };
 }
 
-function managerRecipes(stage: Stage, written: () => Promise<string>, known: () => string): Recipes {
+function managerRecipes(stage: Stage, written: () => Promise<string>, present: { key: string }): Recipes {
+  const known = () => present.key;
   const center = stage.config;
-  const options = () => ({
+  const plain = () => ({
     config: center,
     env: 'test',
     service: stage.name(),
     component: 'main',
     defaults: { a: 1 },
-    logger: undefined,
   });
-  const plain = () => {
-    const { logger: _none, ...rest } = options();
-    return rest;
-  };
   const started = async () => {
-    const made = manager.createConfigManager<{ a: number }>(plain());
+    const given = plain();
+    await center.set(`test/${given.service}/main`, { a: 2 });
+    const made = manager.createConfigManager<{ a: number }>(given);
     await made.start();
     return made;
   };
@@ -103,7 +102,7 @@ function managerRecipes(stage: Stage, written: () => Promise<string>, known: () 
     ...recipesOf(
       '@coord/config-manager ',
       async () => {
-        await written();
+        present.key = await written();
         return manager;
       },
       {
@@ -113,6 +112,7 @@ function managerRecipes(stage: Stage, written: () => Promise<string>, known: () 
         startCanary: { args: [() => [center, stage.name(), { a: 2 }, { percent: 10 }]] },
         overrideConfig: { args: [() => [center, stage.name(), { a: 2 }, { ttlMs: 5_000 }]] },
         createConfigManager: {
+          anything: /^0\.defaults$/,
           args: [
             () => [plain()],
             () => [{ ...plain(), validate: [() => true], onUpdate: { prepare: () => undefined } }],

@@ -28,7 +28,7 @@ export function resolverRecipes(stage: Stage): Recipes {
   const { registry } = stage;
   const connection = () => resolver.getConnection(registry, stage.name());
   const connections: readonly (() => readonly unknown[])[] = [
-    () => [stage.name(), { strategy: 'coord_weighted', subset: { size: 1 } }],
+    () => [stage.name(), { strategy: 'weighted', subset: { size: 1 } }],
     () => [stage.name(), { serviceConfig: SERVICE_CONFIG }],
   ];
   let scheme = 0;
@@ -45,7 +45,7 @@ export function resolverRecipes(stage: Stage): Recipes {
     }),
     ...recipesOf('ServiceConnection.', connection, {
       client: { args: [() => [grpc.makeGenericClientConstructor({}, 'Service')]] },
-      waitForReady: { args: [() => [{ timeoutMs: 50 }]] },
+      waitForReady: { args: [() => [{ timeoutMs: 50 }]], waits: true, usesUp: true },
       close: { usesUp: true },
     }),
     'ServiceConfigStatus.toJSON': { on: async () => (await connection()).serviceConfig },
@@ -119,10 +119,10 @@ function coreRecipes(stage: Stage, connections: readonly (() => readonly unknown
       close: { args: [() => [{}]], usesUp: true },
     }),
     ...recipesOf('Logger.', () => core.defaultConfig({ logger: silent }).logger, {
-      error: { args: [() => ['x']] },
-      warn: { args: [() => ['x']] },
-      info: { args: [() => ['x']] },
-      debug: { args: [() => ['x']] },
+      error: { args: [() => ['x']], anything: /^0/ },
+      warn: { args: [() => ['x']], anything: /^0/ },
+      info: { args: [() => ['x']], anything: /^0/ },
+      debug: { args: [() => ['x']], anything: /^0/ },
     }),
     ...recipesOf('@coord/core/global ', configured, {
       configure: { args: [() => [complete(), {}]] },
