@@ -1,5 +1,5 @@
 /** The roles and the table of keys that docs/operations names, on an etcd with users. */
-import { type CoordClient, connect, PermissionError, TimeoutError } from '@coord/client';
+import { type CoordClient, connect, createClient, PermissionError, TimeoutError } from '@coord/client';
 import { createConfigCenter } from '@coord/config';
 import {
   appliedConfig,
@@ -349,18 +349,63 @@ it('what was written is what the table of keys says, and all of it', async () =>
   expect(unseen).toEqual([]);
 });
 
-it('a Txn within a Txn goes round the role where the page says that it does', async () => {
-  await using client = await as('coord-discover');
-  const through = await client.kv
-    .txn({ success: [{ txn: { success: [{ put: { key: '/bypass', value: '' } }] } }] }, { coalesce: false })
-    .then(
-      () => true,
-      (error: unknown) => {
-        expect(error).toBeInstanceOf(PermissionError);
-        return false;
-      },
-    );
+/** Whether this etcd is older than the release of its line that mended something; a line that is not named never was. */
+function isBefore(fixedIn: Readonly<Record<number, number>>): boolean {
   const [, minor = 0, patch = 0] = etcd.version.split('.').map(Number);
-  const fixedIn = { 4: 42, 5: 28, 6: 9 }[minor] ?? 0;
-  expect(through).toBe(patch < fixedIn);
+  return patch < (fixedIn[minor] ?? Number.POSITIVE_INFINITY);
+}
+
+/** Whether it is done; it may only be refused for want of a right or a login. */
+const isDone = (call: Promise<unknown>) =>
+  call.then(
+    () => true,
+    (error: Error) => {
+      expect(['PermissionError', 'AuthError']).toContain(error.name);
+      return false;
+    },
+  );
+
+describe('what roles do not do, where the page says so', () => {
+  it('a Txn within a Txn goes round them', async () => {
+    await using client = await as('coord-discover');
+    const success = [{ txn: { success: [{ put: { key: '/bypass', value: '' } }] } }];
+    const through = await isDone(client.kv.txn({ success }, { coalesce: false }));
+    expect(through).toBe(isBefore({ 4: 42, 5: 28, 6: 9 }));
+    expect((await root.kv.get('/bypass')) !== undefined).toBe(through);
+  });
+
+  it('who may read one key can watch those after it', async () => {
+    await using client = await as('coord-manage');
+    await using watch = client.watch({ start: '/coord/config/gray/prod/orders/http', end: '\0' });
+    const seen = (async () => {
+      await watch.ready;
+      await root.kv.put('/zsecret', 'not for this user');
+      const { value } = await watch[Symbol.asyncIterator]().next();
+      expect(value?.events[0]?.kv.text()).toBe('not for this user');
+    })();
+    expect(await isDone(seen)).toBe(isBefore({ 5: 33, 6: 14, 7: 1 }));
+  });
+
+  it('leases are granted without a login', async () => {
+    await using nobody = createClient({ endpoints: [line.endpoint] });
+    const granted = await isDone(nobody.session({ ttlMs: 5_000 }).then((session) => session.keepAlive()));
+    if (['3.4.23', '3.5.16'].includes(etcd.version)) expect(granted).toBe(true);
+    await expect(nobody.kv.get('/zsecret')).rejects.toThrow();
+  });
+
+  it('a right that is taken away does not end a watch', async () => {
+    await etcd.etcdctl(['role', 'add', 'passing']);
+    await etcd.etcdctl(['role', 'grant-permission', 'passing', 'read', '/passing']);
+    await etcd.etcdctl(['user', 'add', `${name('passing')}:secret`]);
+    await etcd.etcdctl(['user', 'grant-role', name('passing'), 'passing']);
+    await using client = await as('passing');
+    await using watch = client.watch('/passing');
+    await watch.ready;
+    await etcd.etcdctl(['role', 'revoke-permission', 'passing', '/passing']);
+    await expect(client.kv.get('/passing')).rejects.toBeInstanceOf(PermissionError);
+    await root.kv.put('/passing', 'after');
+    const { value } = await watch[Symbol.asyncIterator]().next();
+    expect(value?.events[0]?.kv.text()).toBe('after');
+    await expect(client.watch('/passing').ready).rejects.toBeInstanceOf(PermissionError);
+  });
 });
