@@ -358,7 +358,7 @@ export class InstanceRegistration implements Registration {
     this.#logger.info(`instance ${state}`, { key: this.#context.key });
     this.#context.onEnd();
     const withdrawal = Promise.allSettled([this.#recovery, this.#writer.idle]).then(() =>
-      withdrawLateWrites(this.#claim),
+      withdrawLateWrites(this.#context.client.kv, this.#claim),
     );
     withdrawal.catch(() => undefined); // cannot fail: each failure is retried
   }

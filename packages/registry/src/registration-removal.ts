@@ -34,14 +34,21 @@ export async function removeUntilGone(options: RemovalOptions): Promise<'deregis
   }
 }
 
-/** A lost attempt to create the key must not land after whoever follows has gone. */
-export async function withdrawLateWrites(claim: KeyClaim): Promise<void> {
-  for (let attempt = 1; claim.hasUnresolvedWrites; attempt++) {
+/** A lost attempt to create the key must not land after whoever follows has gone, nor stay if it has landed. */
+export async function withdrawLateWrites(kv: KV, claim: KeyClaim): Promise<void> {
+  if (!claim.hasUnresolvedWrites) return;
+  for (let attempt = 1; ; attempt++) {
     try {
-      await claim.withdraw();
+      return await removeLateWrites(kv, claim);
     } catch (error) {
       if (error instanceof ClosedError) return;
       await pauseInBackground(attempt);
     }
   }
+}
+
+/** The same, once: when it has resolved, none of them is there or can come any more. */
+export async function removeLateWrites(kv: KV, claim: KeyClaim): Promise<void> {
+  await claim.withdraw();
+  await removeInstance(kv, claim.key, (present) => claim.owns(present), {});
 }
