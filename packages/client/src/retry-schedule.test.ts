@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { schedules } from '../test/schedules/parameters.js';
 import { type CallKind, RetrySchedule } from './retry-schedule.js';
 
 const RETRY = { maxAttempts: 5, initialDelayMs: 200, maxDelayMs: 5_000, multiplier: 2 };
@@ -74,5 +76,38 @@ describe('RetrySchedule', () => {
     const call = schedule('read', 1_000, 1);
     vi.advanceTimersByTime(950);
     expect(call.pauseMs(1)).toBeUndefined();
+  });
+
+  it('plans within the deadline and the number of attempts, with a turn for each endpoint, however long each takes', () => {
+    const plan = fc.record({
+      kind: fc.constantFrom<CallKind>('read', 'idempotent', 'write'),
+      timeoutMs: fc.integer({ min: 1, max: 120_000 }),
+      endpoints: fc.integer({ min: 1, max: 7 }),
+      maxAttempts: fc.integer({ min: 1, max: 6 }),
+      shares: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 8 }),
+    });
+    const property = fc.property(plan, ({ kind, timeoutMs, endpoints, maxAttempts, shares }) => {
+      const call = schedule(kind, timeoutMs, endpoints, { ...RETRY, maxAttempts });
+      const startedAt = performance.now();
+      const leftMs = () => timeoutMs - (performance.now() - startedAt);
+      for (let attempt = 1; ; attempt++) {
+        expect(attempt).toBeLessThanOrEqual(Math.max(maxAttempts, endpoints));
+        const answerMs = call.answerMs(attempt);
+        expect(answerMs).toBeGreaterThanOrEqual(1);
+        expect(answerMs).toBeLessThanOrEqual(Math.max(1, leftMs() + 0.5));
+        if (kind === 'write') expect(answerMs).toBe(call.leftMs);
+        vi.advanceTimersByTime(answerMs * (shares[attempt % shares.length] ?? 1));
+        const pauseMs = call.pauseMs(attempt);
+        if (pauseMs === undefined) {
+          const isLast = attempt >= Math.max(maxAttempts, endpoints);
+          if (!isLast && leftMs() > RETRY.maxDelayMs + 2) throw new Error(`gave up with ${leftMs()} ms left`);
+          return;
+        }
+        if (attempt < endpoints) expect(pauseMs).toBe(0);
+        expect(pauseMs).toBeLessThan(leftMs());
+        vi.advanceTimersByTime(pauseMs);
+      }
+    });
+    fc.assert(property, schedules(1_000));
   });
 });
