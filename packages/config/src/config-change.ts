@@ -32,7 +32,8 @@ export interface ConfigChange<T = unknown> {
  * connection was away so long that etcd has dropped the history, what is different is delivered, and
  * what came and went in between is not. Of more than 1,024 changes that a consumer has not taken, the newest come as one
  * change a key. A version that both etcd has compacted and the history (`maxVersionHistory`) has dropped before its record
- * could be read is left out, never the last. `break` or `close()` ends it.
+ * could be read is left out, never the last; of what one transaction changed, all that was overtaken with it. `break` or
+ * `close()` ends it.
  */
 export interface ConfigWatch<T = unknown> extends AsyncIterable<ConfigChange<T>>, AsyncDisposable {
   /** Resolves when changes from now on will be delivered. Never an unhandled rejection. */

@@ -17,7 +17,10 @@ export interface JoinedChange {
 
 export interface JoinedUpdate {
   readonly changes: readonly JoinedChange[];
-  /** False: some changes are left out, since nobody knows any more what they were. Later ones of the same keys follow. */
+  /**
+   * False: some changes are left out, since nobody knows any more what they were, and with them all that have been
+   * overtaken as well. Later ones of the same keys follow.
+   */
   readonly complete: boolean;
 }
 
@@ -38,12 +41,17 @@ export async function joinChanges(
   const keys = changed.map(({ key }) => key);
   const metas = await readMetas(store, keys, below, update.revision, signal);
   const changes: JoinedChange[] = [];
+  const overtaken = new Set<string>();
   for (const { key, kv, raw } of changed) {
+    const meta = metas.get(key);
     const at = { asOf: update.revision, changedAt: kv.modRevision, signal };
-    const state = await stateOf(store, key, raw, metas.get(key), at);
+    const state = await stateOf(store, key, raw, meta, at);
     if (state !== undefined) changes.push({ key, kv, state });
+    if (meta !== undefined && meta.modRevision > update.revision) overtaken.add(key);
   }
-  return { changes, complete: changes.length === changed.length };
+  const complete = changes.length === changed.length;
+  // Half a release is never told, if it can be helped: what comes later of its keys will be whole.
+  return { changes: complete ? changes : changes.filter(({ key }) => !overtaken.has(key)), complete };
 }
 
 /** What passes by itself, or when etcd is back. */

@@ -223,6 +223,32 @@ describe('a watch', () => {
     ]);
   });
 
+  it('that cannot read records until history and compaction have passed tells no half of a release', async () => {
+    const prefix = t.key('halves');
+    const [quiet, busy] = [`${prefix}/quiet`, `${prefix}/busy`];
+    const config = t.center(t.client, { maxVersionHistory: 2 });
+    const slow = watchedClient(t.client);
+    await using watch = t.center(slow.client).watchPrefix<number>(prefix);
+    await watch.ready;
+    slow.hold();
+    const publish = (value: number) => config.publish([quiet, busy].map((key) => ({ key, value })));
+    const release = await publish(1);
+    for (let n = 2; n <= 5; n++) await config.set(busy, n);
+    const last = await publish(6); // of the quiet one the first version is still in its history
+    await compact(t.client);
+    slow.letGo();
+    const seen: { readonly key: string; readonly value?: number; readonly releaseId?: string }[] = [];
+    for await (const change of watch) {
+      seen.push(change);
+      if (change.releaseId === last?.id && change.last) break;
+    }
+    expect(seen.filter(({ releaseId }) => releaseId === release?.id)).toEqual([]);
+    expect(seen.slice(-2).map(({ key, value }) => [key, value])).toEqual([
+      [quiet, 6],
+      [busy, 6],
+    ]);
+  });
+
   it('that cannot read records until compaction has passed still tells what others wrote, and after which version', async () => {
     const [key, foreign] = [t.key('lag'), t.key('foreign')];
     const rawKey = (name: string) => `/config/${name}`;
