@@ -13,6 +13,7 @@ import { KvClient } from './kv-client.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { LeaseSession, type OpenOptions } from './lease-session.js';
 import { type CoordLogger, createCoordLogger } from './logger.js';
+import { notPrinted } from './not-printed.js';
 import type { ResolvedClientOptions } from './options.js';
 import type { Range } from './range.js';
 import { RangeCachePool } from './range-cache-pool.js';
@@ -166,11 +167,12 @@ export class EtcdClient implements CoordClient {
       this.#assertOpen('etcd3');
       const login = this.#options.credentials;
       const credentials = readCredentials(this.#options.tls);
-      this.#etcd3 = new Etcd3({
+      const etcd3 = new Etcd3({
         ...etcd3Options([...this.#options.endpoints], this.#options),
         ...(credentials ? { credentials } : {}),
         ...(login ? { auth: { ...login } } : {}),
       });
+      this.#etcd3 = notPrinted(etcd3, 'Etcd3');
     }
     return this.#etcd3;
   }

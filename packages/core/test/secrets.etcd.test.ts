@@ -94,7 +94,7 @@ async function useEverything(login: Login): Promise<void> {
     await failed(coordinator.lock.acquire('shop', { timeoutMs: 300 }));
     line.heal();
     const { client, config, lock, registry } = coordinator;
-    shown.objects?.push(coordinator, client, client.kv, client.health, config, lock, registry);
+    shown.objects?.push(coordinator, client, client.etcd3, client.kv, client.health, config, lock, registry);
   } finally {
     await coordinator.close();
   }
