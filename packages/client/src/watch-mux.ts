@@ -4,6 +4,7 @@ import { CompactionGate } from './compaction-gate.js';
 import { AuthError, type CoordError, ValidationError } from './errors.js';
 import { LineWatchdog, type WatchdogTimes } from './line-watchdog.js';
 import type { CoordLogger } from './logger.js';
+import { Patience } from './patience.js';
 import { ReconnectingStream, type StreamUser } from './reconnecting-stream.js';
 import type { OpenStream, Transport } from './transport.js';
 import { type MuxedWatch, WatchAttachments } from './watch-attachments.js';
@@ -21,7 +22,6 @@ export interface ServerWatch extends MuxedWatch {
 const BACKOFF = { initialDelayMs: 50, maxDelayMs: 2_000, multiplier: 2 };
 /** How long an unused stream is kept, so that the next watch need not open one. */
 const LINGER_MS = 1_000;
-const PATIENCE_MS = 30_000;
 
 /**
  * All watches of a client over one stream.
@@ -37,7 +37,7 @@ export class WatchMux implements StreamUser<'watch'> {
   readonly #watches = new Set<ServerWatch>();
   #attachments: WatchAttachments<ServerWatch> | undefined;
   #watchdog: LineWatchdog | undefined;
-  #gaveUpAt = Number.NEGATIVE_INFINITY;
+  readonly #patience = new Patience();
   #linger: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -134,13 +134,15 @@ export class WatchMux implements StreamUser<'watch'> {
    * The line is dead, though nothing has said so: whatever comes next gets a new connection.
    *
    * Or it is so slow that a large answer is still on its way, which a new stream would only begin
-   * anew: so a line that has carried something is given up at most every 30 s. That it is dead after
+   * anew: so a line that has carried something is given up ever more seldom. That it is dead after
    * all, HTTP/2 pings find out.
    */
   #silent({ endpoint }: OpenStream<'watch'>, silentMs: number, fresh: boolean): void {
     const now = monotonicNow();
-    if (!fresh && now - this.#gaveUpAt < PATIENCE_MS) return;
-    this.#gaveUpAt = now;
+    if (!fresh) {
+      if (!this.#patience.isOver(now)) return;
+      this.#patience.gaveUp(now);
+    }
     const reason = `no answer on the watch stream for ${Math.round(silentMs)} ms`;
     this.#transport.pool.unresponsive(endpoint, reason);
     this.#stream.replace(reason);
