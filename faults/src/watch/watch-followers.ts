@@ -10,6 +10,8 @@ import type { WatchShapes } from './watch-operations.js';
 
 /** How often a watch of all keys tells the run of a moment. */
 const BATCHES_A_MOMENT = 40;
+/** Also in a short run. */
+const LEAST_RESUMES = 2;
 /** A watch that begins in the past, or in the future, does so up to so many revisions from now. */
 const REVISIONS_FROM_NOW = 50;
 
@@ -50,6 +52,7 @@ class Follower {
   readonly #name: string;
   readonly #prefix: string;
   #batches = 0;
+  #resumes = 0;
   /** The last batch was a resync. */
   #resynced = false;
   /** It has heard of everything up to here. */
@@ -120,8 +123,9 @@ class Follower {
       if (end.isReached(batch.revision)) break;
       if (tells && batch.resync) await moment(this.#surroundings, ELSEWHERE);
       count += 1;
-      if (batchesOfCaller && count >= batchesOfCaller && !context.stopped.aborted) {
+      if (batchesOfCaller && count >= batchesOfCaller && this.#mayResume) {
         stop();
+        this.#resumes += 1;
         return batch.revision + resumeAfter(context);
       }
       this.#batches += 1;
@@ -131,6 +135,11 @@ class Follower {
     stop();
     if (!end.isReached(this.#reached)) throw new Error(`${this.#name} has ended by itself`);
     return undefined;
+  }
+
+  /** Each time costs it some time: when the run has stopped, it has to come to its end. */
+  get #mayResume(): boolean {
+    return !this.#surroundings.context.stopped.aborted || this.#resumes < LEAST_RESUMES;
   }
 
   #note(batch: WatchBatch): void {

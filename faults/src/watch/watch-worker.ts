@@ -54,7 +54,9 @@ async function watchAll(context: Context, clients: readonly CoordClient[]): Prom
     told: new Notebook<Told>((watch, told) => recorder.observe('told', { watch }, { told })),
     samples: new Notebook<CopySample>((copy, samples) => recorder.observe('copied', { copy }, { samples })),
   };
-  const kinds = [...WATCH_KINDS, ...Array.from({ length: others.length * CROWD_OF_CLIENT }, () => CROWD)];
+  // A planted mistake shows without the crowd.
+  const crowd = assignment.variant === '' ? others.length * CROWD_OF_CLIENT : 0;
+  const kinds = [...WATCH_KINDS, ...Array.from({ length: crowd }, () => CROWD)];
   const clientOf = ({ keys }: WatchKind, i: number) =>
     (keys === 'flood' ? ofFloods : others[i % others.length]) ?? first;
   await Promise.all([
