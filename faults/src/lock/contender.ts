@@ -72,9 +72,9 @@ export class Contender {
   async #acquire(): Promise<Lock | undefined> {
     const { context, locks, lock: name } = this.#contention;
     await this.#at('before acquire');
+    await using _impatience = new Impatience(this.#contention, this.#of);
     const granted: Lock[] = [];
     const ask = async () => {
-      using _impatience = new Impatience(this.#contention, this.#of);
       const lock = await locks.acquire(name, { timeoutMs: WAIT_MS });
       granted.push(lock);
       return { token: Number(lock.fencingToken) };

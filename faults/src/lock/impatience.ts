@@ -7,21 +7,25 @@ const PATIENCE_MS = 300;
 const OUST_ONE_IN = 6;
 
 /** While it lasts, a contender waits, and some of those who wait too long take the lock away from its holder. */
-export class Impatience implements Disposable {
+export class Impatience implements AsyncDisposable {
   readonly #contention: Contention;
   readonly #of: OfLock;
   readonly #timer: NodeJS.Timeout;
+  #ousting: Promise<void> | undefined;
 
   constructor(contention: Contention, of: OfLock) {
     this.#contention = contention;
     this.#of = of;
     const ousts = contention.context.random() < 1 / OUST_ONE_IN;
-    this.#timer = setTimeout(() => void this.#oust(), PATIENCE_MS);
+    this.#timer = setTimeout(() => {
+      this.#ousting = this.#oust();
+    }, PATIENCE_MS);
     if (!ousts) clearTimeout(this.#timer);
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#timer);
+    await this.#ousting;
   }
 
   async #oust(): Promise<void> {
