@@ -1,13 +1,14 @@
 import { LINE_FAULTS } from '../run/cluster-faults.js';
 import type { Narrow, RunFolder } from '../run/run-folder.js';
 import type { Figures, Workload } from '../run/workload.js';
+import type { Violation } from '../violation.js';
 import { BACK_WITHIN_MS, checkRegistrations, type RegistrationReport } from './check-registrations.js';
 import { checkViews } from './check-views.js';
 import { gonePrefix, instancePrefix } from './registry-names.js';
 import type { RegistryOperation } from './registry-operations.js';
 import { settledPrefix } from './settling.js';
 
-const FROZEN_OWNER: Narrow = { workers: 2, point: 'between changes', faults: ['freeze'] };
+const FROZEN_OWNER: Narrow = { workers: 4, point: 'between changes', faults: ['freeze'] };
 const CUT_SEEKER: Narrow = { workers: 2, point: 'before a read', faults: ['cut'] };
 
 export const REGISTRY: Workload = {
@@ -23,7 +24,7 @@ export const REGISTRY: Workload = {
   hooks: {
     faults: ['freeze', 'freeze amid', 'compaction', 'kill', 'lost answer', 'cut'],
     rate: 0.5,
-    progress: { name: 'read', times: 80 },
+    progress: { name: 'read', times: 130 },
   },
   plants: [
     {
@@ -54,9 +55,20 @@ export const REGISTRY: Workload = {
   keeps: (key, run) =>
     [instancePrefix(run), gonePrefix(run), settledPrefix(run)].some((prefix) => key.startsWith(prefix)),
   passes: (key, run) => key.startsWith(instancePrefix(run)),
-  check: (folder) => [...registrations(folder).violations, ...views(folder).violations],
+  check: (folder) => [...nothing(folder), ...registrations(folder).violations, ...views(folder).violations],
   figures,
 };
+
+/** A run in which nothing came about shows nothing. */
+function nothing(folder: RunFolder): Violation[] {
+  const { history } = folder.evidence<RegistryOperation>();
+  const none = (name: RegistryOperation['name']) =>
+    !history.some((operation) => operation.name === name && operation.outcome === 'ok');
+  return [
+    ...(none('register') ? [{ invariant: 'R1', what: 'nothing was registered' }] : []),
+    ...(none('list') || none('read') ? [{ invariant: 'S1', what: 'no list was shown' }] : []),
+  ];
+}
 
 function registrations(folder: RunFolder): RegistrationReport {
   const evidence = folder.evidence<RegistryOperation>();

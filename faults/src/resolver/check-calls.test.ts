@@ -70,6 +70,12 @@ describe('the check of calls', () => {
     ],
     ['went nowhere when no list had been given', 'nobody was there', [call(1.5, 1.6)], []],
     [
+      'went to one whose departure its caller could not hear of',
+      'departure was unheard of',
+      [depart('a', 'A', 4), call(6.5, 6.6, 'A')],
+      [{ ...fault('black hole', '', 4.2, 6), where: { member: 'm1' } }],
+    ],
+    [
       'went nowhere when the only one had just been named',
       'nobody was there',
       [given(4), given(6, 'B'), call(7, 7.1)],
@@ -104,7 +110,8 @@ describe('the check of calls', () => {
     ['to a server that was killed long ago', [call(20, 20.1, 'A')], [fault('kill', 'a', 6)]],
     ['to a server that is killed later', [call(5, 5.1, 'A')], [fault('kill', 'a', 6)]],
     ['to a server that was frozen long ago', [call(20, 20.1, 'A')], [fault('freeze', 'a', 6, 12)]],
-    ['to a server that departs', [depart('a', 'A', 4), call(5, 5.1, 'A')], []],
+    ['to a server that has departed', [depart('a', 'A', 4), call(5, 5.1, 'A')], []],
+    ['to one whose departure was heard of', [depart('a', 'A', 4), given(4.2, 'B'), call(4.5, 4.6, 'A')], []],
     ['to somebody unknown', [call(5, 5.1, 'C')], [fault('kill', 'a', 5)]],
     [
       'while etcd is away',

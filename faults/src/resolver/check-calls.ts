@@ -1,4 +1,4 @@
-import { killedAt } from '../registry/quiet-time.js';
+import { killedAt, QuietTime } from '../registry/quiet-time.js';
 import type { FaultEntry } from '../run/fault-log.js';
 import type { Violation } from '../violation.js';
 import type { ResolverOperation } from './resolver-operations.js';
@@ -12,6 +12,8 @@ const NOTICED_WITHIN_MS = 2_000;
  * to, calls fail until then: https://github.com/grpc/proposal/blob/master/A62-pick-first.md
  */
 const CONNECTED_WITHIN_MS = 3_000;
+/** So long callers have to hear of a departure before the server stops, while nothing fails: it is what a drain waits. */
+const HEARD_WITHIN_MS = 1_000;
 
 export interface CallsReport {
   readonly violations: readonly Violation[];
@@ -24,6 +26,7 @@ type Explanation =
   | 'server was frozen'
   | 'caller was frozen'
   | 'clock was set'
+  | 'departure was unheard of'
   | 'nobody was there';
 
 interface Server {
@@ -45,9 +48,10 @@ interface Call {
 }
 
 /**
- * S2: a call fails only if the server that it went to was killed or frozen while it was under way or just before,
- * or if its caller was frozen, or its deadline passed as the wall clock was set; or if it went nowhere, since nobody was alive whom the channel had been told of. So no call fails for
- * what becomes of etcd, and none for a server that has departed as it should.
+ * S2: a call fails only if the server that it went to was killed or frozen while it was under way or just before, or
+ * had departed when etcd could not tell the caller so; if its caller was frozen, or its deadline passed as the wall clock was set;
+ * or if it went nowhere, since nobody was alive whom the channel had been told of. So no call fails for what becomes
+ * of etcd alone, and none for a server that has departed as it should.
  */
 export function checkCalls(
   history: readonly ResolverOperation[],
@@ -56,12 +60,13 @@ export function checkCalls(
   const servers = serversOf(history, faults);
   const violations: Violation[] = [];
   const explained = new Map<Explanation, number>();
+  const quiet = new QuietTime(faults);
   const given = givenTo(history);
   for (const { name, process, input, output, invokedAt: from, returnedAt: to } of history) {
     if (name !== 'call' || output === undefined || output.code === 0) continue;
     const named = namedFrom(given.get(input.connection) ?? [], from - CONNECTED_WITHIN_MS * 1_000, to);
     const call = { process, from, to, code: output.code, address: output.address, named };
-    const why = explanationOf(call, servers, faults);
+    const why = explanationOf(call, servers, faults, quiet);
     if (why !== undefined) explained.set(why, (explained.get(why) ?? 0) + 1);
     else {
       const where =
@@ -105,6 +110,7 @@ function explanationOf(
   call: Call,
   servers: readonly Server[],
   faults: readonly FaultEntry[],
+  quiet: QuietTime,
 ): Explanation | undefined {
   if (isFrozen(faults, call.process, call)) return 'caller was frozen';
   if (call.code === DEADLINE_EXCEEDED && isClockSet(faults, call)) return 'clock was set';
@@ -115,8 +121,15 @@ function explanationOf(
     if (server.address !== call.address || server.servesAt > call.to) continue;
     if (server.killedAt >= noticed.from && server.killedAt <= noticed.to) return 'server was killed';
     if (isFrozen(faults, server.process, noticed)) return 'server was frozen';
+    if (isUnheardOf(call, server, quiet)) return 'departure was unheard of';
   }
   return undefined;
+}
+
+/** It departs, but etcd could not tell the caller so: the caller has not had the time of a drain in which nothing failed. */
+function isUnheardOf(call: Call, { address, departsAt }: Server, quiet: QuietTime): boolean {
+  if (departsAt > call.from || !call.named.includes(address)) return false;
+  return quiet.between(departsAt, call.from, call.process) < HEARD_WITHIN_MS * 1_000;
 }
 
 /** Somebody that the caller was told of, and who took calls from its beginning to its end. */
