@@ -185,16 +185,34 @@ describe('grpc.health.v1', () => {
 describe.each(['round_robin', 'pick_first', 'coord_weighted', 'coord_least_conn', 'coord_random'])(
   'a peer that accepts and stays silent, under %s',
   (policy) => {
-    it('does not keep calls from those that answer', async () => {
-      const silent = createServer(() => undefined);
+    async function silentPeer(onConnection = () => {}): Promise<{ readonly port: number }> {
+      const silent = createServer(onConnection);
       await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
       cleanLater(() => silent.close());
       const address = silent.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      return { port: typeof address === 'object' && address !== null ? address.port : 0 };
+    }
+
+    it('does not keep calls from those that answer', async () => {
       const list = new HandMadeList();
-      list.set({ port }, await server('a'));
+      list.set(await silentPeer(), await server('a'));
       const { client } = follow(list, { policy });
       expect(await tally(client, 20)).toEqual({ answers: { a: 20 }, errors: {} });
+    });
+
+    it('does not fail the calls that wait for it when another takes its place', async () => {
+      const a = await server('a');
+      const list = new HandMadeList();
+      let waiting: Promise<string> | undefined;
+      await new Promise<void>((resolve, reject) => {
+        silentPeer(resolve).then((silent) => {
+          list.set(silent);
+          waiting = who(follow(list, { policy }).client);
+          waiting.catch(reject);
+        }, reject);
+      });
+      list.set(a);
+      expect(await waiting).toBe('a');
     });
   },
 );

@@ -1,11 +1,13 @@
 import type * as Grpc from '@grpc/grpc-js';
 import type { GrpcModule } from './grpc-adapter.js';
 import { InstanceBalancer } from './instance-balancer.js';
+import { registerLettingGo } from './letting-go.js';
 import { POLICIES, type PolicyName } from './policies.js';
 import { checkPolicySettings, isPolicyName, type PolicySettings } from './policy-settings.js';
 
 /** Teaches this copy of grpc-js our policies, so that any service config can name them. Built-in ones stay as they are. */
 export function registerPolicies(grpc: GrpcModule): void {
+  registerLettingGo(grpc);
   for (const name of Object.keys(POLICIES).filter(isPolicyName)) {
     if (!grpc.experimental.isLoadBalancerNameRegistered(name)) registerPolicy(grpc, name);
   }

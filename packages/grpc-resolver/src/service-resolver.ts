@@ -4,6 +4,7 @@ import { formatHostPort, type LiveService } from '@coord/registry/internal';
 import type { LiveServiceConfig } from './channel-service-config.js';
 import type { ResolvedFollowOptions } from './follow-options.js';
 import type { Address, NameResolver, ResultSink, ServiceConfigJson } from './grpc-adapter.js';
+import { LETTING_GO } from './letting-go.js';
 import { isPolicyName } from './policy-settings.js';
 import type { UpdateCounter } from './update-counter.js';
 
@@ -163,7 +164,8 @@ export class ServiceResolver implements NameResolver {
       sink.unavailable(`${note}; there is no healthy instance to call`, last);
       return;
     }
-    if (removed && !letsGo) sink.addresses([], note, clearing);
+    if (removed && !letsGo)
+      sink.addresses([], note, { ...config.current, loadBalancingConfig: [{ [LETTING_GO]: {} }] });
     sink.addresses(addresses, note, config.current);
   }
 }
@@ -189,7 +191,7 @@ function samePolicies(a: ServiceConfigJson, b: ServiceConfigJson): boolean {
 
 /**
  * Whether the policy gives up an address as soon as a list without it arrives. pick_first goes on calling it until
- * it has connected to another one, for ever when there is none. A moment under round_robin makes it let go;
+ * it has connected to another one, for ever when there is none. A moment under another policy makes it let go;
  * connections that are still wanted survive that.
  */
 function letsGoAtOnce(policies: unknown): boolean {
