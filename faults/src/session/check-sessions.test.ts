@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { EtcdEvent } from '../etcd-event.js';
 import type { FaultEntry } from '../run/fault-log.js';
 import { checkKeys } from './check-keys.js';
-import { checkBelief, checkLosses, longestToTellMs } from './check-sessions.js';
+import { checkBelief, checkLosses, longestToTellMs, renewedByEtcd } from './check-sessions.js';
 import { sessionKey } from './session-names.js';
 import type { SessionOperation, SessionShapes } from './session-operations.js';
 
@@ -59,6 +59,39 @@ describe('the check of belief', () => {
     ['who believed before somebody else came', [asked(2), asked(6.1), revoked(7)], goneAt(6)],
   ])('finds %s', (_what, history, log) => {
     expect(checkBelief(evidence(history, log))).toHaveLength(1);
+  });
+});
+
+describe('the check of belief while a leader stands still', () => {
+  const history = [asked(2), asked(7.9)];
+  const stuck = (kind: string, from: number, to: number) =>
+    evidence(history, goneAt(6), [fault(kind, from, to, { member: 'm1' })]);
+
+  it.each([
+    ['disk stalled', 3, 8],
+    ['leader frozen', 3, 4.1],
+  ])('counts what etcd itself renews wrongly, and does not blame the session: %s', (kind, from, to) => {
+    expect(checkBelief(stuck(kind, from, to))).toEqual([]);
+    expect(renewedByEtcd(stuck(kind, from, to))).toBe(1);
+  });
+
+  it.each([
+    ['disk stalled', 0, 3.9],
+    ['disk stalled', 6.1, 8],
+    ['leader killed', 3, 8],
+  ])(
+    'blames the session for what was before, and for what came after: %s from %s to %s',
+    (kind, from, to) => {
+      expect(checkBelief(stuck(kind, from, to))).toHaveLength(1);
+      expect(renewedByEtcd(stuck(kind, from, to))).toBe(0);
+    },
+  );
+
+  it('blames the session for what it believes a TTL later', () => {
+    const late = evidence([asked(2), asked(8.1)], goneAt(6), [
+      fault('leader frozen', 3, 5, { member: 'm1' }),
+    ]);
+    expect(checkBelief(late)).toHaveLength(1);
   });
 });
 

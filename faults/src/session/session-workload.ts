@@ -2,7 +2,7 @@ import { LINE_FAULTS } from '../run/cluster-faults.js';
 import type { Narrow } from '../run/run-folder.js';
 import type { Workload } from '../run/workload.js';
 import { checkKeys } from './check-keys.js';
-import { checkBelief, checkLosses, longestToTellMs } from './check-sessions.js';
+import { checkBelief, checkLosses, longestToTellMs, renewedByEtcd } from './check-sessions.js';
 import { sessionPrefix } from './session-names.js';
 import type { SessionOperation } from './session-operations.js';
 
@@ -63,6 +63,7 @@ export const SESSION: Workload = {
       'questions whether a session is alive': count('ask'),
       'leases ended by others': count('revoke'),
       'losses told': count('lost'),
+      'leases that had run out, and that etcd renewed': renewedByEtcd(evidence),
       'longest from the end of a key to the news of it (ms)': Math.round(longestToTellMs(evidence)),
     };
   },

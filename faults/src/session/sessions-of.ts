@@ -1,6 +1,7 @@
 import type { EtcdEvent } from '../etcd-event.js';
 import type { Interval } from '../lock/intervals.js';
 import type { FaultEntry } from '../run/fault-log.js';
+import { BLOCKED_MS } from './block.js';
 import { sessionKey } from './session-names.js';
 import type { SessionOperation } from './session-operations.js';
 
@@ -65,16 +66,38 @@ export function standstillsOf({ history, faults }: SessionEvidence, process: str
 }
 
 /** When lines or members failed, or some process got no processor, as etcd may have as well: leaders change then. */
-export function hardTimesOf({ history, faults }: SessionEvidence): Interval[] {
+export function hardTimesOf(evidence: SessionEvidence): Interval[] {
+  const { faults } = evidence;
   const ofWorkers = new Set(['freeze', 'freeze amid', 'kill']);
   return [
     ...faults
       .filter(({ kind }) => !ofWorkers.has(kind))
       .map(({ beganAt, endedAt }) => ({ from: beganAt, to: endedAt })),
-    ...history.flatMap(({ name, output, invokedAt }) =>
-      name === 'stall' && output !== undefined
-        ? [{ from: invokedAt - output.ms * 1_000, to: invokedAt }]
-        : [],
-    ),
+    ...withoutProcessor(evidence),
   ];
+}
+
+/** When a leader may have stood still. */
+export function stuckLeadersOf(evidence: SessionEvidence): Interval[] {
+  const { faults } = evidence;
+  const kinds = new Set(['disk stalled', 'disk slow', 'leader frozen']);
+  return [
+    ...faults
+      .filter(({ kind }) => kinds.has(kind))
+      .map(({ beganAt, endedAt }) => ({ from: beganAt, to: endedAt })),
+    ...withoutProcessor(evidence),
+  ];
+}
+
+/** When the machine had too much to do, by what processes tell who were neither frozen nor blocked. */
+function withoutProcessor({ history, faults }: SessionEvidence): Interval[] {
+  const frozen = faults.filter(({ kind }) => kind.startsWith('freeze'));
+  return history.flatMap(({ name, process, output, invokedAt: to }) => {
+    if (name !== 'stall' || output === undefined || output.ms >= BLOCKED_MS) return [];
+    const from = to - output.ms * 1_000;
+    const isFrozen = frozen.some(
+      ({ where, beganAt, endedAt }) => where.worker === process && beganAt <= to && from <= endedAt,
+    );
+    return isFrozen ? [] : [{ from, to }];
+  });
 }
