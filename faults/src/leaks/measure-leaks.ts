@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { startEtcd, startProxy } from '@coord/testkit';
+import { eventually, startEtcd, startProxy } from '@coord/testkit';
 import { type Left, leaksIn, leftBehind } from '../run/leaks.js';
 import { EXEC_ARGV } from '../run/worker-process.js';
 import type { Violation } from '../violation.js';
@@ -14,7 +14,7 @@ const GONE_MS = 10_000;
 /** More than what V8 goes on to add of its own (10,000), less than a manager or a coordinator that is kept (above 60,000). */
 const MOST_BYTES_A_CYCLE = 30_000;
 /** With fewer cycles it is V8 that grows. */
-const LEAST_TO_JUDGE = 16;
+export const LEAST_TO_JUDGE = 16;
 
 /** For what memory tells. */
 export const CYCLES = 28;
@@ -43,6 +43,7 @@ export async function measureLeaks(task: Omit<CyclingTask, 'config'>): Promise<L
   try {
     const closed = await Promise.race([exited, closedOf()]);
     const left = await leftBehind([etcd.endpoint], GONE_MS);
+    await eventually(() => line.connections === 0, { timeoutMs: GONE_MS }).catch(() => undefined);
     return { ...closed, left, connections: line.connections, bytesACycle: growth(closed.heaps) };
   } finally {
     child.kill('SIGKILL');
