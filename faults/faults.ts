@@ -5,10 +5,14 @@ import { runAlone, settingsOf } from './src/run/run-alone.js';
 import { RunFolder } from './src/run/run-folder.js';
 import type { RunResult } from './src/run/run-workload.js';
 import { runOptions } from './src/run-options.js';
+import { sideBySide } from './src/side-by-side.js';
 import { WORKLOADS, workloadNamed } from './src/workloads.js';
 import { writeReport } from './src/write-report.js';
 
-const options = runOptions();
+/** Each has a cluster and processes of its own. */
+const AT_A_TIME = 3;
+
+const options = runOptions({ seconds: 15 });
 const { seed, folder } = options;
 
 if (options.check !== undefined) {
@@ -23,16 +27,15 @@ if (options.check !== undefined) {
   process.exitCode = result.violations.length > 0 ? 1 : 0;
 } else {
   console.log(`seed ${seed}; everything is kept in ${folder}`);
-  const runs: RunResult[] = [];
-  for (const workload of options.workloads) {
+  const runs = await sideBySide(AT_A_TIME, options.workloads, async (workload) => {
     const settings = { workload, variant: '', seed, minMs: options.seconds * 1_000, minHooked: 3 };
-    runs.push(announced(await runAlone(settings, folder)));
-  }
-  const plants = [];
-  for (const plant of PLANTS.filter(({ workload }) => options.workloads.includes(workload))) {
+    return announced(await runAlone(settings, folder));
+  });
+  const planted = PLANTS.filter(({ workload }) => options.workloads.includes(workload));
+  const plants = await sideBySide(AT_A_TIME, planted, async (plant) => {
     const result = await runAlone(settingsOf(plant, seed), folder);
-    plants.push({ plant, result });
-  }
+    return { plant, result };
+  });
   console.log('');
   printTable(tableOfRuns(runs));
   console.log('');

@@ -20,7 +20,7 @@ import { type Skipped, STAGES, stagesHere } from './src/stage/stages.js';
 import { WORKLOADS } from './src/workloads.js';
 import { writeReport } from './src/write-report.js';
 
-const options = runOptions();
+const options = runOptions({ seconds: 30 });
 const runs: RunResult[] = [];
 /** Runs that ended before there was a result: mistakes of the library in the run's own process, or of the run. */
 const crashes: string[] = [];

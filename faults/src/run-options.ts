@@ -26,7 +26,7 @@ const STAGE_NAMES = STAGES.map(({ name }) => name);
 const USAGE = `npm run faults -- [options], npm run soak -- --minutes N [options]
   --seed N         repeats the faults of a run, as far as the machine's timing lets it
   --only LIST      of ${NAMES.join(', ')}
-  --seconds N      of each run (30)
+  --seconds N      of each run (15, of the soak 30)
   --minutes N      of the soak (60)
   --stages LIST    of the soak: ${STAGE_NAMES.join(', ')}
   --folder PATH    where histories, faults and etcd's log are kept (.cache/faults)
@@ -34,14 +34,14 @@ const USAGE = `npm run faults -- [options], npm run soak -- --minutes N [options
   --check FOLDER   only judges what is in the folder`;
 
 /** Reads the command line; says how it goes and ends the process when it is wrong. */
-export function runOptions(): RunOptions {
+export function runOptions(ordinary: { readonly seconds: number }): RunOptions {
   try {
     const text = { type: 'string' } as const;
     const { values } = parseArgs({
       options: {
         ...{ seed: text, folder: text, stages: text, replay: text, check: text },
         only: { ...text, default: NAMES.join(',') },
-        seconds: { ...text, default: '30' },
+        seconds: { ...text, default: String(ordinary.seconds) },
         minutes: { ...text, default: '60' },
       },
     });
