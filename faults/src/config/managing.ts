@@ -25,7 +25,7 @@ const LOOK_MS = 20;
 /** How long a manager lives, except for the last of its kind. */
 const LIFE_MS = { least: 1_000, more: 4_000 };
 /** How long a manager may take to come to the last value when nothing fails any more. */
-const LAST_MS = 40_000;
+const LAST_MS = 90_000;
 /** With a planted mistake it may never come there. */
 const LAST_IF_PLANTED_MS = 5_000;
 const START_MS = 1_000;
