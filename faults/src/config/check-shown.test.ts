@@ -37,6 +37,7 @@ describe('the check of managers', () => {
     ['a value that nobody wrote', [shows('bounds', setting('x'))]],
     ['a value that is half another', [shows('bounds', setting('a', 3))]],
     ['a valid value that is refused', [refuses('bounds', 5)]],
+    ['a refusal of what never came', [refuses('bounds', 6)]],
     ['an end before the last value', [ends('bounds', setting('a'))]],
   ])('finds %s', (_what, history) => {
     expect(checkShown(history, BOUNDS, RUN).length).toBeGreaterThan(0);
@@ -88,5 +89,29 @@ describe('the check of managers', () => {
     expect(checkShown([shows('tuned', { base: 'even' }, 3)], log, RUN)).toHaveLength(1);
     expect(checkShown([shows('tuned', { base: 'none' })], log, RUN)).toHaveLength(1);
     expect(checkShown([shows('tuned', { base: 'a', own: 'two' }, 3)], log, RUN)).toHaveLength(1);
+  });
+
+  it('takes the revision of a refusal as that of the newest layer that is there', () => {
+    const canary = (revision: number, rule: object, base: string) =>
+      put(revision, canaryKey(KEYS.tuned), `${JSON.stringify(rule)}\n{"base":"${base}"}`);
+    const over = `${overridePrefix(KEYS.tuned)}x`;
+    const log = [
+      put(2, rawKey(KEYS.tuned), { base: 'a' }),
+      canary(3, { labels: { half: '0' } }, 'even'),
+      put(4, rawKey(KEYS.tuned), { base: 'bad' }), // beneath the canary
+      gone(5, canaryKey(KEYS.tuned)), // and now in the open
+      put(6, rawKey(KEYS.tuned), { base: 'b' }),
+      canary(7, { percent: 100 }, 'bad'),
+      canary(8, { labels: { half: '0' } }, 'bad'),
+      put(9, rawKey(instanceKey(KEYS, 2)), { own: 'two' }),
+      put(10, over, '{}\n{"over":"x"}'),
+      gone(11, over),
+      put(12, rawKey(KEYS.tuned), { base: 'c' }),
+      gone(13, canaryKey(KEYS.tuned)),
+      put(14, rawKey(KEYS.tuned), { base: 'd' }),
+    ];
+    const found = (revision: number) => checkShown([refuses('tuned', revision)], log, RUN).length;
+    for (const right of [4, 7, 8, 9, 10, 12]) expect(found(right), `revision ${right}`).toBe(0);
+    for (const wrong of [2, 3, 5, 6, 11, 13, 14, 15]) expect(found(wrong), `revision ${wrong}`).toBe(1);
   });
 });

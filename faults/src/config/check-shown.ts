@@ -56,16 +56,17 @@ function checkShowing(showing: Showing, states: readonly ComponentState[]): stri
     else found.push(`${who} showed ${idOf(value)}, which never was in etcd`);
   }
   for (const revision of refused) {
-    const state = states.findLast((each) => each.revision <= revision);
-    if (state?.valid)
-      found.push(`${who} refused ${idOf(state.value)} of revision ${revision}, which is valid`);
+    const named = states.filter(({ newest }) => newest === revision);
+    if (named.length === 0) found.push(`${who} refused revision ${revision}, at which it had nothing new`);
+    else if (named.every(({ valid }) => valid))
+      found.push(`${who} refused ${idOf(named[0]?.value)} of revision ${revision}, which is valid`);
   }
   const last = states.at(-1);
   if (end === undefined || last === undefined) return found;
   if (last.valid && !isDeepStrictEqual({ ...end.value }, last.value))
     found.push(`${who} ended with ${idOf(end.value)}, not with ${idOf(last.value)}`);
-  if (!last.valid && (end.rejected !== last.revision || !refused.includes(last.revision)))
-    found.push(`${who} ended without telling that it refuses revision ${last.revision}`);
+  if (!last.valid && (end.rejected !== last.newest || !refused.includes(last.newest)))
+    found.push(`${who} ended without telling that it refuses revision ${last.newest}`);
   if (!last.valid && !isValid(component, end.value)) found.push(`${who} ended with what is not valid`);
   return found;
 }

@@ -6,6 +6,11 @@ import { type Component, DEFAULTS, isValid, type Shown } from './config-operatio
 /** What a component is at a revision and from there on, by etcd's log. Undefined: nothing that can be read. */
 export interface ComponentState {
   readonly revision: number;
+  /**
+   * As a manager names it: the newest revision of its layers, also of the value that a canary stands in for. A canary
+   * or an override that is gone has none: who comes when a canary has been dropped over a bad value names that value's.
+   */
+  readonly newest: number;
   readonly value: Shown | undefined;
   readonly valid: boolean;
 }
@@ -18,7 +23,7 @@ export function statesOf(
 ): ComponentState[] {
   const defaults = DEFAULTS[component];
   const parts = new Parts(run, index);
-  const states: ComponentState[] = [{ revision: 0, value: defaults, valid: true }];
+  const states: ComponentState[] = [{ revision: 0, newest: 0, value: defaults, valid: true }];
   for (const { revision, events } of stepsOf(log)) {
     const before = states.at(-1);
     for (const event of events) parts.take(event);
@@ -26,9 +31,9 @@ export function statesOf(
     const value: Shown | undefined = layers.includes(undefined)
       ? undefined
       : Object.assign({}, defaults, ...layers);
-    if (JSON.stringify(value) === JSON.stringify(before?.value) && !events.some(parts.isOf(component)))
-      continue;
-    states.push({ revision, value, valid: value !== undefined && isValid(component, value) });
+    const newest = parts.newestOf(component);
+    if (newest === before?.newest && JSON.stringify(value) === JSON.stringify(before.value)) continue;
+    states.push({ revision, newest, value, valid: value !== undefined && isValid(component, value) });
   }
   return states;
 }
@@ -36,6 +41,8 @@ export function statesOf(
 /** What stands in the keys of which the components are made. */
 class Parts {
   readonly #values = new Map<string, string>();
+  /** When each was changed last, also of what is gone. */
+  readonly #revisions = new Map<string, number>();
   readonly #run: string;
   readonly #index: number;
 
@@ -44,16 +51,10 @@ class Parts {
     this.#index = index;
   }
 
-  take({ type, key, value }: EtcdEvent): void {
+  take({ revision, type, key, value }: EtcdEvent): void {
+    this.#revisions.set(key, revision);
     if (type === 'delete') this.#values.delete(key);
     else this.#values.set(key, value); // one that is there already keeps its place: overrides go by their age
-  }
-
-  /** Whether a change is one of the key that the component is named after. */
-  isOf(component: Component): (event: EtcdEvent) => boolean {
-    const keys = keysOf(this.#run);
-    const own = rawKey(component === 'pair' ? keys.right : keys[component]);
-    return ({ key }) => key === own;
   }
 
   /** The layers that have something, the lowest first; undefined is one that nobody can read. */
@@ -64,6 +65,18 @@ class Parts {
     const canary = this.#canary(keys.tuned);
     const own = this.#at(instanceKey({ left, right, ...keys }, this.#index));
     return [...(canary.length > 0 ? canary : this.#at(keys.tuned)), ...own, ...this.#overrides(keys.tuned)];
+  }
+
+  /** 0: nothing was ever there. */
+  newestOf(component: Component): number {
+    const keys = keysOf(this.#run);
+    const etcdKeys =
+      component === 'pair' ? [rawKey(keys.left), rawKey(keys.right)] : [rawKey(keys[component])];
+    if (component === 'tuned') {
+      etcdKeys.push(rawKey(instanceKey(keys, this.#index)), ...this.#overrideKeys(keys.tuned));
+      if (this.#canary(keys.tuned).length > 0) etcdKeys.push(canaryKey(keys.tuned));
+    }
+    return Math.max(...etcdKeys.map((key) => this.#revisions.get(key) ?? 0));
   }
 
   #at(key: string): (Shown | undefined)[] {
@@ -82,9 +95,13 @@ class Parts {
   }
 
   #overrides(key: string): (Shown | undefined)[] {
-    const prefix = overridePrefix(key);
-    return [...this.#values].flatMap(([etcdKey, text]) =>
-      etcdKey.startsWith(prefix) ? [objectOf(entryOf(text)?.value ?? '')] : [],
+    return this.#overrideKeys(key).map((etcdKey) =>
+      objectOf(entryOf(this.#values.get(etcdKey) ?? '')?.value ?? ''),
     );
+  }
+
+  /** Of those that are there, the oldest first. */
+  #overrideKeys(key: string): string[] {
+    return [...this.#values.keys()].filter((etcdKey) => etcdKey.startsWith(overridePrefix(key)));
   }
 }
