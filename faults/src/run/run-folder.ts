@@ -26,6 +26,8 @@ export interface RunSettings {
   readonly stage?: string;
   /** Of the members, where the stage leaves it open. @default COORD_ETCD_VERSION */
   readonly etcd?: string | undefined;
+  /** The versions that the members had, once it has begun. */
+  readonly versions?: string;
   readonly minMs: number;
   readonly minHooked: number;
   /** So many workers, these faults at each moment of this kind, and no others. */

@@ -57,10 +57,10 @@ export async function runWorkload(
   runs += 1;
   const run = `${workload.name}-${process.pid}-${runs}`;
   const { seed, variant, minMs, minHooked } = settings;
-  folder.create({ ...settings, run });
+  const versionsBefore = versionsOf(stage);
+  folder.create({ ...settings, run, versions: versionsBefore.join(' to ') });
   const startedAt = performance.now();
   const { cluster, lines } = stage;
-  const versionsBefore = versionsOf(stage);
   const openedBefore = lines.opened();
   const acknowledged = new Acknowledged();
   const onReport = (report: Report, worker: WorkerProcess) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EtcdEvent } from '../etcd-event.js';
 import { checkWatches } from './check-watch.js';
+import { hiddenCompactions } from './compactions.js';
 import { type Change, digestOf, inOrderOfKeys } from './digest.js';
 import type { Told, ToldBatch } from './watch-operations.js';
 import type { WatchRecord } from './watch-record.js';
@@ -218,5 +219,25 @@ describe('the check of watches finds', () => {
   it('one that ended with an error', () => {
     expect(check({ over: { error: 'ConnectionError' } })).toHaveLength(1);
     expect(check({ over: refused(11) })).toHaveLength(1);
+  });
+});
+
+describe('etcd that can forget to tell of a compaction', () => {
+  const skipped = { ...WATCH, told: [...RIGHT.slice(0, 2), ...RIGHT.slice(5)] }; // 5, 6 and 7 are missing
+  const judge = (hidden: readonly number[]) => checkWatches([skipped], LOG, 7, undefined, hidden);
+
+  it('may leave out what lies around one, and nothing else', () => {
+    expect(judge([7])).toEqual([]);
+    expect(judge([])).toHaveLength(1);
+    expect(judge([5])).toHaveLength(1); // the watch had its place still
+    expect(judge([8])).toHaveLength(1); // it came later than the watch went on
+  });
+
+  it('is one before 3.4.31 and 3.5.13', () => {
+    const compaction = { kind: 'compaction', where: {}, beganAt: 6, endedAt: 7 };
+    const hidden = (versions: string) => hiddenCompactions(versions, [compaction], LOG);
+    for (const bad of ['3.4.23', '3.4.30', '3.5.0', '3.5.12', '3.4.23 to 3.5.16'])
+      expect(hidden(bad)).toEqual([7]);
+    for (const sound of ['3.4.31', '3.4.45', '3.5.13', '3.5.16', '3.6.0']) expect(hidden(sound)).toEqual([]);
   });
 });

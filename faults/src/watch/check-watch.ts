@@ -12,19 +12,27 @@ import type { WatchRecord } from './watch-record.js';
  *
  * @param compacted no revision from here on is compacted: see `compactedBefore`
  * @param end the last revision that has to be told: what is written later was on its way for long
+ * @param hidden compactions that etcd can forget to tell of: see `hiddenCompactions`
  */
 export function checkWatches(
   records: readonly WatchRecord[],
   log: readonly EtcdEvent[],
   compacted = Number.POSITIVE_INFINITY,
   end = Number.POSITIVE_INFINITY,
+  hidden: readonly number[] = [],
 ): Violation[] {
   const timelineOf = timelinesOf(log);
   return records.flatMap((record) => {
-    const check = new WatchCheck(record, timelineOf(record.prefix), compacted, end);
+    const check = new WatchCheck(record, timelineOf(record.prefix), { compacted, end, hidden });
     check.run();
     return check.violations;
   });
+}
+
+interface Bounds {
+  readonly compacted: number;
+  readonly end: number;
+  readonly hidden: readonly number[];
 }
 
 class WatchCheck {
@@ -33,6 +41,7 @@ class WatchCheck {
   readonly #timeline: Timeline;
   readonly #compacted: number;
   readonly #endsAt: number;
+  readonly #hidden: readonly number[];
   readonly #expected: ExpectedResync;
   /** The last revision that was told. */
   #last = 0;
@@ -40,11 +49,12 @@ class WatchCheck {
   #wanted: number;
   #position: number;
 
-  constructor(record: WatchRecord, timeline: Timeline, compacted: number, end: number) {
+  constructor(record: WatchRecord, timeline: Timeline, { compacted, end, hidden }: Bounds) {
     this.#record = record;
     this.#timeline = timeline;
     this.#compacted = compacted;
     this.#endsAt = end;
+    this.#hidden = hidden;
     this.#expected = new ExpectedResync(record, timeline);
     this.#wanted = record.from;
     this.#position = timeline.indexOf(record.from);
@@ -69,7 +79,7 @@ class WatchCheck {
   #revision(told: ToldBatch): void {
     const { ignore, previous } = this.#record;
     const index = this.#timeline.indexOf(told.revision);
-    this.#skipTo(index, `${told.revision} is there`);
+    this.#skipTo(index, `${told.revision} is there`, told.revision);
     const next = this.#timeline.revisions[index];
     if (index < this.#position || next?.revision !== told.revision) {
       this.#complain(`revision ${told.revision} is not expected (any more)`);
@@ -122,13 +132,14 @@ class WatchCheck {
     return (compactRevision > this.#wanted || this.#isNowhere) && compactRevision <= this.#compacted;
   }
 
-  #skipTo(index: number, instead: string): void {
+  #skipTo(index: number, instead: string, told = 0): void {
     const missing = this.#timeline.revisions
       .slice(this.#position, index)
       .filter((each) => each.due(this.#record.ignore).events > 0);
     this.#position = Math.max(this.#position, index);
     const [first, last] = [missing[0]?.revision, missing.at(-1)?.revision];
     if (first === undefined || last === undefined || this.#isNoDifference(last)) return;
+    if (this.#hidden.some((compacted) => first < compacted && compacted < told)) return;
     const more = missing.length > 1 ? ` with ${missing.length - 1} more` : '';
     this.#complain(`revision ${first} is missing${more}, ${instead}`);
   }

@@ -4,7 +4,7 @@ import type { FaultEntry } from '../run/fault-log.js';
 import type { Workload } from '../run/workload.js';
 import { checkCopies } from './check-copy.js';
 import { checkWatches } from './check-watch.js';
-import { compactedBefore } from './compactions.js';
+import { compactedBefore, hiddenCompactions } from './compactions.js';
 import { endOf } from './run-end.js';
 import { watchFigures } from './watch-figures.js';
 import { prefixOfRun } from './watch-names.js';
@@ -32,9 +32,14 @@ export const WATCH: Workload = {
   passes: () => false,
   check: (folder) => {
     const { history, log } = folder.evidence<WatchOperation>();
-    const compacted = compactedBefore(readJsonLines<FaultEntry>(folder.faultFile), log);
+    const faults = readJsonLines<FaultEntry>(folder.faultFile);
+    const compacted = compactedBefore(faults, log);
+    const hidden = hiddenCompactions(folder.settings().versions ?? '', faults, log);
     const end = endOf(log);
-    return [...checkWatches(recordsOf(history), log, compacted, end), ...checkCopies(history, log, end)];
+    return [
+      ...checkWatches(recordsOf(history), log, compacted, end, hidden),
+      ...checkCopies(history, log, end),
+    ];
   },
   figures: (folder) => watchFigures(folder.evidence<WatchOperation>().history),
 };

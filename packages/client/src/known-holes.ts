@@ -46,6 +46,12 @@ export const KNOWN_HOLES: readonly KnownHole[] = [
     permissions: false,
     see: 'https://github.com/etcd-io/etcd/pull/20616',
   },
+  {
+    what: 'a slow watch whose place is compacted meanwhile can skip to the present without a word',
+    fixedIn: ['3.4.31', '3.5.13'],
+    permissions: false,
+    see: 'https://github.com/etcd-io/etcd/issues/17529',
+  },
 ];
 
 /** The holes of a server of this version, for a client with or without an identity. */
