@@ -11,10 +11,12 @@ import {
   tableOfFigures,
   tableOfRuns,
   tableOfStages,
+  tableOfViolations,
 } from './src/report.js';
 import { runAlone } from './src/run/run-alone.js';
 import type { RunResult } from './src/run/run-workload.js';
 import { runOptions } from './src/run-options.js';
+import { judgedAnew, readSoak, writeSoak } from './src/soak-folder.js';
 import { planSoak } from './src/soak-plan.js';
 import { type Skipped, STAGES, stagesHere } from './src/stage/stages.js';
 import { WORKLOADS } from './src/workloads.js';
@@ -37,6 +39,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 process.once('uncaughtExceptionMonitor', printAll); // Node says what it was, and exits with 1
+
+if (options.report !== undefined) {
+  const record = readSoak(options.report);
+  runs.push(...judgedAnew(options.report));
+  cycles = record.cycles;
+  skipped = record.skipped;
+  crashes.push(...record.crashes);
+  writeReport('soak', record.title, { runs, plants: [], skipped, cycles });
+  end();
+}
 
 const here = await stagesHere(options.stages ?? STAGES.map(({ name }) => name));
 const { stages } = here;
@@ -74,14 +86,20 @@ for (const planned of planSoak({ ...options, stages, versions })) {
     console.log(`${what}: CRASHED`, error);
   }
 }
-printAll();
-const fine = isFine({ runs, plants: [], cycles }) && crashes.length === 0;
 const whole = options.workloads.length === WORKLOADS.length && options.stages === undefined;
-if (fine && whole) {
+if (whole) {
   const title = `\`npm run soak -- --minutes ${options.minutes} --seed ${options.seed}\`, ${Math.floor(minutesGone())} minutes,`;
+  writeSoak(options.folder, { title, skipped, cycles, crashes });
   writeReport('soak', title, { runs, plants: [], skipped, cycles });
 }
-process.exit(fine ? 0 : 1); // whatever a crashed run may have left open
+end();
+
+function end(): never {
+  printAll();
+  const fine = isFine({ runs, plants: [], cycles }) && crashes.length === 0;
+  // Node waits without end for what broken lines have left of their requests: https://github.com/nodejs/node/pull/19377
+  process.exit(fine ? 0 : 1);
+}
 
 function inShort({ versions: etcd, seconds, operations, faults, violations }: RunResult): string {
   const { ok, failed, unknown } = operations;
@@ -91,7 +109,13 @@ function inShort({ versions: etcd, seconds, operations, faults, violations }: Ru
 }
 
 function printAll(): void {
-  const tables = [tableOfRuns(runs), tableOfStages(runs), tableOfFigures(runs), tableOfFaults(runs)];
+  const tables = [
+    tableOfRuns(runs),
+    tableOfStages(runs),
+    tableOfViolations(runs),
+    tableOfFigures(runs),
+    tableOfFaults(runs),
+  ];
   for (const table of [...tables, tableOfCycles(cycles)]) {
     console.log('');
     printTable(table);

@@ -91,6 +91,22 @@ export function tableOfStages(runs: readonly RunResult[]): Table {
   ];
 }
 
+/** What was found, by run. */
+export function tableOfViolations(runs: readonly RunResult[]): Table {
+  return [
+    ['workload', 'stage', 'etcd', 'seed', 'found'],
+    ...runs.flatMap(({ workload, stage = 'lines', versions, seed, violations }) =>
+      violations.map(({ invariant, what }) => [
+        workload,
+        stage,
+        versions,
+        String(seed),
+        `${invariant}: ${withoutNames(what)}`,
+      ]),
+    ),
+  ];
+}
+
 /** How often each fault struck, over all runs. */
 export function tableOfFaults(runs: readonly RunResult[]): Table {
   const counts = addedUp(runs.map(({ faults }) => faults));

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly replay: string | undefined;
   /** A folder of an earlier run, to be judged again. */
   readonly check: string | undefined;
+  /** A folder of an earlier soak, of which the report is to be written again. */
+  readonly report: string | undefined;
 }
 
 const NAMES = WORKLOADS.map(({ name }) => name);
@@ -31,7 +33,8 @@ const USAGE = `npm run faults -- [options], npm run soak -- --minutes N [options
   --stages LIST    of the soak: ${STAGE_NAMES.join(', ')}
   --folder PATH    where histories, faults and etcd's log are kept (.cache/faults)
   --replay FOLDER  runs what is in the folder again
-  --check FOLDER   only judges what is in the folder`;
+  --check FOLDER   only judges what is in the folder
+  --report FOLDER  of the soak: judges all runs of an earlier one anew, and writes the report`;
 
 /** Reads the command line; says how it goes and ends the process when it is wrong. */
 export function runOptions(ordinary: { readonly seconds: number }): RunOptions {
@@ -39,7 +42,7 @@ export function runOptions(ordinary: { readonly seconds: number }): RunOptions {
     const text = { type: 'string' } as const;
     const { values } = parseArgs({
       options: {
-        ...{ seed: text, folder: text, stages: text, replay: text, check: text },
+        ...{ seed: text, folder: text, stages: text, replay: text, check: text, report: text },
         only: { ...text, default: NAMES.join(',') },
         seconds: { ...text, default: String(ordinary.seconds) },
         minutes: { ...text, default: '60' },
@@ -54,6 +57,7 @@ export function runOptions(ordinary: { readonly seconds: number }): RunOptions {
       folder: resolve(values.folder ?? `.cache/faults/${new Date().toISOString().replaceAll(':', '-')}`),
       replay: values.replay,
       check: values.check,
+      report: values.report,
     };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);

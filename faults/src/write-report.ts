@@ -10,6 +10,7 @@ import {
   tableOfPlants,
   tableOfRuns,
   tableOfStages,
+  tableOfViolations,
 } from './report.js';
 
 const PAGE = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url));
@@ -17,12 +18,14 @@ const PAGE = fileURLToPath(new URL('../../docs/reliability.md', import.meta.url)
 /** Puts what a run has shown into the page, in place of what stood there. */
 export function writeReport(part: 'faults' | 'soak', title: string, findings: Findings): void {
   const { runs, plants, skipped = [], cycles = [] } = findings;
-  const etcd = [...new Set(runs.map((run) => run.versions))].join(' and ');
+  const etcd = [...new Set(runs.map((run) => run.versions))].sort().join(', ');
+  const violations = tableOfViolations(runs);
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
   const text = [
     `${title} ${new Date().toISOString().slice(0, 10)}, etcd ${etcd}, Node ${process.version}, ${machine}.`,
     markdownTable(tableOfRuns(runs)),
     ...(part === 'soak' ? [markdownTable(tableOfStages(runs))] : []),
+    ...(violations.length > 1 ? [markdownTable(violations)] : []),
     ...skipped.map(({ stage, about, reason }) => `**Not done**: ${stage} (${about}), because ${reason}.`),
     markdownTable(tableOfFigures(runs)),
     markdownTable(tableOfFaults(runs)),
