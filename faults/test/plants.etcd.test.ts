@@ -10,7 +10,9 @@ import { LINES } from '../src/stage/lines-stage.js';
 import type { Stage } from '../src/stage/stage.js';
 import { workloadNamed } from '../src/workloads.js';
 
-const SEED = 1;
+/** One after the other, until all is found: on a busy machine etcd's own delays excuse what else would be a finding. */
+const SEEDS = [1, 2, 3];
+const [SEED = 0] = SEEDS;
 /** Each starts several processes, at the same time as others do. */
 const SLOW_MS = 180_000;
 
@@ -46,9 +48,13 @@ async function run(name: string, settings: RunSettings) {
 }
 
 async function find({ workload, variant, breaks, only }: Together): Promise<void> {
-  const settings = { workload, variant, seed: SEED, minMs: 0, minHooked: 1, only };
-  const { violations } = await run(`${workload} ${variant}`, settings);
-  const broken = new Set(violations.map(({ invariant }) => invariant));
+  const broken = new Set<string>();
+  for (const seed of SEEDS) {
+    const settings = { workload, variant, seed, minMs: 0, minHooked: 1, only };
+    const { violations } = await run(`${workload} ${variant} ${seed}`, settings);
+    for (const { invariant } of violations) broken.add(invariant);
+    if (breaks.every((invariant) => broken.has(invariant))) break;
+  }
   expect([...broken]).toEqual(expect.arrayContaining(breaks));
 }
 
