@@ -229,8 +229,8 @@ export class InstanceRegistration implements Registration {
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#lease.borrow(signal);
-        if (!replace) await this.#ownKey.caughtUp(signal);
-        await this.#writer.write({ signal, replace, create: true });
+        const create = replace || (await this.#ownKey.caughtUp(signal));
+        await this.#writer.write({ signal, replace, create });
         if (this.#isOver) throw new AbortedError('ended meanwhile');
         this.#status.set('registered');
         const durationMs = Math.round(monotonicNow() - startedAt);

@@ -6,6 +6,8 @@ import { RETRY } from './retry.js';
 /** How long a recovery waits for the news about its key from before the outage. */
 const CATCH_UP_MS = 5_000;
 const CATCH_UP_STEP_MS = 10;
+/** What a step took beyond this was no waiting: the process stood still, and so did its watch. */
+const STOOD_STILL_MS = 500;
 
 export interface OwnKeyWatchOptions {
   readonly client: CoordClient;
@@ -46,21 +48,25 @@ export class OwnKeyWatch {
   /**
    * Resolves when the watch has shown the state that the key is in now: before registering again it has to be
    * known whether anybody has deregistered or replaced the instance meanwhile.
+   * @returns whether the key may be created: where it is there, its absence would be such news, too
    */
-  async caughtUp(signal: AbortSignal): Promise<void> {
+  async caughtUp(signal: AbortSignal): Promise<boolean> {
     const { key, client, logger } = this.#options;
     const { kvs, revision } = await client.kv.range(key, { signal });
     const [kv] = kvs;
-    if (revision < this.#seen.revision) return; // another etcd, or one from a backup: there is no such news
-    const givesUpAt = monotonicNow() + CATCH_UP_MS;
+    if (revision < this.#seen.revision) return true; // another etcd, or one from a backup: there is no such news
+    let waitedMs = 0;
     while (kv ? this.#seen.revision < kv.modRevision : this.#seen.present) {
-      if (monotonicNow() > givesUpAt) {
+      if (waitedMs > CATCH_UP_MS) {
         logger.warn('registering again without the news of the outage', { key });
-        return;
+        return true;
       }
+      const from = monotonicNow();
       await delay(CATCH_UP_STEP_MS, signal);
+      waitedMs += Math.min(monotonicNow() - from, STOOD_STILL_MS);
     }
     if (this.#options.signal.aborted) throw new AbortedError('ended meanwhile');
+    return kv === undefined;
   }
 
   async #keepFollowing(): Promise<void> {
