@@ -74,7 +74,8 @@ afterEach(() => {
 /** `COORD_SEED` and `COORD_PATH` play a failed schedule again, `COORD_RUNS` asks for more of them. */
 const { COORD_SEED, COORD_PATH, COORD_RUNS } = process.env;
 const numRuns = Number(COORD_RUNS ?? 1_000);
-const seed = Number(COORD_SEED ?? Date.now() % 2 ** 31);
+/** The ordinary run is the same each time; more of them look elsewhere each time. */
+const seed = Number(COORD_SEED ?? (COORD_RUNS === undefined ? 1 : Date.now() % 2 ** 31));
 
 it(
   'a manager shows only what is valid, never older, keeps the last good, and tells whoever waits',

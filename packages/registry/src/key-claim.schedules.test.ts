@@ -40,7 +40,8 @@ async function settle(): Promise<void> {
 /** `COORD_SEED` and `COORD_PATH` play a failed schedule again, `COORD_RUNS` asks for more of them. */
 const { COORD_SEED, COORD_PATH, COORD_RUNS } = process.env;
 const numRuns = Number(COORD_RUNS ?? 1_500);
-const seed = Number(COORD_SEED ?? Date.now() % 2 ** 31);
+/** The ordinary run is the same each time; more of them look elsewhere each time. */
+const seed = Number(COORD_SEED ?? (COORD_RUNS === undefined ? 1 : Date.now() % 2 ** 31));
 
 it(
   'an instance that has been deregistered does not come back, whatever arrives late',

@@ -206,9 +206,13 @@ export class ManagerWorld {
         if (next.first !== next.second) this.#note('an updater saw what the validator refuses');
         if (previous !== this.manager.current) this.#note('prepared from something that is not current');
         if (this.#built.has(name)) this.#note(`two at once: ${this.#built.get(name)}`);
+        const startedAt = performance.now();
         await this.#run(`${name} prepare`);
-        // One that took too long was given up, and is to leave nothing behind.
-        if (!(signal.reason instanceof TimeoutError)) this.#built.set(name, entry(next, previous));
+        // One that took too long was given up, and is to leave nothing behind; also if it had been told to stop before.
+        const isGivenUp =
+          signal.reason instanceof TimeoutError ||
+          (signal.aborted && performance.now() - startedAt >= UPDATE_TIMEOUT_MS);
+        if (!isGivenUp) this.#built.set(name, entry(next, previous));
       },
       commit: async (next, previous) => {
         if (next !== this.manager.current) this.#note('committed before the swap');
