@@ -128,7 +128,8 @@ describe('what a watch refuses before anything is sent', () => {
 
 describe('the end of a watch', () => {
   it('is an AbortedError, or break, or close, however often; and etcd is told', async () => {
-    const before = await watchersOn(etcd);
+    const none = async () => expect(await watchersOn(etcd)).toBe(0);
+    await eventually(none); // those of other tests have gone
     const controller = new AbortController();
     const aborted = client.watch('/w/end/1', { signal: controller.signal });
     const broken = client.watch('/w/end/2');
@@ -137,7 +138,7 @@ describe('the end of a watch', () => {
     await early.close(); // before it was created
     expect(await failure(early.ready)).toBeInstanceOf(ClosedError);
     await Promise.all([aborted.ready, broken.ready, closed.ready]);
-    await eventually(async () => expect(await watchersOn(etcd)).toBe(before + 3));
+    await eventually(async () => expect(await watchersOn(etcd)).toBe(3));
     const loops = [aborted, closed].map(async (watch) => {
       for await (const batch of watch) expect.fail(`got ${batch.revision}`);
       return 'ended';
@@ -150,7 +151,7 @@ describe('the end of a watch', () => {
     expect(await loops[1]).toBe('ended');
     const { revision } = await client.kv.put('/w/end/2', 'x');
     await readUntil(broken, revision); // breaks
-    await eventually(async () => expect(await watchersOn(etcd)).toBe(before));
+    await eventually(none);
   });
 
   it('comes with the client’s', async () => {
