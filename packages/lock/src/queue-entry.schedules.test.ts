@@ -79,3 +79,27 @@ it('a key that a late attempt has made anew, after somebody had deleted it, goes
   await world.finish([true], settle);
   expect([world.taken, world.wrong]).toEqual([1, []]);
 });
+
+it('one who gives up while it is taken along leaves once, though the look at where it stands fails', async () => {
+  const world = new QueueWorld();
+  const steps = [
+    () => world.enter(),
+    () => world.arrive(0),
+    () => world.answer(0),
+    () => world.handOver(),
+    () => world.arrive(0),
+    () => world.lose(0, 'again'), // the answer is lost, and it is sent again
+    () => world.arrive(0),
+    () => world.leave(0), // the one that was taken along
+    () => world.answer(0),
+    () => world.lose(0, 'again'), // the look
+    () => world.push(0),
+    () => world.push(0),
+  ];
+  for (const step of steps) {
+    step();
+    await settle();
+  }
+  await world.finish([false], settle);
+  expect([world.taken, world.wrong]).toEqual([1, []]);
+});

@@ -240,14 +240,15 @@ export class QueueWorld {
     try {
       const { left, standing } = await player.contender.handOver(next.contender);
       this.#hasLeft(player, left);
-      if (standing === undefined) next.idle = true;
-      else {
+      if (standing === undefined) {
+        if (isHere(next)) next.idle = true;
+      } else {
         this.handedOver++;
         this.#found(next, standing);
       }
     } catch {
       player.idle = true;
-      next.idle = true;
+      if (isHere(next)) next.idle = true; // else its own leaving is under way, and the library leaves once
       if (!this.#server.hasLease(player.leaseId)) player.state = 'left';
     }
   }
