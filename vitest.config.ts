@@ -37,10 +37,12 @@ export default defineConfig({
             'faults/test/*.etcd.test.ts',
             'scripts/**/*.etcd.test.ts',
           ],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           // Each file starts an etcd of its own, and most of them wait for it rather than compute.
           maxWorkers: 4,
+          // Tests of a file that run side by side, and start processes of their own.
+          maxConcurrency: 3,
           sequence: { groupOrder: 1 },
         },
       },

@@ -82,7 +82,7 @@ describe('the demo', () => {
 
   it('ends everything on Ctrl-C', async () => {
     const demo = startDemo();
-    await eventually(() => demo.output().includes('callers call'), { timeoutMs: 30_000 });
+    await eventually(() => demo.output().includes('callers call'), { timeoutMs: 100_000 });
     demo.child.kill('SIGINT');
     expect(await demo.ended, demo.output()).toBe(130);
     expect(demo.output()).toContain('Interrupted');
@@ -93,7 +93,7 @@ describe('the demo', () => {
 
   it('ends its processes when it is killed', async () => {
     const demo = startDemo();
-    await eventually(() => demo.output().includes('callers call'), { timeoutMs: 30_000 });
+    await eventually(() => demo.output().includes('callers call'), { timeoutMs: 100_000 });
     demo.child.kill('SIGKILL');
     expect(await demo.ended).toBe('SIGKILL');
     await eventually(() => !processesIn(demo.output()).some(isRunning), { timeoutMs: 10_000 });

@@ -15,7 +15,7 @@ export interface ProgramEnd {
 export async function runProgram(
   file: string,
   environment: Readonly<Record<string, string | undefined>> = {},
-  timeoutMs = 40_000,
+  timeoutMs = 110_000,
 ): Promise<ProgramEnd> {
   const child = spawn(process.execPath, ['--conditions=@coord/source', '--import', 'tsx', file], {
     cwd: ROOT,
