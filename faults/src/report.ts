@@ -148,9 +148,11 @@ export function tableOfPlants(plants: Findings['plants']): Table {
   ];
 }
 
-/** What was found, without the name of the run. */
+/** What was found, without the name of the run and the folder of the machine. */
 function withoutNames(what: string): string {
-  return what.replaceAll(/\/(?:faults|locks)\/[a-z]+-\d+-\d+(?:\.\d+)?\//g, '');
+  return what
+    .replaceAll(/\/(?:faults|locks)\/[a-z]+-\d+-\d+(?:\.\d+)?\//g, '')
+    .replaceAll(/\/[^\s"']*\//g, (path) => (path.includes('.cache') ? '' : path));
 }
 
 export function printTable(table: Table): void {
